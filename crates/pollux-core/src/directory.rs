@@ -1,0 +1,146 @@
+//! Decides whether a change of a name's record is allowed, and what the record becomes.
+//!
+//! The record `name -> (primary, backup, epoch)` is the one place where a takeover and "the primary goes on
+//! alone" meet: both are a compare-and-set on it, so exactly one of them wins (S6). This module is the *compare*
+//! and the *set*; the coordinator makes them atomic. It does not look at who is alive.
+
+use pollux_wire::control::Change;
+use pollux_wire::record::NameRecord;
+use pollux_wire::{Epoch, Phandle};
+
+/// What a change does to a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ruling {
+    /// Write this record.
+    Write(NameRecord),
+    /// The record says so already, with this epoch: an earlier try got through though its answer was lost.
+    Already(Epoch),
+    /// The record says something else; the words are for people.
+    Refuse(&'static str),
+}
+
+/// Rules on the change that process `by` asks for.
+pub fn rule(record: &NameRecord, by: Phandle, change: &Change) -> Ruling {
+    let on_record = |primary, backup| record.primary == primary && record.backup == backup;
+    let write = |primary, backup| {
+        Ruling::Write(NameRecord { primary, backup, epoch: record.epoch.next(), ..record.clone() })
+    };
+    match change {
+        Change::TakeOver { dead, .. } => {
+            if record.primary == by {
+                Ruling::Already(record.epoch)
+            } else if on_record(*dead, Some(by)) {
+                write(by, None)
+            } else {
+                Ruling::Refuse("the backup is not on record beside that primary")
+            }
+        }
+        Change::RemoveBackup { backup, .. } => {
+            if on_record(by, None) {
+                Ruling::Already(record.epoch)
+            } else if on_record(by, Some(*backup)) {
+                write(by, None)
+            } else {
+                Ruling::Refuse("the primary is no longer the one on record")
+            }
+        }
+        Change::Join { epoch, backup } => {
+            if on_record(by, Some(*backup)) {
+                Ruling::Already(record.epoch)
+            } else if on_record(by, None) && record.epoch == *epoch {
+                write(by, Some(*backup))
+            } else {
+                Ruling::Refuse("the record has another primary, another backup or a newer epoch")
+            }
+        }
+        Change::Switch { to, .. } => {
+            if on_record(*to, Some(by)) {
+                Ruling::Already(record.epoch)
+            } else if on_record(by, Some(*to)) {
+                write(*to, Some(by))
+            } else {
+                Ruling::Refuse("the two processes are not the pair on record")
+            }
+        }
+    }
+}
+
+/// True when the name ends because process `dead` is gone: it was the last one on record.
+pub fn ends_with(record: &NameRecord, dead: Phandle) -> bool {
+    record.primary == dead && record.backup.is_none()
+}
+
+/// The half that is left when `dead` is gone, if the record has one.
+pub fn survivor(record: &NameRecord, dead: Phandle) -> Option<Phandle> {
+    match (record.primary == dead, record.backup) {
+        (true, backup) => backup,
+        (false, Some(backup)) if backup == dead => Some(record.primary),
+        (false, _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pollux_wire::{CpuNumber, Pin, ProcessName};
+
+    fn process(cpu: u8, incarnation: u16) -> Phandle {
+        let cpu = CpuNumber::new(cpu).unwrap();
+        Phandle { named: true, cpu, pin: Pin(1), node: 0, incarnation, sequence: 9 }
+    }
+
+    fn record(primary: Phandle, backup: Option<Phandle>) -> NameRecord {
+        let name = ProcessName::new("$A").unwrap();
+        NameRecord { name, epoch: Epoch(5), primary, backup, ancestor: None, program: String::new() }
+    }
+
+    // If a takeover and a removal could both win, two primaries would answer (S1, S6).
+    #[test]
+    fn takeover_and_removal_exclude_each_other() {
+        let (a, b) = (process(0, 1), process(1, 2));
+        let whole = record(a, Some(b));
+        let take_over = Change::TakeOver { epoch: Epoch(5), dead: a };
+        let remove = Change::RemoveBackup { epoch: Epoch(5), backup: b };
+
+        let Ruling::Write(taken) = rule(&whole, b, &take_over) else { panic!("a whole pair's backup may take over") };
+        assert_eq!((taken.primary, taken.backup, taken.epoch), (b, None, Epoch(6)));
+        assert!(matches!(rule(&taken, a, &remove), Ruling::Refuse(_)));
+
+        let Ruling::Write(alone) = rule(&whole, a, &remove) else { panic!("a primary may remove its backup") };
+        assert_eq!((alone.primary, alone.backup, alone.epoch), (a, None, Epoch(6)));
+        assert!(matches!(rule(&alone, b, &take_over), Ruling::Refuse(_)));
+    }
+
+    // A lost answer must not turn into a refusal: the winner would stop.
+    #[test]
+    fn the_same_change_again_is_already_done() {
+        let (a, b) = (process(0, 1), process(1, 2));
+        assert_eq!(rule(&record(b, None), b, &Change::TakeOver { epoch: Epoch(4), dead: a }), Ruling::Already(Epoch(5)));
+        assert_eq!(rule(&record(a, None), a, &Change::RemoveBackup { epoch: Epoch(4), backup: b }), Ruling::Already(Epoch(5)));
+        assert_eq!(rule(&record(a, Some(b)), a, &Change::Join { epoch: Epoch(4), backup: b }), Ruling::Already(Epoch(5)));
+        assert_eq!(rule(&record(b, Some(a)), a, &Change::Switch { epoch: Epoch(4), to: b }), Ruling::Already(Epoch(5)));
+    }
+
+    // A process that was never put on record has an incomplete state; it must not become primary (S2).
+    #[test]
+    fn strangers_change_nothing() {
+        let (a, b, c) = (process(0, 1), process(1, 2), process(1, 3));
+        let whole = record(a, Some(b));
+        assert!(matches!(rule(&whole, c, &Change::TakeOver { epoch: Epoch(5), dead: a }), Ruling::Refuse(_)));
+        assert!(matches!(rule(&whole, c, &Change::RemoveBackup { epoch: Epoch(5), backup: b }), Ruling::Refuse(_)));
+        assert!(matches!(rule(&whole, a, &Change::Join { epoch: Epoch(5), backup: c }), Ruling::Refuse(_)));
+        assert!(matches!(rule(&record(a, None), a, &Change::Join { epoch: Epoch(4), backup: c }), Ruling::Refuse(_)));
+        assert!(matches!(rule(&whole, a, &Change::Switch { epoch: Epoch(5), to: c }), Ruling::Refuse(_)));
+    }
+
+    // The name of a pair that lost both halves must become free, and no earlier.
+    #[test]
+    fn who_is_left() {
+        let (a, b) = (process(0, 1), process(1, 2));
+        assert!(ends_with(&record(a, None), a));
+        assert!(!ends_with(&record(a, Some(b)), a));
+        assert_eq!(survivor(&record(a, Some(b)), a), Some(b));
+        assert_eq!(survivor(&record(a, Some(b)), b), Some(a));
+        assert_eq!(survivor(&record(a, None), b), None);
+    }
+}

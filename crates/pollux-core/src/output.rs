@@ -1,0 +1,105 @@
+//! Decides when an output may leave (S5, output commit).
+//!
+//! Every reply, every byte to a connection and every request that a pair sends is queued here under the number of
+//! the checkpoint it depends on, and comes out when the [`Gate`] has opened that far. The queue does not know
+//! what an output is and does not send.
+
+use pollux_wire::CheckpointNumber;
+use std::collections::VecDeque;
+
+/// How far outputs may leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// The backup has nothing to say: the pair is on record as single.
+    Open,
+    /// Only what depends on checkpoints up to this one.
+    UpTo(CheckpointNumber),
+}
+
+impl Gate {
+    /// True when an output that depends on checkpoint `number` may leave.
+    pub fn admits(self, number: CheckpointNumber) -> bool {
+        match self {
+            Self::Open => true,
+            Self::UpTo(limit) => number <= limit,
+        }
+    }
+}
+
+/// Outputs in the order in which they were made, each under its checkpoint.
+#[derive(Debug)]
+pub struct OutputQueue<T> {
+    held: VecDeque<(CheckpointNumber, T)>,
+}
+
+impl<T> Default for OutputQueue<T> {
+    fn default() -> Self {
+        Self { held: VecDeque::new() }
+    }
+}
+
+impl<T> OutputQueue<T> {
+    /// Holds `output` until the gate admits `number`. Numbers never go back while anything is held.
+    pub fn hold(&mut self, number: CheckpointNumber, output: T) {
+        if let Some((last, _)) = self.held.back() {
+            assert!(*last <= number, "S5: outputs are queued in checkpoint order");
+        }
+        self.held.push_back((number, output));
+    }
+
+    /// The next output that may leave.
+    pub fn release(&mut self, gate: Gate) -> Option<T> {
+        let (number, _) = self.held.front()?;
+        if gate.admits(*number) { self.held.pop_front().map(|(_, output)| output) } else { None }
+    }
+
+    /// Forgets all outputs: the process is no longer the one that speaks.
+    pub fn clear(&mut self) {
+        self.held.clear();
+    }
+
+    /// How many outputs wait.
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// True when nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // A reply that leaves before its checkpoint is acknowledged is lost at a takeover though the requester has it.
+    #[test]
+    fn nothing_leaves_before_its_checkpoint() {
+        let mut queue = OutputQueue::default();
+        for (number, output) in [(1, "a"), (2, "b"), (2, "c"), (3, "d")] {
+            queue.hold(CheckpointNumber(number), output);
+        }
+        let mut released = |upto| {
+            let mut out = Vec::new();
+            while let Some(output) = queue.release(Gate::UpTo(CheckpointNumber(upto))) {
+                out.push(output);
+            }
+            out
+        };
+        assert_eq!(released(0), Vec::<&str>::new());
+        assert_eq!(released(2), ["a", "b", "c"]);
+        assert_eq!(released(2), Vec::<&str>::new());
+        assert_eq!(queue.release(Gate::Open), Some("d"));
+        assert!(queue.is_empty());
+    }
+
+    // Releasing out of order would let a reply overtake the checkpoint it depends on.
+    #[test]
+    #[should_panic(expected = "checkpoint order")]
+    fn numbers_do_not_go_back() {
+        let mut queue = OutputQueue::default();
+        queue.hold(CheckpointNumber(2), ());
+        queue.hold(CheckpointNumber(1), ());
+    }
+}

@@ -1,0 +1,180 @@
+//! Decides what an arriving request of an opener is: new, a repetition with a saved reply, in hand, or too old.
+//!
+//! One [`Open`] per opener. It is part of the replicated state: its last sync id and saved replies reach the backup
+//! with the checkpoint that carries the effect of the request, so that a re-sent request finds its reply in the new
+//! primary and is not executed twice (S3). It neither stores nor sends requests.
+//!
+//! The window is `max(sync depth, nowait depth)` sync ids wide (Guardian Programmer's Guide, chapter 21). The requester
+//! never lets its outstanding requests span more than that, so a sync id inside the window without a saved reply has
+//! not been answered, and one below the window is settled for ever.
+
+use pollux_wire::checkpoint::Opener;
+use pollux_wire::{FileError, SyncId};
+use std::collections::{BTreeSet, VecDeque};
+
+/// A reply kept for repetitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedReply {
+    /// The request.
+    pub sync: SyncId,
+    /// Error number.
+    pub error: FileError,
+    /// Bytes.
+    pub payload: Vec<u8>,
+}
+
+/// What an arriving request is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Arrival<'a> {
+    /// Execute it.
+    New,
+    /// Answered already: send this again.
+    Repeated(&'a SavedReply),
+    /// It is being executed: the reply will go out when it is there.
+    InHand,
+    /// Older than the saved replies: error 39.
+    TooOld,
+    /// More requests in hand than the opener declared: error 28.
+    TooMany,
+}
+
+/// One opener as the server keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// Who.
+    pub opener: Opener,
+    /// What the server wants to see with each request; -1 if nothing.
+    pub label: i16,
+    last: SyncId,
+    saved: VecDeque<SavedReply>,
+    in_hand: BTreeSet<SyncId>,
+}
+
+impl Open {
+    /// A new open: nothing was requested.
+    pub fn new(opener: Opener) -> Self {
+        Self { opener, label: -1, last: SyncId(0), saved: VecDeque::new(), in_hand: BTreeSet::new() }
+    }
+
+    /// Takes in a request; a new one is in hand from here on.
+    pub fn arrive(&mut self, sync: SyncId) -> Arrival<'_> {
+        if let Some(at) = self.saved.iter().rposition(|reply| reply.sync == sync) {
+            return Arrival::Repeated(&self.saved[at]);
+        }
+        if self.in_hand.contains(&sync) {
+            return Arrival::InHand;
+        }
+        if sync.0.saturating_add(self.window()) <= self.last.0 {
+            return Arrival::TooOld;
+        }
+        if self.in_hand.len() as u64 >= self.window() {
+            return Arrival::TooMany;
+        }
+        self.in_hand.insert(sync);
+        Arrival::New
+    }
+
+    /// Keeps the reply of a request and forgets those that left the window.
+    pub fn replied(&mut self, reply: SavedReply) {
+        self.in_hand.remove(&reply.sync);
+        self.last = self.last.max(reply.sync);
+        let (last, window) = (self.last.0, self.window());
+        self.saved.push_back(reply);
+        self.saved.retain(|kept| kept.sync.0 + window > last);
+    }
+
+    /// Forgets a request that is in hand without a reply: its sender cancelled it, or this half is no longer the primary.
+    pub fn forget(&mut self, sync: SyncId) {
+        self.in_hand.remove(&sync);
+    }
+
+    /// Forgets all requests in hand: they will be sent again to the new primary.
+    pub fn forget_all_in_hand(&mut self) {
+        self.in_hand.clear();
+    }
+
+    /// True while this request is being executed.
+    pub fn is_in_hand(&self, sync: SyncId) -> bool {
+        self.in_hand.contains(&sync)
+    }
+
+    /// The saved replies, oldest first: what a new backup must get.
+    pub fn saved(&self) -> impl Iterator<Item = &SavedReply> {
+        self.saved.iter()
+    }
+
+    fn window(&self) -> u64 {
+        u64::from(self.opener.sync_depth.max(self.opener.nowait_depth).max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pollux_wire::{CpuNumber, Phandle, Pin};
+
+    fn open(sync_depth: u16, nowait_depth: u16) -> Open {
+        let phandle = Phandle {
+            named: false,
+            cpu: CpuNumber::new(0).unwrap(),
+            pin: Pin(7),
+            node: 0,
+            incarnation: 0,
+            sequence: 1,
+        };
+        Open::new(Opener { phandle, name: None, uid: 0, sync_depth, nowait_depth })
+    }
+
+    fn reply(sync: u64) -> SavedReply {
+        SavedReply { sync: SyncId(sync), error: FileError(0), payload: vec![sync as u8] }
+    }
+
+    // A retry that is executed again books a payment twice.
+    #[test]
+    fn a_repetition_gets_the_saved_reply() {
+        let mut open = open(1, 1);
+        assert_eq!(open.arrive(SyncId(1)), Arrival::New);
+        assert_eq!(open.arrive(SyncId(1)), Arrival::InHand);
+        open.replied(reply(1));
+        assert_eq!(open.arrive(SyncId(1)), Arrival::Repeated(&reply(1)));
+        assert_eq!(open.arrive(SyncId(2)), Arrival::New);
+    }
+
+    // With several requests outstanding a later one may be answered first; the earlier one must not count as settled.
+    #[test]
+    fn out_of_order_replies_leave_the_others_open() {
+        let mut primary = open(4, 4);
+        for sync in 1..=3 {
+            assert_eq!(primary.arrive(SyncId(sync)), Arrival::New);
+        }
+        primary.replied(reply(3));
+        let mut new_primary = primary.clone();
+        new_primary.forget_all_in_hand();
+        assert_eq!(new_primary.arrive(SyncId(1)), Arrival::New);
+        assert_eq!(new_primary.arrive(SyncId(3)), Arrival::Repeated(&reply(3)));
+    }
+
+    // A request older than what we can tell must get an error, never a second execution (S14).
+    #[test]
+    fn below_the_window_is_too_old() {
+        let mut open = open(2, 1);
+        for sync in 1..=3 {
+            assert_eq!(open.arrive(SyncId(sync)), Arrival::New);
+            open.replied(reply(sync));
+        }
+        assert_eq!(open.arrive(SyncId(1)), Arrival::TooOld);
+        assert_eq!(open.arrive(SyncId(2)), Arrival::Repeated(&reply(2)));
+        assert_eq!(open.saved().count(), 2);
+    }
+
+    // One opener must not fill the server's memory (S15).
+    #[test]
+    fn more_than_declared_is_refused() {
+        let mut open = open(1, 2);
+        assert_eq!(open.arrive(SyncId(1)), Arrival::New);
+        assert_eq!(open.arrive(SyncId(2)), Arrival::New);
+        assert_eq!(open.arrive(SyncId(3)), Arrival::TooMany);
+        open.forget(SyncId(1));
+        assert_eq!(open.arrive(SyncId(3)), Arrival::New);
+    }
+}

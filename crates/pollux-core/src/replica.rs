@@ -1,0 +1,167 @@
+//! What both halves of a pair know besides the application's objects: opens, listeners, connections, calls, suspects.
+//!
+//! The primary changes its replica by the same [`Record`]s that it sends, so that the backup's replica is the
+//! primary's by construction (S4). The application's objects (`Record::Object*`) and all descriptors are the shell's.
+
+use crate::receive::{Open, SavedReply};
+use crate::stream::Stream;
+use pollux_wire::checkpoint::{Record, TurnKey};
+use pollux_wire::{ConnectionId, FileError, ListenerId, OpenId, ProcessName, SyncId};
+use std::collections::BTreeMap;
+
+/// An accepted connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// Through which listener.
+    pub listener: ListenerId,
+    /// The far address as text.
+    pub peer: String,
+    /// Its positions and pending output.
+    pub stream: Stream,
+}
+
+/// An open of a server by this pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallOpen {
+    /// The server.
+    pub server: ProcessName,
+    /// The next sync id to use (S3b: continued by the new primary).
+    pub next_sync: SyncId,
+}
+
+/// A request that this pair sent or is about to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// For which turn.
+    pub turn: TurnKey,
+    /// On which open.
+    pub open: OpenId,
+    /// Its sync id.
+    pub sync: SyncId,
+    /// Most reply bytes wanted.
+    pub reply_bytes_max: u32,
+    /// Its bytes.
+    pub payload: Vec<u8>,
+    /// The answer, if it is known.
+    pub answer: Option<(FileError, Vec<u8>)>,
+}
+
+/// The bookkeeping of a pair.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Replica {
+    /// Who has opened the pair.
+    pub opens: BTreeMap<OpenId, Open>,
+    /// Where it listens, by name.
+    pub listeners: BTreeMap<ListenerId, String>,
+    /// Whom it serves over TCP.
+    pub connections: BTreeMap<ConnectionId, Connection>,
+    /// Whom it has opened.
+    pub call_opens: BTreeMap<OpenId, CallOpen>,
+    /// What it has asked, in the order of asking, until the turn that asked is over.
+    pub calls: Vec<Call>,
+    /// Turns that were in hand when a primary crashed, and how often (L5).
+    pub suspects: Vec<(TurnKey, u8)>,
+}
+
+/// A record that does not fit the replica: the halves differ, the backup must stop (fail fast).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Misfit(pub &'static str);
+
+impl Replica {
+    /// Applies a record. Those about objects are not the replica's and are passed over.
+    pub fn apply(&mut self, record: &Record<'_>) -> Result<(), Misfit> {
+        match record {
+            Record::ObjectCreated { .. } | Record::ObjectChanged { .. } | Record::ObjectPart { .. } => {}
+            Record::Opened { open, opener, .. } => {
+                self.opens.entry(*open).or_insert_with(|| Open::new(opener.clone()));
+            }
+            Record::Labelled { open, label } => {
+                self.opens.get_mut(open).ok_or(Misfit("a label for an unknown open"))?.label = *label;
+            }
+            Record::Replied { open, sync, error, payload } => {
+                let turn = TurnKey::Request { open: *open, sync: *sync };
+                self.end_turn(&turn);
+                // The opener may have gone while its request was in hand.
+                if let Some(open) = self.opens.get_mut(open) {
+                    open.replied(SavedReply { sync: *sync, error: *error, payload: payload.to_vec() });
+                }
+            }
+            Record::Closed { open } => {
+                self.opens.remove(open);
+                self.call_opens.remove(open);
+                self.calls.retain(|call| call.open != *open);
+            }
+            Record::Listening { listener, name } => {
+                self.listeners.insert(*listener, (*name).to_owned());
+            }
+            Record::Connected { connection, listener, peer, consumed, written } => {
+                let stream = Stream::at(*consumed, *written);
+                let peer = (*peer).to_owned();
+                self.connections.insert(*connection, Connection { listener: *listener, peer, stream });
+            }
+            Record::Progress { connection, consumed, output } => {
+                let stream = &mut self.connection(connection)?.stream;
+                if *consumed < stream.consumed() {
+                    return Err(Misfit("a connection's position goes back"));
+                }
+                stream.progress(*consumed, output);
+            }
+            Record::Written { connection, written } => {
+                let stream = &mut self.connection(connection)?.stream;
+                if !(stream.written()..=stream.made()).contains(written) {
+                    return Err(Misfit("more was written to a connection than was made"));
+                }
+                stream.wrote(*written);
+            }
+            Record::Disconnected { connection } => {
+                self.connections.remove(connection);
+            }
+            Record::CallOpened { open, server, next_sync, .. } => {
+                self.call_opens.insert(*open, CallOpen { server: server.clone(), next_sync: *next_sync });
+            }
+            Record::CallStarted { turn, open, sync, reply_bytes_max, payload } => {
+                let call_open = self.call_opens.get_mut(open).ok_or(Misfit("a call on an unknown open"))?;
+                call_open.next_sync = sync.next();
+                self.calls.push(Call {
+                    turn: turn.clone(),
+                    open: *open,
+                    sync: *sync,
+                    reply_bytes_max: *reply_bytes_max,
+                    payload: payload.to_vec(),
+                    answer: None,
+                });
+            }
+            Record::CallAnswered { open, sync, error, payload } => {
+                // The turn may be over already: then nobody asks for the answer.
+                if let Some(call) = self.calls.iter_mut().find(|call| call.open == *open && call.sync == *sync) {
+                    call.answer = Some((*error, payload.to_vec()));
+                }
+            }
+            Record::TurnEnded { turn } => self.end_turn(turn),
+            Record::Suspected { turn, crashes } => {
+                self.suspects.retain(|(suspect, _)| suspect != turn);
+                self.suspects.push((turn.clone(), *crashes));
+            }
+        }
+        Ok(())
+    }
+
+    /// The calls that turn `turn` has made so far, in order.
+    pub fn calls_of<'a>(&'a self, turn: &'a TurnKey) -> impl Iterator<Item = &'a Call> {
+        self.calls.iter().filter(move |call| call.turn == *turn)
+    }
+
+    /// How often a primary crashed while this turn was in hand.
+    pub fn crashes_of(&self, turn: &TurnKey) -> u8 {
+        self.suspects.iter().find(|(suspect, _)| suspect == turn).map_or(0, |(_, crashes)| *crashes)
+    }
+
+    fn end_turn(&mut self, turn: &TurnKey) {
+        self.calls.retain(|call| call.turn != *turn);
+        self.suspects.retain(|(suspect, _)| suspect != turn);
+    }
+
+    fn connection(&mut self, connection: &ConnectionId) -> Result<&mut Connection, Misfit> {
+        self.connections.get_mut(connection).ok_or(Misfit("progress of an unknown connection"))
+    }
+}

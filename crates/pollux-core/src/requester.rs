@@ -1,0 +1,366 @@
+//! Decides what a requester sends to whom: over which path, again after a takeover, or not at all.
+//!
+//! One [`Requester`] per open. It knows a path to each half of the server. A path becomes the active one when the
+//! server's half itself says so (`OPEN_REPLY`, `TAKEOVER`), so no daemon is asked in that chain. When every path is lost
+//! it asks for a new one. Paths are numbers here; sockets and payloads are the shell's.
+//!
+//! Rules (Guardian Programmer's Guide, chapters 6 and 21): a request that is sent again keeps its sync id; with sync
+//! depth 0 nothing is sent again and the caller gets 201; reply 200 means "ask the other half".
+
+use pollux_wire::{Epoch, FileError, SyncId};
+use std::collections::VecDeque;
+
+/// Replies of 200 in a row after which the caller gets 201 instead of another try.
+const OWNERSHIP_REPLIES_MAX: u8 = 3;
+
+/// A path to one half of the server, numbered by the shell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PathNumber(pub u32);
+
+/// What the shell must do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Send the request over the path; `again` after the first time.
+    Send { path: PathNumber, sync: SyncId, again: bool },
+    /// The request is finished without a reply, with this error.
+    Fail { sync: SyncId, error: FileError },
+    /// Ask the daemon for a path to whoever is primary; the answer is `handle_path_refused` or a path that says TAKEOVER.
+    AskForPath,
+}
+
+/// What a reply is to the requester.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplyIs {
+    /// The answer to an outstanding request, which is finished.
+    Wanted,
+    /// A repetition, the answer to a cancelled request, or words of an old epoch (S1): drop it.
+    Stale,
+    /// "Not me": the request stays outstanding.
+    NotMine,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Outstanding {
+    sync: SyncId,
+    sent: bool,
+}
+
+/// The requester's side of one open.
+#[derive(Debug)]
+pub struct Requester {
+    sync_depth: u16,
+    nowait_depth: u16,
+    next: SyncId,
+    epoch: Epoch,
+    active: Option<PathNumber>,
+    others: Vec<PathNumber>,
+    outstanding: VecDeque<Outstanding>,
+    asked: bool,
+    ownership_replies: u8,
+    resent: u64,
+    commands: VecDeque<Command>,
+}
+
+impl Requester {
+    /// A requester whose open was accepted by the half at the end of `path` in `epoch`. The first request gets `next`.
+    pub fn new(path: PathNumber, epoch: Epoch, sync_depth: u16, nowait_depth: u16, next: SyncId) -> Self {
+        Self {
+            sync_depth,
+            nowait_depth: nowait_depth.max(1),
+            next,
+            epoch,
+            active: Some(path),
+            others: Vec::new(),
+            outstanding: VecDeque::new(),
+            asked: false,
+            ownership_replies: 0,
+            resent: 0,
+            commands: VecDeque::new(),
+        }
+    }
+
+    /// Starts a request. Error 28 when as many are outstanding as were declared at the open.
+    ///
+    /// The span of the outstanding sync ids is bounded, not only their number: the server relies on it to know which
+    /// replies it may forget.
+    pub fn start(&mut self) -> Result<SyncId, FileError> {
+        if let Some(oldest) = self.outstanding.front()
+            && self.next.0 - oldest.sync.0 >= u64::from(self.nowait_depth)
+        {
+            return Err(FileError::TOO_MANY_OUTSTANDING);
+        }
+        let sync = self.next;
+        self.next = sync.next();
+        self.outstanding.push_back(Outstanding { sync, sent: false });
+        self.send_all_unsent();
+        Ok(sync)
+    }
+
+    /// Takes up a request that an earlier primary of this pair started (S3b). In the order of the sync ids.
+    pub fn take_up(&mut self, sync: SyncId) {
+        self.outstanding.push_back(Outstanding { sync, sent: true });
+        self.next = self.next.max(sync.next());
+    }
+
+    /// Gives a request up; true if it was outstanding (then the server should be told).
+    pub fn cancel(&mut self, sync: SyncId) -> bool {
+        let before = self.outstanding.len();
+        self.outstanding.retain(|request| request.sync != sync);
+        self.outstanding.len() != before
+    }
+
+    /// A path to the server's other half is there; it is not yet the one to use.
+    pub fn handle_standby(&mut self, path: PathNumber) {
+        self.others.push(path);
+    }
+
+    /// The half at the end of `path` says that it is the primary since `epoch`. BEFORE this is called everything that the
+    /// old active path still holds has been taken in: replies of a dead primary are true (S5).
+    pub fn handle_takeover(&mut self, path: PathNumber, epoch: Epoch) {
+        if epoch < self.epoch || (epoch == self.epoch && self.active == Some(path)) {
+            return;
+        }
+        self.epoch = epoch;
+        self.asked = false;
+        self.others.retain(|other| *other != path);
+        if let Some(old) = self.active.replace(path)
+            && old != path
+        {
+            self.others.push(old);
+        }
+        self.resend_or_fail();
+        self.send_all_unsent();
+    }
+
+    /// A path has ended, and everything it held has been taken in.
+    pub fn handle_path_lost(&mut self, path: PathNumber) {
+        self.others.retain(|other| *other != path);
+        if self.active == Some(path) {
+            self.active = None;
+            if self.sync_depth == 0 {
+                self.fail_all(FileError::PATH_DOWN);
+            }
+        }
+        if self.active.is_none() && self.others.is_empty() && !self.outstanding.is_empty() {
+            self.ask_for_path();
+        }
+    }
+
+    /// No half has spoken for too long although the active path is lost: do not rely on the standby path alone.
+    pub fn handle_impatience(&mut self) {
+        if self.active.is_none() && !self.outstanding.is_empty() {
+            self.ask_for_path();
+        }
+    }
+
+    /// There is no server of that name any more, or it does not know this open.
+    pub fn handle_path_refused(&mut self, error: FileError) {
+        self.asked = false;
+        self.fail_all(if error == FileError::NO_SUCH_PROCESS { FileError::PATH_DOWN } else { error });
+    }
+
+    /// A reply came over `path`.
+    pub fn handle_reply(&mut self, path: PathNumber, sync: SyncId, error: FileError, epoch: Epoch) -> ReplyIs {
+        if epoch < self.epoch && self.active != Some(path) {
+            return ReplyIs::Stale;
+        }
+        if error == FileError::OWNERSHIP {
+            return self.handle_ownership(path, sync);
+        }
+        self.ownership_replies = 0;
+        if self.cancel(sync) { ReplyIs::Wanted } else { ReplyIs::Stale }
+    }
+
+    /// The next thing to do.
+    pub fn poll_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// The path that requests go to.
+    pub fn active(&self) -> Option<PathNumber> {
+        self.active
+    }
+
+    /// The newest epoch heard of.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Requests without an answer.
+    pub fn outstanding(&self) -> usize {
+        self.outstanding.len()
+    }
+
+    /// How many requests were sent again so far.
+    pub fn resent(&self) -> u64 {
+        self.resent
+    }
+
+    fn handle_ownership(&mut self, path: PathNumber, sync: SyncId) -> ReplyIs {
+        let Some(request) = self.outstanding.iter_mut().find(|request| request.sync == sync) else {
+            return ReplyIs::Stale;
+        };
+        self.ownership_replies += 1;
+        if self.sync_depth == 0 || self.ownership_replies > OWNERSHIP_REPLIES_MAX {
+            let error = if self.sync_depth == 0 { FileError::OWNERSHIP } else { FileError::PATH_DOWN };
+            self.cancel(sync);
+            self.commands.push_back(Command::Fail { sync, error });
+            return ReplyIs::NotMine;
+        }
+        request.sent = true;
+        if self.active == Some(path)
+            && let Some(other) = self.others.pop()
+        {
+            self.others.insert(0, path);
+            self.active = Some(other);
+            self.resend_or_fail();
+        } else {
+            self.ask_for_path();
+        }
+        ReplyIs::NotMine
+    }
+
+    fn ask_for_path(&mut self) {
+        if !self.asked {
+            self.asked = true;
+            self.commands.push_back(Command::AskForPath);
+        }
+    }
+
+    fn send_all_unsent(&mut self) {
+        let Some(path) = self.active else {
+            if self.others.is_empty() {
+                self.ask_for_path();
+            }
+            return;
+        };
+        for request in self.outstanding.iter_mut().filter(|request| !request.sent) {
+            request.sent = true;
+            self.commands.push_back(Command::Send { path, sync: request.sync, again: false });
+        }
+    }
+
+    fn resend_or_fail(&mut self) {
+        let Some(path) = self.active else { return };
+        if self.sync_depth == 0 {
+            let sent: Vec<SyncId> = self.outstanding.iter().filter(|r| r.sent).map(|r| r.sync).collect();
+            for sync in sent {
+                self.cancel(sync);
+                self.commands.push_back(Command::Fail { sync, error: FileError::PATH_DOWN });
+            }
+            return;
+        }
+        for request in self.outstanding.iter().filter(|request| request.sent) {
+            self.resent += 1;
+            self.commands.push_back(Command::Send { path, sync: request.sync, again: true });
+        }
+    }
+
+    fn fail_all(&mut self, error: FileError) {
+        for request in self.outstanding.drain(..) {
+            self.commands.push_back(Command::Fail { sync: request.sync, error });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: PathNumber = PathNumber(1);
+    const SECOND: PathNumber = PathNumber(2);
+
+    fn requester(sync_depth: u16, nowait_depth: u16) -> Requester {
+        let mut requester = Requester::new(FIRST, Epoch(1), sync_depth, nowait_depth, SyncId(1));
+        requester.handle_standby(SECOND);
+        requester
+    }
+
+    fn commands(requester: &mut Requester) -> Vec<Command> {
+        std::iter::from_fn(|| requester.poll_command()).collect()
+    }
+
+    // The requester of a killed server must notice nothing: its request goes to the new primary with its sync id.
+    #[test]
+    fn unanswered_requests_follow_the_takeover() {
+        let mut requester = requester(1, 2);
+        let (a, b) = (requester.start().unwrap(), requester.start().unwrap());
+        assert_eq!(requester.handle_reply(FIRST, a, FileError::OK, Epoch(1)), ReplyIs::Wanted);
+        commands(&mut requester);
+        requester.handle_path_lost(FIRST);
+        assert_eq!(commands(&mut requester), [], "it waits for the other half to speak");
+        requester.handle_takeover(SECOND, Epoch(2));
+        assert_eq!(commands(&mut requester), [Command::Send { path: SECOND, sync: b, again: true }]);
+        assert_eq!(requester.handle_reply(SECOND, b, FileError::OK, Epoch(2)), ReplyIs::Wanted);
+        assert_eq!(requester.handle_reply(SECOND, b, FileError::OK, Epoch(2)), ReplyIs::Stale);
+    }
+
+    // With sync depth 0 a request may have been executed: the caller is told, nothing is sent twice.
+    #[test]
+    fn without_sync_depth_the_caller_decides() {
+        let mut requester = requester(0, 1);
+        let sync = requester.start().unwrap();
+        commands(&mut requester);
+        requester.handle_path_lost(FIRST);
+        assert_eq!(commands(&mut requester), [Command::Fail { sync, error: FileError::PATH_DOWN }]);
+        requester.handle_takeover(SECOND, Epoch(2));
+        let next = requester.start().unwrap();
+        assert_eq!(commands(&mut requester), [Command::Send { path: SECOND, sync: next, again: false }]);
+    }
+
+    // A word from an old primary that slept must not undo a takeover (S1).
+    #[test]
+    fn an_older_epoch_is_not_listened_to() {
+        let mut requester = requester(1, 1);
+        let sync = requester.start().unwrap();
+        requester.handle_takeover(SECOND, Epoch(3));
+        commands(&mut requester);
+        requester.handle_takeover(FIRST, Epoch(2));
+        assert_eq!(requester.active(), Some(SECOND));
+        assert_eq!(requester.handle_reply(FIRST, sync, FileError::OK, Epoch(1)), ReplyIs::Stale);
+        assert_eq!(requester.outstanding(), 1);
+    }
+
+    // After the loss of both halves the caller gets a definite error, not silence (L3).
+    #[test]
+    fn no_path_left_asks_and_then_fails() {
+        let mut requester = requester(1, 1);
+        let sync = requester.start().unwrap();
+        commands(&mut requester);
+        requester.handle_path_lost(FIRST);
+        requester.handle_path_lost(SECOND);
+        assert_eq!(commands(&mut requester), [Command::AskForPath]);
+        requester.handle_impatience();
+        assert_eq!(commands(&mut requester), [], "one question at a time");
+        requester.handle_path_refused(FileError::NO_SUCH_PROCESS);
+        assert_eq!(commands(&mut requester), [Command::Fail { sync, error: FileError::PATH_DOWN }]);
+    }
+
+    // The server forgets replies by the width of the window; a wider span would execute a request twice (S3).
+    #[test]
+    fn the_span_of_outstanding_requests_is_bounded() {
+        let mut requester = requester(1, 2);
+        let first = requester.start().unwrap();
+        let second = requester.start().unwrap();
+        assert_eq!(requester.start(), Err(FileError::TOO_MANY_OUTSTANDING));
+        requester.handle_reply(FIRST, second, FileError::OK, Epoch(1));
+        assert_eq!(requester.start(), Err(FileError::TOO_MANY_OUTSTANDING), "the oldest is still open");
+        requester.handle_reply(FIRST, first, FileError::OK, Epoch(1));
+        assert!(requester.start().is_ok());
+    }
+
+    // A pair member that is not primary answers 200; the request must reach the other half by itself, a bounded number of times.
+    #[test]
+    fn ownership_turns_to_the_other_half() {
+        let mut requester = requester(1, 1);
+        let sync = requester.start().unwrap();
+        commands(&mut requester);
+        assert_eq!(requester.handle_reply(FIRST, sync, FileError::OWNERSHIP, Epoch(1)), ReplyIs::NotMine);
+        assert_eq!(commands(&mut requester), [Command::Send { path: SECOND, sync, again: true }]);
+        for path in [SECOND, FIRST, SECOND] {
+            requester.handle_reply(path, sync, FileError::OWNERSHIP, Epoch(1));
+        }
+        assert!(commands(&mut requester).contains(&Command::Fail { sync, error: FileError::PATH_DOWN }));
+        assert_eq!(requester.outstanding(), 0);
+    }
+}

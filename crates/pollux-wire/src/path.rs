@@ -1,0 +1,158 @@
+//! Frames on the path of an open: between a requester and one half of a server.
+//!
+//! ```text
+//!  requester                     primary                      backup
+//!      |<------- OPEN_REPLY --------|                            |
+//!      |<------- STANDBY + fd ------|   (other end goes to the backup with the open's record)
+//!      |-------- REQUEST ---------->|                            |
+//!      |<------- REPLY -------------|                            |
+//!      |                         (dies)                          |
+//!      |<------- TAKEOVER(epoch) --------------------------------|
+//!      |-------- REQUEST again, same sync id ------------------->|
+//! ```
+//!
+//! The two hot bodies, REQUEST and REPLY, are a fixed header and the payload as the rest of the frame,
+//! so that they can be written and read without a copy of their own.
+
+use crate::codec::{DecodeError, Reader, Wire, wire_flat_enum, wire_struct};
+use crate::{Epoch, FileError, SyncId};
+
+/// Requester to server: a [`Request`].
+pub const REQUEST: u8 = 1;
+/// Requester to server: a [`SyncId`] whose reply is no longer wanted.
+pub const CANCEL: u8 = 2;
+/// Requester to server: the open ends. The end of the path means the same.
+pub const CLOSE: u8 = 3;
+/// Server to requester: an [`OpenReply`].
+pub const OPEN_REPLY: u8 = 17;
+/// Server to requester: a [`Reply`].
+pub const REPLY: u8 = 18;
+/// Server to requester: an [`Epoch`]; this half is the primary from that epoch on.
+pub const TAKEOVER: u8 = 19;
+/// Server to requester: an [`Epoch`] and one descriptor, the path to the backup that joins with or after that epoch.
+pub const STANDBY: u8 = 20;
+
+wire_flat_enum! {
+    /// What the sender of a request did (Guardian Procedure Calls, `FILE_GETRECEIVEINFO_`, I/O type).
+    pub enum IoType {
+        /// It writes and takes no data back.
+        1 => Write = "write",
+        /// It only takes data.
+        2 => Read = "read",
+        /// It writes and takes data back.
+        3 => WriteRead = "writeread",
+    }
+}
+
+/// A request as it stands on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// Its number in the open.
+    pub sync: SyncId,
+    /// Most reply bytes the sender takes.
+    pub reply_bytes_max: u32,
+    /// What the sender did.
+    pub io: IoType,
+    /// True when the requester sends it again after a takeover or a lost path.
+    pub again: bool,
+    /// Its bytes.
+    pub payload: &'a [u8],
+}
+
+impl<'a> Request<'a> {
+    /// Appends the body.
+    pub fn put(&self, out: &mut Vec<u8>) {
+        self.sync.put(out);
+        self.reply_bytes_max.put(out);
+        self.io.put(out);
+        self.again.put(out);
+        out.extend_from_slice(self.payload);
+    }
+
+    /// The request that is this body.
+    pub fn decode(body: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(body);
+        Ok(Self {
+            sync: SyncId::take(&mut reader)?,
+            reply_bytes_max: u32::take(&mut reader)?,
+            io: IoType::take(&mut reader)?,
+            again: bool::take(&mut reader)?,
+            payload: reader.remainder(),
+        })
+    }
+}
+
+/// A reply as it stands on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reply<'a> {
+    /// The request it answers.
+    pub sync: SyncId,
+    /// Error number given by the server; data may accompany it.
+    pub error: FileError,
+    /// Epoch of the half that speaks (S1).
+    pub epoch: Epoch,
+    /// Its bytes.
+    pub payload: &'a [u8],
+}
+
+impl<'a> Reply<'a> {
+    /// Appends the body.
+    pub fn put(&self, out: &mut Vec<u8>) {
+        self.sync.put(out);
+        self.error.put(out);
+        self.epoch.put(out);
+        out.extend_from_slice(self.payload);
+    }
+
+    /// The reply that is this body.
+    pub fn decode(body: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(body);
+        Ok(Self {
+            sync: SyncId::take(&mut reader)?,
+            error: FileError::take(&mut reader)?,
+            epoch: Epoch::take(&mut reader)?,
+            payload: reader.remainder(),
+        })
+    }
+}
+
+wire_struct! {
+    /// The server's answer to an open (system message -103; Guardian Procedure Errors and Messages Manual).
+    pub struct OpenReply {
+        /// Zero, or why the open is refused.
+        pub error: FileError,
+        /// What the server wants to see with each request of this open; -1 if nothing.
+        pub label: i16,
+        /// The server's epoch.
+        pub epoch: Epoch,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        // A request or reply that changes on its way breaks every server.
+        #[test]
+        fn requests_and_replies_come_back(sync: u64, max: u32, again: bool, error: u16, epoch: u64, payload: Vec<u8>) {
+            let request = Request { sync: SyncId(sync), reply_bytes_max: max, io: IoType::WriteRead, again, payload: &payload };
+            let mut body = Vec::new();
+            request.put(&mut body);
+            prop_assert_eq!(Request::decode(&body), Ok(request));
+            let reply = Reply { sync: SyncId(sync), error: FileError(error), epoch: Epoch(epoch), payload: &payload };
+            body.clear();
+            reply.put(&mut body);
+            prop_assert_eq!(Reply::decode(&body), Ok(reply));
+        }
+
+        // S17: a peer that sends garbage must not be able to stop a server.
+        #[test]
+        fn any_bytes_decode_or_are_refused(body: Vec<u8>) {
+            let _ = Request::decode(&body);
+            let _ = Reply::decode(&body);
+            let _ = crate::decode::<OpenReply>(&body);
+        }
+    }
+}
