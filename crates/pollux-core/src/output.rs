@@ -10,6 +10,8 @@ use std::collections::VecDeque;
 /// How far outputs may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gate {
+    /// Nothing leaves: this half is not the one that speaks, or the record still names a backup that is dead.
+    Closed,
     /// The backup has nothing to say: the pair is on record as single.
     Open,
     /// Only what depends on checkpoints up to this one.
@@ -20,6 +22,7 @@ impl Gate {
     /// True when an output that depends on checkpoint `number` may leave.
     pub fn admits(self, number: CheckpointNumber) -> bool {
         match self {
+            Self::Closed => false,
             Self::Open => true,
             Self::UpTo(limit) => number <= limit,
         }
@@ -27,7 +30,7 @@ impl Gate {
 }
 
 /// Outputs in the order in which they were made, each under its checkpoint.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct OutputQueue<T> {
     held: VecDeque<(CheckpointNumber, T)>,
 }
@@ -90,6 +93,7 @@ mod tests {
         assert_eq!(released(0), Vec::<&str>::new());
         assert_eq!(released(2), ["a", "b", "c"]);
         assert_eq!(released(2), Vec::<&str>::new());
+        assert_eq!(queue.release(Gate::Closed), None);
         assert_eq!(queue.release(Gate::Open), Some("d"));
         assert!(queue.is_empty());
     }

@@ -37,21 +37,39 @@ const START_PAUSE_TICKS: [u32; 6] = [0, 2, 5, 20, 50, 100];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// The backup process runs and its channel is there.
-    BackupStarted { backup: Phandle },
-    /// It could not be started. `wait_for_cpu`: there is no place for it until a CPU comes up.
-    BackupFailed { wait_for_cpu: bool },
+    BackupStarted {
+        /// The new process.
+        backup: Phandle,
+    },
+    /// It could not be started.
+    BackupFailed {
+        /// True when there is no place for it until a CPU comes up.
+        wait_for_cpu: bool,
+    },
     /// A CPU came up.
     CpuUp,
     /// The whole state has been sent; with everything up to this checkpoint the backup is in step.
-    StateSent { number: CheckpointNumber },
+    StateSent {
+        /// The last part of the state.
+        number: CheckpointNumber,
+    },
     /// The backup has applied everything up to this checkpoint.
-    Acknowledged { number: CheckpointNumber },
+    Acknowledged {
+        /// The last one applied.
+        number: CheckpointNumber,
+    },
     /// The last checkpoint that was sent; the acknowledgement is awaited up to here.
-    Sent { number: CheckpointNumber },
+    Sent {
+        /// The last one sent.
+        number: CheckpointNumber,
+    },
     /// One own tick has passed.
     Tick,
     /// This process is proven dead, and everything it had sent has been taken in before this event.
-    PartnerDead { partner: Phandle },
+    PartnerDead {
+        /// Who is dead.
+        partner: Phandle,
+    },
     /// What became of the change asked for last.
     Recorded(Recorded),
     /// An operator wants the roles exchanged.
@@ -61,9 +79,15 @@ pub enum Event {
     /// From the primary: the state is complete.
     InStep,
     /// From the primary: this backup is on record.
-    OnRecord { epoch: Epoch },
+    OnRecord {
+        /// Since when.
+        epoch: Epoch,
+    },
     /// From the primary: the roles are exchanged on record.
-    SwitchOrdered { epoch: Epoch },
+    SwitchOrdered {
+        /// Since when.
+        epoch: Epoch,
+    },
     /// From the primary: the pair stops.
     EndOrdered,
     /// The program or an operator wants the pair to stop.
@@ -76,15 +100,24 @@ pub enum Command {
     /// Ask the daemon for a backup process in another CPU.
     StartBackup,
     /// Begin to send the whole state to the new backup, then report [`Event::StateSent`].
-    SendState { backup: Phandle },
+    SendState {
+        /// The new backup.
+        backup: Phandle,
+    },
     /// Tell the backup that it is in step. AFTER the last part of the state, BEFORE the record names it.
-    TellInStep { number: CheckpointNumber },
+    TellInStep {
+        /// The last part of the state.
+        number: CheckpointNumber,
+    },
     /// Ask for a change of the record; its outcome comes as [`Event::Recorded`].
     Record(Change),
     /// Ask again for the same change a little later: the coordinator could not be reached.
     RecordLater(Change),
     /// Tell the backup that it is on record.
-    TellOnRecord { epoch: Epoch },
+    TellOnRecord {
+        /// Since when.
+        epoch: Epoch,
+    },
     /// Kill the other half through its pidfd; its death comes as [`Event::PartnerDead`].
     KillPartner,
     /// Forget the other half and its channel. No checkpoint is made from here on.
@@ -94,20 +127,44 @@ pub enum Command {
     /// Take input again.
     Resume,
     /// Speak as primary from this epoch on: TAKEOVER on every path, streams brought to their positions.
-    /// `took_over`: the other half is dead; otherwise the roles were exchanged and it is the backup.
-    Promote { epoch: Epoch, took_over: bool },
+    /// Input is taken again, also if this process was quiesced when it was demoted.
+    Promote {
+        /// Since when.
+        epoch: Epoch,
+        /// True when the other half is dead; otherwise the roles were exchanged and it is the backup.
+        took_over: bool,
+    },
     /// Be a backup from here on. BEFORE the order to the other half is sent nothing of this process may leave any more.
-    Demote { epoch: Epoch },
+    Demote {
+        /// Since when.
+        epoch: Epoch,
+    },
     /// Tell the other half that it is the primary. AFTER the demotion.
-    OrderSwitch { epoch: Epoch },
+    OrderSwitch {
+        /// Since when.
+        epoch: Epoch,
+    },
     /// Tell the backup to end.
     OrderEnd,
     /// The pair is whole (for people).
-    ReportPaired { epoch: Epoch, backup: Phandle },
+    ReportPaired {
+        /// Since when.
+        epoch: Epoch,
+        /// Which one.
+        backup: Phandle,
+    },
     /// The backup is removed (for people).
-    ReportAlone { epoch: Epoch, backup: Phandle },
+    ReportAlone {
+        /// Since when.
+        epoch: Epoch,
+        /// Which one.
+        backup: Phandle,
+    },
     /// The exchange of roles was given up (for people).
-    ReportNotSwitched { why: &'static str },
+    ReportNotSwitched {
+        /// The reason, for people.
+        why: &'static str,
+    },
     /// End this process.
     End(End),
 }
@@ -117,7 +174,7 @@ pub enum Command {
 pub enum End {
     /// The pair was asked to stop.
     Stopped,
-    /// The record names another primary: this one must not speak again (S1).
+    /// The record does not name this process as the one that may speak: it must not speak again (S1).
     Superseded,
     /// The primary died before this backup had the whole state (S2).
     Incomplete,
@@ -139,12 +196,23 @@ pub enum Handled {
 enum Repair {
     /// No backup is wanted.
     NotWanted,
-    /// One is being started.
-    Starting,
+    /// One is being started. `cpu_came`: a CPU came up meanwhile, so "there is no CPU" may be out of date when it arrives.
+    Starting { cpu_came: bool },
     /// The next start is due after so many ticks.
     Pause(u32),
     /// There is no CPU for it.
     NoCpu,
+}
+
+/// Whether the pair is to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// It is not.
+    NotWanted,
+    /// It is, when the outcome of what is under way is known.
+    Wanted,
+    /// The other half has been told to end; this one ends when the other is off the record.
+    Ordered,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,12 +233,12 @@ enum State {
 }
 
 /// The role of one half of a pair.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Pair {
     state: State,
     epoch: Epoch,
     pair_wanted: bool,
-    stopping: bool,
+    stop: Stop,
     sent: CheckpointNumber,
     acknowledged: CheckpointNumber,
     silent_ticks: u32,
@@ -197,7 +265,7 @@ impl Pair {
             state,
             epoch,
             pair_wanted,
-            stopping: false,
+            stop: Stop::NotWanted,
             sent: CheckpointNumber(0),
             acknowledged: CheckpointNumber(0),
             silent_ticks: 0,
@@ -209,6 +277,9 @@ impl Pair {
 
     /// Takes in an event.
     pub fn handle(&mut self, event: Event) -> Handled {
+        if self.state == State::Ended {
+            return Handled::Ignored("the process ends");
+        }
         match event {
             Event::BackupStarted { backup } => self.handle_backup_started(backup),
             Event::BackupFailed { wait_for_cpu } => self.handle_backup_failed(wait_for_cpu),
@@ -238,12 +309,11 @@ impl Pair {
     pub fn gate(&self) -> Gate {
         match self.state {
             State::Alone { .. } | State::Syncing { .. } => Gate::Open,
-            State::Joining { .. } | State::Paired { .. } | State::Removing { .. } | State::Switching { .. } => {
-                Gate::UpTo(self.acknowledged)
-            }
-            State::Loading { .. } | State::Following { .. } | State::TakingOver { .. } | State::Ended => {
-                Gate::UpTo(CheckpointNumber(0))
-            }
+            // S6: no checkpoint is made while the removal of a dead backup is due, so what is made now depends on
+            // none, and must not leave for that reason.
+            State::Joining { dead: true, .. } | State::Switching { dead: true, .. } | State::Removing { .. } => Gate::Closed,
+            State::Joining { .. } | State::Paired { .. } | State::Switching { .. } => Gate::UpTo(self.acknowledged),
+            State::Loading { .. } | State::Following { .. } | State::TakingOver { .. } | State::Ended => Gate::Closed,
         }
     }
 
@@ -268,7 +338,7 @@ impl Pair {
     pub fn wants_ticks(&self) -> bool {
         match self.state {
             State::Alone { repair: Repair::Pause(_) } => true,
-            _ => self.awaits_acknowledgement(),
+            _ => self.awaits_backup(),
         }
     }
 
@@ -307,25 +377,26 @@ impl Pair {
 
     fn handle_backup_started(&mut self, backup: Phandle) -> Handled {
         match self.state {
-            State::Alone { repair: Repair::Starting } => {
-                (self.sent, self.acknowledged) = (CheckpointNumber(0), CheckpointNumber(0));
-                (self.silent_ticks, self.killing) = (0, false);
+            State::Alone { repair: Repair::Starting { .. } } => {
+                self.watch_anew();
                 self.state = State::Syncing { backup };
                 self.command(Command::SendState { backup })
             }
-            State::Ended => Handled::Ignored("the process ends"),
             _ => Handled::Impossible("a backup was started that nobody asked for"),
         }
     }
 
     fn handle_backup_failed(&mut self, wait_for_cpu: bool) -> Handled {
         match self.state {
-            State::Alone { repair: Repair::Starting } => {
-                self.starts_failed += 1;
+            State::Alone { repair: Repair::Starting { cpu_came } } => {
+                if wait_for_cpu && cpu_came {
+                    return self.start_backup();
+                }
+                // That there is no CPU says nothing against the program.
+                self.starts_failed += usize::from(!wait_for_cpu);
                 self.state = State::Alone { repair: if wait_for_cpu { Repair::NoCpu } else { self.next_pause() } };
                 Handled::Acted
             }
-            State::Ended => Handled::Ignored("the process ends"),
             _ => Handled::Impossible("a start failed that nobody asked for"),
         }
     }
@@ -333,6 +404,10 @@ impl Pair {
     fn handle_cpu_up(&mut self) -> Handled {
         match self.state {
             State::Alone { repair: Repair::NoCpu | Repair::Pause(_) } => self.start_backup(),
+            State::Alone { repair: Repair::Starting { .. } } => {
+                self.state = State::Alone { repair: Repair::Starting { cpu_came: true } };
+                Handled::Acted
+            }
             _ => Handled::Ignored("no backup waits for a CPU"),
         }
     }
@@ -350,12 +425,25 @@ impl Pair {
     }
 
     fn handle_sent(&mut self, number: CheckpointNumber) -> Handled {
+        if !self.checkpoints() {
+            return Handled::Impossible("a checkpoint was sent though there is nobody to take it");
+        }
+        if matches!(self.state, State::Switching { asked: true, .. }) {
+            // Its acknowledgement would reach a half that is the backup by then.
+            return Handled::Impossible("a checkpoint was sent after all was drained");
+        }
         assert!(number >= self.sent, "S4: checkpoints are numbered upwards");
         self.sent = number;
         Handled::Acted
     }
 
     fn handle_acknowledged(&mut self, number: CheckpointNumber) -> Handled {
+        if !self.is_primary() {
+            return Handled::Impossible("only a primary is acknowledged to");
+        }
+        if !self.checkpoints() {
+            return Handled::Ignored("it comes from a backup that is gone");
+        }
         if number < self.acknowledged || number > self.sent {
             return Handled::Impossible("an acknowledgement outside of what was sent");
         }
@@ -375,13 +463,17 @@ impl Pair {
             self.state = State::Alone { repair: Repair::Pause(ticks - 1) };
             return Handled::Acted;
         }
-        if !self.awaits_acknowledgement() {
+        if !self.awaits_backup() {
             return Handled::Ignored("nothing is awaited");
         }
         self.silent_ticks += 1;
         if self.silent_ticks >= SILENT_TICKS_MAX && !self.killing {
             // Kill before going on: a backup that wakes up later must not take over from an old epoch.
             self.killing = true;
+            if let State::Switching { backup, .. } = self.state {
+                self.give_up_switch("the backup does not answer");
+                self.state = State::Paired { backup };
+            }
             return self.command(Command::KillPartner);
         }
         Handled::Acted
@@ -406,8 +498,13 @@ impl Pair {
                 *dead = true;
                 Handled::Acted
             }
-            State::Paired { backup } | State::Switching { backup, .. } => {
+            State::Paired { backup } => {
                 let backup = *backup;
+                self.remove(backup)
+            }
+            State::Switching { backup, .. } => {
+                let backup = *backup;
+                self.give_up_switch("the backup died");
                 self.remove(backup)
             }
             State::Removing { .. } => Handled::Ignored("its removal is being recorded"),
@@ -434,7 +531,11 @@ impl Pair {
                 self.commands.push_back(Command::ReportPaired { epoch, backup });
                 self.go_on_stopping()
             }
-            (State::Joining { asked: true, dead: true, .. }, Recorded::Refused { .. }) => self.drop_backup_off_record(),
+            // S6: a refusal does not say that the record still names this process; the removal asks just that.
+            (State::Joining { asked: true, dead: true, backup, .. }, Recorded::Refused { .. }) => {
+                let backup = *backup;
+                self.remove(backup)
+            }
             (State::Joining { asked: true, .. }, Recorded::Refused { .. }) => self.end(End::Superseded),
             (State::Joining { asked: true, backup, .. }, Recorded::Unavailable { .. }) => {
                 let change = Change::Join { epoch: self.epoch, backup: *backup };
@@ -457,23 +558,31 @@ impl Pair {
                 self.epoch = epoch;
                 self.state = State::Following { primary: backup };
                 self.commands.push_back(Command::Demote { epoch });
-                if dead { self.take_over(backup) } else { self.command(Command::OrderSwitch { epoch }) }
+                if dead {
+                    self.take_over(backup)
+                } else if self.stop == Stop::Wanted {
+                    // The other half is primary on record but has not heard of it: it ends, this one takes over and ends.
+                    self.order_end()
+                } else {
+                    self.command(Command::OrderSwitch { epoch })
+                }
             }
             (State::Switching { asked: true, .. }, Recorded::Refused { .. }) => self.end(End::Superseded),
             (State::Switching { asked: true, backup, dead }, Recorded::Unavailable { .. }) => {
                 let (backup, dead) = (*backup, *dead);
-                self.commands.push_back(Command::ReportNotSwitched { why: "the coordinator cannot be reached" });
-                self.commands.push_back(Command::Resume);
+                self.give_up_switch("the coordinator cannot be reached");
                 if dead {
                     return self.remove(backup);
                 }
                 self.state = State::Paired { backup };
-                Handled::Acted
+                self.go_on_stopping()
             }
             (State::TakingOver { .. }, Recorded::Done { epoch }) => {
                 self.epoch = epoch;
                 self.commands.push_back(Command::DropPartner);
-                self.commands.push_back(Command::Promote { epoch, took_over: true });
+                if self.stop == Stop::NotWanted {
+                    self.commands.push_back(Command::Promote { epoch, took_over: true });
+                }
                 self.become_alone()
             }
             (State::TakingOver { .. }, Recorded::Refused { .. }) => self.end(End::Superseded),
@@ -481,20 +590,23 @@ impl Pair {
                 let change = Change::TakeOver { epoch: self.epoch, dead: *primary };
                 self.command(Command::RecordLater(change))
             }
-            (State::Ended, _) => Handled::Ignored("the process ends"),
             _ => Handled::Impossible("an outcome of a change that was not asked for"),
         }
     }
 
     fn handle_switch_wanted(&mut self) -> Handled {
-        match self.state {
-            State::Paired { backup } if !self.stopping => {
+        let why = match self.state {
+            State::Switching { .. } => return Handled::Ignored("the roles are being exchanged already"),
+            State::Paired { .. } if self.stop != Stop::NotWanted => "the pair stops",
+            State::Paired { .. } if self.killing => "the backup does not answer",
+            State::Paired { backup } => {
                 self.state = State::Switching { backup, asked: false, dead: false };
-                self.command(Command::Quiesce)
+                return self.command(Command::Quiesce);
             }
-            State::Switching { .. } => Handled::Ignored("the roles are being exchanged already"),
-            _ => self.command(Command::ReportNotSwitched { why: "the pair is not whole" }),
-        }
+            _ if self.is_primary() => "the pair is not whole",
+            _ => "this half is not the primary",
+        };
+        self.command(Command::ReportNotSwitched { why })
     }
 
     fn handle_drained(&mut self) -> Handled {
@@ -534,8 +646,7 @@ impl Pair {
             State::Following { primary } => {
                 assert!(epoch > self.epoch, "S11: an exchange of roles is a newer epoch");
                 self.epoch = epoch;
-                (self.sent, self.acknowledged) = (CheckpointNumber(0), CheckpointNumber(0));
-                (self.silent_ticks, self.killing) = (0, false);
+                self.watch_anew();
                 self.state = State::Paired { backup: primary };
                 self.command(Command::Promote { epoch, took_over: false })
             }
@@ -546,32 +657,57 @@ impl Pair {
     fn handle_end_ordered(&mut self) -> Handled {
         match self.state {
             State::Loading { .. } | State::Following { .. } | State::TakingOver { .. } => self.end(End::Stopped),
-            State::Ended => Handled::Ignored("the process ends"),
             _ => Handled::Impossible("only a backup is ordered to end"),
         }
     }
 
     fn handle_stop_wanted(&mut self) -> Handled {
-        self.stopping = true;
+        if self.stop != Stop::NotWanted {
+            return Handled::Ignored("the pair stops already");
+        }
         match self.state {
-            State::Alone { .. } => self.end(End::Stopped),
-            State::Ended => Handled::Ignored("the process ends"),
+            State::Alone { .. } | State::Ended => self.end(End::Stopped),
+            State::Syncing { .. } | State::Joining { asked: false, .. } | State::Paired { .. } => self.order_end(),
+            State::Switching { backup, asked: false, .. } => {
+                self.give_up_switch("the pair stops");
+                self.state = State::Paired { backup };
+                self.order_end()
+            }
             // These end when the outcome of what is under way is known: see `go_on_stopping` and `become_alone`.
-            State::Removing { .. } | State::Switching { .. } | State::TakingOver { .. } => Handled::Acted,
-            State::Joining { asked: true, .. } => Handled::Acted,
-            State::Syncing { .. } | State::Joining { .. } | State::Paired { .. } => self.command(Command::OrderEnd),
+            State::Joining { .. } | State::Removing { .. } | State::Switching { .. } | State::TakingOver { .. } => {
+                self.stop = Stop::Wanted;
+                Handled::Acted
+            }
             State::Loading { .. } | State::Following { .. } => Handled::Ignored("a pair is stopped through its primary"),
         }
     }
 
     /// A pair that became whole while it was asked to stop ends its backup first, so that nothing takes over.
     fn go_on_stopping(&mut self) -> Handled {
-        if self.stopping { self.command(Command::OrderEnd) } else { Handled::Acted }
+        if self.stop == Stop::Wanted { self.order_end() } else { Handled::Acted }
+    }
+
+    fn order_end(&mut self) -> Handled {
+        self.stop = Stop::Ordered;
+        self.silent_ticks = 0;
+        self.command(Command::OrderEnd)
+    }
+
+    fn give_up_switch(&mut self, why: &'static str) {
+        self.commands.push_back(Command::ReportNotSwitched { why });
+        self.commands.push_back(Command::Resume);
+    }
+
+    /// The other half is a new backup: nothing was sent to it.
+    fn watch_anew(&mut self) {
+        (self.sent, self.acknowledged) = (CheckpointNumber(0), CheckpointNumber(0));
+        (self.silent_ticks, self.killing) = (0, false);
     }
 
     fn ask_to_join_when_in_step(&mut self) {
         if let State::Joining { backup, in_step, asked: asked @ false, .. } = &mut self.state
             && self.acknowledged >= *in_step
+            && self.stop == Stop::NotWanted
         {
             *asked = true;
             let change = Change::Join { epoch: self.epoch, backup: *backup };
@@ -579,8 +715,9 @@ impl Pair {
         }
     }
 
-    fn awaits_acknowledgement(&self) -> bool {
-        self.checkpoints() && self.acknowledged < self.sent
+    /// An acknowledgement is due, or the end that was ordered.
+    fn awaits_backup(&self) -> bool {
+        self.checkpoints() && (self.acknowledged < self.sent || self.stop == Stop::Ordered)
     }
 
     fn remove(&mut self, backup: Phandle) -> Handled {
@@ -601,7 +738,7 @@ impl Pair {
 
     fn become_alone(&mut self) -> Handled {
         self.state = State::Alone { repair: Repair::NotWanted };
-        if self.stopping {
+        if self.stop != Stop::NotWanted {
             self.end(End::Stopped)
         } else if self.pair_wanted {
             match self.next_pause() {
@@ -621,7 +758,7 @@ impl Pair {
     }
 
     fn start_backup(&mut self) -> Handled {
-        self.state = State::Alone { repair: Repair::Starting };
+        self.state = State::Alone { repair: Repair::Starting { cpu_came: false } };
         self.command(Command::StartBackup)
     }
 

@@ -103,6 +103,11 @@ impl Open {
         self.saved.iter()
     }
 
+    /// The saved reply of a request.
+    pub fn saved_reply(&self, sync: SyncId) -> Option<&SavedReply> {
+        self.saved.iter().rev().find(|reply| reply.sync == sync)
+    }
+
     fn window(&self) -> u64 {
         u64::from(self.opener.sync_depth.max(self.opener.nowait_depth).max(1))
     }

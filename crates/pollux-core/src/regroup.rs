@@ -12,26 +12,54 @@ use std::collections::{BTreeMap, VecDeque};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// The peer is connected and alive.
-    PeerUp { cpu: CpuNumber },
+    PeerUp {
+        /// Which one.
+        cpu: CpuNumber,
+    },
     /// The peer's beat counter, read at one own tick.
-    Beat { cpu: CpuNumber, count: u64 },
+    Beat {
+        /// Which one.
+        cpu: CpuNumber,
+        /// Its counter.
+        count: u64,
+    },
     /// The peer is proven dead.
-    PeerDead { cpu: CpuNumber },
+    PeerDead {
+        /// Which one.
+        cpu: CpuNumber,
+    },
     /// The peer says that it goes down on purpose.
-    PeerLeaving { cpu: CpuNumber },
+    PeerLeaving {
+        /// Which one.
+        cpu: CpuNumber,
+    },
 }
 
 /// What the daemon must do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// Kill the peer through its pidfd; its death comes as [`Event::PeerDead`].
-    Kill { cpu: CpuNumber },
+    Kill {
+        /// Which one.
+        cpu: CpuNumber,
+    },
     /// Tell own processes that the CPU is up.
-    AnnounceUp { cpu: CpuNumber },
+    AnnounceUp {
+        /// Which one.
+        cpu: CpuNumber,
+    },
     /// Tell own processes that the CPU is down, and the halves here whose partner was there.
-    AnnounceDown { cpu: CpuNumber },
+    AnnounceDown {
+        /// Which one.
+        cpu: CpuNumber,
+    },
     /// Try to record the loss; who wins ends the names that lost their last process and starts the CPU again if wanted.
-    RecordLoss { cpu: CpuNumber, on_purpose: bool },
+    RecordLoss {
+        /// Which one.
+        cpu: CpuNumber,
+        /// True when it said so before.
+        on_purpose: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -106,6 +106,7 @@ impl Replica {
                 }
                 stream.progress(*consumed, output);
             }
+            Record::Kept { connection, input } => self.connection(connection)?.stream.keep(input),
             Record::Written { connection, written } => {
                 let stream = &mut self.connection(connection)?.stream;
                 if !(stream.written()..=stream.made()).contains(written) {
@@ -144,6 +145,12 @@ impl Replica {
             }
         }
         Ok(())
+    }
+
+    /// A copy of what concerns calls and suspects, for a new backup.
+    pub fn calls_only(&self) -> Self {
+        let Self { call_opens, calls, suspects, .. } = self;
+        Self { call_opens: call_opens.clone(), calls: calls.clone(), suspects: suspects.clone(), ..Self::default() }
     }
 
     /// The calls that turn `turn` has made so far, in order.

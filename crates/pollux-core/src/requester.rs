@@ -10,7 +10,7 @@
 use pollux_wire::{Epoch, FileError, SyncId};
 use std::collections::VecDeque;
 
-/// Replies of 200 in a row after which the caller gets 201 instead of another try.
+/// Turns of the active path to a half that then said 200, in one epoch, after which the caller gets 201.
 const OWNERSHIP_REPLIES_MAX: u8 = 3;
 
 /// A path to one half of the server, numbered by the shell.
@@ -20,10 +20,22 @@ pub struct PathNumber(pub u32);
 /// What the shell must do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// Send the request over the path; `again` after the first time.
-    Send { path: PathNumber, sync: SyncId, again: bool },
-    /// The request is finished without a reply, with this error.
-    Fail { sync: SyncId, error: FileError },
+    /// Send the request over the path.
+    Send {
+        /// Over which path.
+        path: PathNumber,
+        /// Which request.
+        sync: SyncId,
+        /// True after the first time.
+        again: bool,
+    },
+    /// The request is finished without a reply.
+    Fail {
+        /// Which request.
+        sync: SyncId,
+        /// With this error.
+        error: FileError,
+    },
     /// Ask the daemon for a path to whoever is primary; the answer is `handle_path_refused` or a path that says TAKEOVER.
     AskForPath,
 }
@@ -46,7 +58,7 @@ struct Outstanding {
 }
 
 /// The requester's side of one open.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Requester {
     sync_depth: u16,
     nowait_depth: u16,
@@ -84,9 +96,7 @@ impl Requester {
     /// The span of the outstanding sync ids is bounded, not only their number: the server relies on it to know which
     /// replies it may forget.
     pub fn start(&mut self) -> Result<SyncId, FileError> {
-        if let Some(oldest) = self.outstanding.front()
-            && self.next.0 - oldest.sync.0 >= u64::from(self.nowait_depth)
-        {
+        if !self.can_start() {
             return Err(FileError::TOO_MANY_OUTSTANDING);
         }
         let sync = self.next;
@@ -96,10 +106,20 @@ impl Requester {
         Ok(sync)
     }
 
+    /// True when [`Requester::start`] has room for one more.
+    pub fn can_start(&self) -> bool {
+        self.outstanding.front().is_none_or(|oldest| self.next.0 - oldest.sync.0 < u64::from(self.nowait_depth))
+    }
+
     /// Takes up a request that an earlier primary of this pair started (S3b). In the order of the sync ids.
     pub fn take_up(&mut self, sync: SyncId) {
         self.outstanding.push_back(Outstanding { sync, sent: true });
         self.next = self.next.max(sync.next());
+    }
+
+    /// The next request gets this sync id: where an earlier primary of this pair had come to.
+    pub fn continue_at(&mut self, next: SyncId) {
+        self.next = self.next.max(next);
     }
 
     /// Gives a request up; true if it was outstanding (then the server should be told).
@@ -119,6 +139,9 @@ impl Requester {
     pub fn handle_takeover(&mut self, path: PathNumber, epoch: Epoch) {
         if epoch < self.epoch || (epoch == self.epoch && self.active == Some(path)) {
             return;
+        }
+        if epoch > self.epoch {
+            self.ownership_replies = 0;
         }
         self.epoch = epoch;
         self.asked = false;
@@ -153,9 +176,18 @@ impl Requester {
         }
     }
 
+    /// No half can be reached at this moment, though the name exists; the next impatience asks again.
+    pub fn handle_path_unavailable(&mut self) {
+        self.asked = false;
+    }
+
     /// There is no server of that name any more, or it does not know this open.
     pub fn handle_path_refused(&mut self, error: FileError) {
         self.asked = false;
+        if self.active.is_some() {
+            // A half spoke while the question was on its way: the refusal is out of date.
+            return;
+        }
         self.fail_all(if error == FileError::NO_SUCH_PROCESS { FileError::PATH_DOWN } else { error });
     }
 
@@ -197,26 +229,29 @@ impl Requester {
     }
 
     fn handle_ownership(&mut self, path: PathNumber, sync: SyncId) -> ReplyIs {
-        let Some(request) = self.outstanding.iter_mut().find(|request| request.sync == sync) else {
+        if !self.outstanding.iter().any(|request| request.sync == sync) {
             return ReplyIs::Stale;
-        };
-        self.ownership_replies += 1;
-        if self.sync_depth == 0 || self.ownership_replies > OWNERSHIP_REPLIES_MAX {
-            let error = if self.sync_depth == 0 { FileError::OWNERSHIP } else { FileError::PATH_DOWN };
+        }
+        if self.sync_depth == 0 {
             self.cancel(sync);
-            self.commands.push_back(Command::Fail { sync, error });
+            self.commands.push_back(Command::Fail { sync, error: FileError::OWNERSHIP });
             return ReplyIs::NotMine;
         }
-        request.sent = true;
-        if self.active == Some(path)
-            && let Some(other) = self.others.pop()
-        {
-            self.others.insert(0, path);
-            self.active = Some(other);
-            self.resend_or_fail();
-        } else {
-            self.ask_for_path();
+        // All requests moved on with the first "not me"; the others of the same path say nothing new.
+        if self.active != Some(path) {
+            return ReplyIs::NotMine;
         }
+        self.ownership_replies += 1;
+        if self.ownership_replies > OWNERSHIP_REPLIES_MAX {
+            self.cancel(sync);
+            self.commands.push_back(Command::Fail { sync, error: FileError::PATH_DOWN });
+            return ReplyIs::NotMine;
+        }
+        // When both halves say so the roles are changing: whoever is primary afterwards will speak.
+        let other = if self.ownership_replies == 1 { self.others.pop() } else { None };
+        self.others.insert(0, path);
+        self.active = other;
+        if other.is_some() { self.resend_or_fail() } else { self.ask_for_path() }
         ReplyIs::NotMine
     }
 
@@ -349,18 +384,55 @@ mod tests {
         assert!(requester.start().is_ok());
     }
 
-    // A pair member that is not primary answers 200; the request must reach the other half by itself, a bounded number of times.
+    // A pair member that is not primary answers 200; the requests must reach the other half by themselves, once each.
     #[test]
     fn ownership_turns_to_the_other_half() {
+        let mut requester = requester(1, 2);
+        let (a, b) = (requester.start().unwrap(), requester.start().unwrap());
+        commands(&mut requester);
+        assert_eq!(requester.handle_reply(FIRST, a, FileError::OWNERSHIP, Epoch(1)), ReplyIs::NotMine);
+        assert_eq!(requester.handle_reply(FIRST, b, FileError::OWNERSHIP, Epoch(1)), ReplyIs::NotMine);
+        let again = |sync| Command::Send { path: SECOND, sync, again: true };
+        assert_eq!(commands(&mut requester), [again(a), again(b)]);
+    }
+
+    // While the roles are exchanged both halves say "not me": a planned switchover must not show as an error.
+    #[test]
+    fn ownership_from_both_halves_waits_for_the_new_primary() {
         let mut requester = requester(1, 1);
         let sync = requester.start().unwrap();
+        requester.handle_reply(FIRST, sync, FileError::OWNERSHIP, Epoch(1));
         commands(&mut requester);
-        assert_eq!(requester.handle_reply(FIRST, sync, FileError::OWNERSHIP, Epoch(1)), ReplyIs::NotMine);
+        requester.handle_reply(SECOND, sync, FileError::OWNERSHIP, Epoch(1));
+        assert_eq!(commands(&mut requester), [Command::AskForPath]);
+        requester.handle_takeover(SECOND, Epoch(2));
         assert_eq!(commands(&mut requester), [Command::Send { path: SECOND, sync, again: true }]);
-        for path in [SECOND, FIRST, SECOND] {
+    }
+
+    // A half that calls itself primary and answers "not me" all the same must not keep a caller for ever (L3).
+    #[test]
+    fn ownership_is_bounded() {
+        let mut requester = requester(1, 1);
+        let sync = requester.start().unwrap();
+        for path in [FIRST, SECOND, FIRST, SECOND] {
+            requester.handle_takeover(path, Epoch(1));
             requester.handle_reply(path, sync, FileError::OWNERSHIP, Epoch(1));
         }
         assert!(commands(&mut requester).contains(&Command::Fail { sync, error: FileError::PATH_DOWN }));
         assert_eq!(requester.outstanding(), 0);
+    }
+
+    // A refusal that was sent before the takeover must not fail what the new primary is answering (T2).
+    #[test]
+    fn a_late_refusal_fails_nothing() {
+        let mut requester = requester(1, 1);
+        requester.start().unwrap();
+        requester.handle_path_lost(FIRST);
+        requester.handle_impatience();
+        requester.handle_takeover(SECOND, Epoch(2));
+        commands(&mut requester);
+        requester.handle_path_refused(FileError::NO_SUCH_PROCESS);
+        assert_eq!(commands(&mut requester), []);
+        assert_eq!(requester.outstanding(), 1);
     }
 }

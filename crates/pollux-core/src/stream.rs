@@ -5,8 +5,8 @@
 //! [`Stream`] tells what was handled, and [`Stream::resume`] says what to discard and from where to write on.
 //!
 //! ```text
-//!   input    0 ------- discarded ------- consumed ------ seen ------> (peeked, not handled)
-//!                      kernel knows      replicated      primary only
+//!   input    0 ------- discarded ------- consumed ------ taken ------- seen ------> (peeked, not handled)
+//!                      kernel knows      replicated      + kept        primary only
 //!   output   0 ------- written --------- released ------ made ------>
 //!                      kernel knows      gate opened     replicated
 //! ```
@@ -27,7 +27,7 @@ pub struct KernelPositions {
 /// What brings the socket to the replicated positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resume {
-    /// Input bytes to discard: their effect is in the state.
+    /// Input bytes to discard from the socket: they or their effect are in the state.
     pub discard: u64,
 }
 
@@ -46,6 +46,7 @@ pub enum Mismatch {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stream {
     consumed: u64,
+    kept: Vec<u8>,
     written: u64,
     output: VecDeque<u8>,
 }
@@ -53,14 +54,21 @@ pub struct Stream {
 impl Stream {
     /// A stream at these positions with no output pending.
     pub fn at(consumed: u64, written: u64) -> Self {
-        Self { consumed, written, output: VecDeque::new() }
+        Self { consumed, kept: Vec::new(), written, output: VecDeque::new() }
     }
 
     /// Input up to `consumed` is handled and `output` was made.
     pub fn progress(&mut self, consumed: u64, output: &[u8]) {
         assert!(consumed >= self.consumed, "S4: a stream's positions do not go back");
+        let from_kept = ((consumed - self.consumed) as usize).min(self.kept.len());
+        self.kept.drain(..from_kept);
         self.consumed = consumed;
         self.output.extend(output);
+    }
+
+    /// Input that follows [`Stream::taken`] and that no turn could use yet becomes part of the state.
+    pub fn keep(&mut self, input: &[u8]) {
+        self.kept.extend_from_slice(input);
     }
 
     /// Output up to this offset is in the kernel's hands.
@@ -72,7 +80,7 @@ impl Stream {
 
     /// Brings this half's stream in line with the kernel, at a takeover or an exchange of roles.
     pub fn resume(&mut self, kernel: KernelPositions) -> Result<Resume, Mismatch> {
-        if kernel.consumed > self.consumed {
+        if kernel.consumed > self.taken() {
             return Err(Mismatch::InputLost);
         }
         if kernel.produced > self.made() {
@@ -82,12 +90,22 @@ impl Stream {
             return Err(Mismatch::OutputLost);
         }
         self.wrote(kernel.produced);
-        Ok(Resume { discard: self.consumed - kernel.consumed })
+        Ok(Resume { discard: self.taken() - kernel.consumed })
     }
 
     /// Input bytes whose effect is in the state.
     pub fn consumed(&self) -> u64 {
         self.consumed
+    }
+
+    /// Input that is in the state though no turn could use it yet.
+    pub fn kept(&self) -> &[u8] {
+        &self.kept
+    }
+
+    /// Input bytes that need no longer be in the socket: consumed or kept.
+    pub fn taken(&self) -> u64 {
+        self.consumed + self.kept.len() as u64
     }
 
     /// Output bytes in the kernel's hands.
@@ -122,7 +140,18 @@ mod tests {
         backup.progress(20, b"second");
         backup.wrote(5);
         assert_eq!(backup.resume(KernelPositions { consumed: 12, produced: 8 }), Ok(Resume { discard: 8 }));
-        assert_eq!(backup.pending(u64::MAX), (&b"plysecond"[3 - 3..], &b""[..]));
+        assert_eq!(backup.pending(u64::MAX), (&b"plysecond"[..], &b""[..]));
+    }
+
+    // A message larger than the socket's buffer must get through, and survive a takeover in the middle.
+    #[test]
+    fn kept_input_is_used_first() {
+        let mut stream = Stream::at(10, 0);
+        stream.keep(b"half a mess");
+        assert_eq!((stream.taken(), stream.kept()), (21, &b"half a mess"[..]));
+        assert_eq!(stream.resume(KernelPositions { consumed: 15, produced: 0 }), Ok(Resume { discard: 6 }));
+        stream.progress(24, b"done");
+        assert_eq!((stream.taken(), stream.kept()), (24, &b""[..]));
     }
 
     // Going on with a stream that does not fit would send a client bytes of another reply.

@@ -135,6 +135,14 @@ pub enum Record<'a> {
         /// Output that follows what was made before.
         output: &'a [u8],
     },
+    /// Input that no turn could use yet is kept in the state, so that it can be discarded from the socket:
+    /// a message larger than the socket's buffer could otherwise never become whole.
+    Kept {
+        /// The connection.
+        connection: ConnectionId,
+        /// Bytes that follow what was consumed and kept before.
+        input: &'a [u8],
+    },
     /// Output up to this offset is in the kernel's hands; the backup may forget it.
     Written {
         /// The connection.
@@ -147,14 +155,12 @@ pub enum Record<'a> {
         /// The connection.
         connection: ConnectionId,
     },
-    /// The pair, as a requester, opened a server. Carries the path if `path`, then the standby path if `standby`.
+    /// The pair, as a requester, opened a server. A new primary asks for a path of its own.
     CallOpened {
         /// The open.
         open: OpenId,
         /// The server.
         server: ProcessName,
-        /// True when the path to the server's primary belongs to this record.
-        path: bool,
         /// The next sync id that the open will use.
         next_sync: SyncId,
     },
@@ -236,11 +242,12 @@ records! {
     10 => Progress { connection: value, consumed: value, output: bytes },
     11 => Written { connection: value, written: value },
     12 => Disconnected { connection: value },
-    13 => CallOpened { open: value, server: value, path: value, next_sync: value },
+    13 => CallOpened { open: value, server: value, next_sync: value },
     14 => CallStarted { turn: value, open: value, sync: value, reply_bytes_max: value, payload: bytes },
     15 => CallAnswered { open: value, sync: value, error: value, payload: bytes },
     16 => TurnEnded { turn: value },
     17 => Suspected { turn: value, crashes: value },
+    18 => Kept { connection: value, input: bytes },
 }
 
 /// Starts the body of a CHECKPOINT frame; the records follow.

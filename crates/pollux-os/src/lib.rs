@@ -1,0 +1,42 @@
+//! The thin Linux shell of Pollux: everything that touches the kernel, and nothing that decides.
+//!
+//! Who is primary, what is checkpointed and when a takeover happens is decided in `pollux-core`. This
+//! crate only moves bytes and descriptors ([`Channel`]), waits ([`Poller`], [`Doorbell`]), tells that a
+//! process is dead ([`LifePage`], [`LifeWatch`]), starts and reaps processes ([`launch`], [`reap`]) and asks
+//! the kernel where a TCP connection stands ([`stream_positions`]).
+//!
+//! Linux only. No async runtime, no threads but the watch threads of [`LifeWatch::on_death`], and no unsafe
+//! code outside the one module `raw`. Every descriptor made here is close-on-exec.
+
+#![deny(unsafe_code)]
+
+mod channel;
+pub mod clock;
+mod doorbell;
+mod files;
+mod frame;
+mod life_page;
+mod peer;
+mod poller;
+mod process;
+mod raw;
+mod signals;
+mod tcp;
+
+pub use channel::{Channel, DESCRIPTORS_WAITING_MAX, FILL_BYTES_MAX, Fill, Flush, socket_pair};
+pub use doorbell::Doorbell;
+pub use files::{connect_unix, listen_unix, private_directory};
+pub use frame::{DESCRIPTORS_PER_FRAME_MAX, FRAME_HEADER_BYTES, Frame, FrameError};
+pub use life_page::{CRASH_PAGES_MAX, LifePage, LifeWatch, Turn};
+pub use peer::{PeerCredentials, peer_credentials};
+pub use poller::{Event, Interest, Poller};
+pub use process::{
+    INHERITED_DESCRIPTORS_MAX, LAUNCH_MS_MAX, LAUNCHER_COMMAND, Launch, LaunchError, Launched, ProcessEvent,
+    bind_to, launch, launcher_main, processors_allowed, reap, signal, take_inherited, wait_gone,
+};
+pub use rustix::process::{Pid, Signal};
+pub use signals::{ChildSignals, StopSignals};
+pub use tcp::{
+    StreamPositions, discard, peek, peek_offset_supported, set_peek_offset, stream_positions, write,
+    write_vectored,
+};

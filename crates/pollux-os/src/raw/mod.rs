@@ -1,0 +1,13 @@
+//! All unsafe code of this crate, in small pieces with safe faces.
+//!
+//! * `page`: mapping a life page, and the robust mutex in it.
+//! * `crash`: handlers of fatal signals that leave a mark in the life pages.
+//! * `tcp`: socket options and requests that rustix does not know.
+//! * `descriptors`: descriptors that a process was born with.
+
+#![allow(unsafe_code)]
+
+pub(crate) mod crash;
+pub(crate) mod descriptors;
+pub(crate) mod page;
+pub(crate) mod tcp;

@@ -1,0 +1,698 @@
+//! The engine of a pair's half: one thread, one loop, around the machines of `pollux-core`.
+//!
+//! The program's thread drives it: each call of `Receive::next` ends the turn before, sends what has gathered as one
+//! checkpoint, releases the outputs whose checkpoints are acknowledged, waits, and hands out what has arrived. There is
+//! no timer in the path of a request: whatever has arrived while a checkpoint was under way goes with the next one.
+//!
+//! | File | What it does |
+//! | --- | --- |
+//! | `mod.rs` | the state, the loop, the commands of the pair machine |
+//! | `checkpoints.rs` | turns, batches, outputs; taking in checkpoints as a backup |
+//! | `paths.rs` | opens and requests |
+//! | `streams.rs` | listeners and connections |
+//! | `sync.rs` | bringing a new backup in step |
+//! | `calls.rs` | the pair as a requester |
+//! | `report.rs` | events |
+
+mod calls;
+mod checkpoints;
+mod paths;
+mod report;
+mod streams;
+mod sync;
+
+use crate::daemon::{Daemon, Message};
+use crate::error::{Context, Error, Result};
+use crate::link::Link;
+use crate::objects::Objects;
+use pollux_core::output::OutputQueue;
+use pollux_core::pair::{Command, End, Event as PairEvent, Handled, Pair, SILENT_TICKS_MAX};
+use pollux_core::replica::Replica;
+use pollux_os::{Channel, Doorbell, Interest, LifePage, LifeWatch, Poller, Signal, clock};
+use pollux_wire::checkpoint::{self, Record, TurnKey};
+use pollux_wire::control::{PairState, Recorded, StartAs, ToDaemon, ToProcess};
+use pollux_wire::limits::CHECKPOINT_BODY_BYTES_MAX;
+use pollux_wire::path::IoType;
+use pollux_wire::system::SystemMessage;
+use pollux_wire::{
+    CheckpointNumber, ConnectionId, Epoch, ListenerId, ObjectId, OpenId, Phandle, ProcessName, SyncId, Wire,
+};
+use std::cell::{RefCell, RefMut};
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::OwnedFd;
+use std::process;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) use checkpoints::Turn;
+pub(crate) use streams::{ACCEPTED_AHEAD_MAX, InputData, Socket};
+
+/// Tokens of the poller: the kind in the top byte, a number below.
+const TOKEN_DAEMON: u64 = 1 << 56;
+const TOKEN_PARTNER: u64 = 2 << 56;
+const TOKEN_BELL: u64 = 3 << 56;
+const TOKEN_PATH: u64 = 4 << 56;
+const TOKEN_CONNECTION: u64 = 5 << 56;
+const TOKEN_KIND: u64 = 0xff << 56;
+
+/// Between two sweeps of what must not be forgotten for ever: output positions, paths of vanished openers, wishes.
+const HOUSEKEEPING: Duration = Duration::from_millis(200);
+
+/// A shared engine: every handle of the public API holds one.
+#[derive(Clone)]
+pub(crate) struct Handle(Rc<RefCell<Engine>>);
+
+impl Handle {
+    pub(crate) fn new(engine: Engine) -> Self {
+        Self(Rc::new(RefCell::new(engine)))
+    }
+
+    pub(crate) fn engine(&self) -> RefMut<'_, Engine> {
+        self.0.borrow_mut()
+    }
+
+    /// An object of the program changes.
+    pub(crate) fn object_changed(&self, id: ObjectId, write: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
+        self.engine().object_changed(id, write)
+    }
+}
+
+/// What waits to be handed to the program.
+pub(crate) enum Ready {
+    Request { open: OpenId, sync: SyncId, io: IoType, reply_bytes_max: u32, payload: Vec<u8> },
+    System(SystemMessage),
+    Accepted { open: OpenId, sync: SyncId, listener: ListenerId, peer: String, fd: OwnedFd },
+    Input(ConnectionId),
+    Disconnected(ConnectionId),
+    Tick,
+}
+
+/// What is handed to the program.
+pub(crate) enum Delivery {
+    Request { open: OpenId, sync: SyncId, io: IoType, reply_bytes_max: u32, payload: Vec<u8> },
+    System(SystemMessage),
+    Connected(ConnectionId),
+    Input(InputData),
+    Disconnected(ConnectionId),
+    Tick,
+}
+
+/// The other half.
+struct Partner {
+    phandle: Phandle,
+    channel: Channel,
+    watch: Arc<LifeWatch>,
+    pidfd: OwnedFd,
+    closed: bool,
+    writing: bool,
+}
+
+/// Whether the loop may do what belongs between two turns.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// No turn is open.
+    Between,
+    /// A turn waits for a call: state parts, new backups and requests must wait for its end.
+    InTurn,
+}
+
+/// A half of a pair.
+pub(crate) struct Engine {
+    pub(crate) daemon: Daemon,
+    pub(crate) me: Phandle,
+    pub(crate) name: ProcessName,
+    pub(crate) replica: Replica,
+    pub(crate) objects: Objects,
+    pub(crate) receive_depth: usize,
+    pub(crate) in_hand: usize,
+    pub(crate) wants_system: bool,
+    pub(crate) tick_every: Option<Duration>,
+    life: LifePage,
+    poller: Poller,
+    events: Vec<pollux_os::Event>,
+    bell: Arc<Doorbell>,
+    pair: Pair,
+    partner: Option<Partner>,
+    turn: Turn,
+    batch: checkpoints::Batch,
+    number: CheckpointNumber,
+    applied: CheckpointNumber,
+    outputs: OutputQueue<Vec<checkpoints::Output>>,
+    paths: BTreeMap<OpenId, paths::Path>,
+    acceptors: BTreeMap<OpenId, ListenerId>,
+    listeners: BTreeMap<ListenerId, OwnedFd>,
+    sockets: BTreeMap<ConnectionId, Socket>,
+    links: BTreeMap<OpenId, Link>,
+    state_to_send: Option<sync::StateToSend>,
+    ready: VecDeque<Ready>,
+    dirty_paths: Vec<OpenId>,
+    dirty_sockets: Vec<ConnectionId>,
+    quiescing: bool,
+    stopped: bool,
+    tick_us: u64,
+    next_tick_ns: u64,
+    next_housekeeping_ns: u64,
+    next_user_tick_ns: u64,
+    pending_change: Option<(u32, pollux_wire::control::Change)>,
+    change_later: Option<pollux_wire::control::Change>,
+    handover: Option<report::Handover>,
+    partner_heard_ns: u64,
+    reported: Option<(PairState, Epoch)>,
+    scratch: Vec<u8>,
+    peek_offset: bool,
+}
+
+impl Engine {
+    /// Attaches to the daemon and becomes what it says.
+    pub(crate) fn attach(objects: Objects) -> Result<Self> {
+        let life = LifePage::create().context("make the life page")?;
+        life.hold().context("hold the life page")?;
+        life.install_crash_marks().context("install the crash marks")?;
+        let mut daemon = Daemon::inherited()?.ok_or(Error::NotInNode)?;
+        let (message, descriptors) = daemon.attach(&life)?;
+        let (phandle, name, start, program, hang_after_ms) = match message {
+            ToProcess::Welcome { phandle, name, start, program, hang_after_ms, .. } => {
+                (phandle, name, start, program, hang_after_ms)
+            }
+            ToProcess::Refused { error, why } => return Err(Error::Refused(format!("{why} ({error})"))),
+            _ => return Err(Error::Unknown),
+        };
+        let name = name.ok_or(Error::Misuse(
+            "a pair needs a name\n  next: start the program with `pollux run --name '$NAME' PROGRAM`",
+        ))?;
+        let poller = Poller::new().context("make a poller")?;
+        let bell = Arc::new(Doorbell::new().context("make a doorbell")?);
+        poller.add(daemon.as_fd(), TOKEN_DAEMON, Interest::READ).context("watch the daemon")?;
+        poller.add(&*bell, TOKEN_BELL, Interest::READ).context("watch the doorbell")?;
+        let pair = match &start {
+            StartAs::Primary { epoch } => Pair::primary(*epoch, program.pair),
+            StartAs::Backup { epoch, primary } => Pair::backup(*epoch, *primary),
+            StartAs::Unnamed {} => return Err(Error::Misuse("a process without a name cannot be a pair")),
+        };
+        let now = clock::monotonic_ns();
+        let mut engine = Self {
+            daemon,
+            me: phandle,
+            name,
+            replica: Replica::default(),
+            objects,
+            receive_depth: usize::MAX,
+            in_hand: 0,
+            wants_system: false,
+            tick_every: None,
+            life,
+            poller,
+            events: Vec::new(),
+            bell,
+            pair,
+            partner: None,
+            turn: Turn::default(),
+            batch: checkpoints::Batch::default(),
+            number: CheckpointNumber(0),
+            applied: CheckpointNumber(0),
+            outputs: OutputQueue::default(),
+            paths: BTreeMap::new(),
+            acceptors: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+            links: BTreeMap::new(),
+            state_to_send: None,
+            ready: VecDeque::new(),
+            dirty_paths: Vec::new(),
+            dirty_sockets: Vec::new(),
+            quiescing: false,
+            stopped: false,
+            tick_us: (u64::from(hang_after_ms.max(1)) * 1000 / u64::from(SILENT_TICKS_MAX)).max(1000),
+            next_tick_ns: now,
+            next_housekeeping_ns: now,
+            next_user_tick_ns: now,
+            pending_change: None,
+            change_later: None,
+            handover: None,
+            partner_heard_ns: now,
+            reported: None,
+            scratch: vec![0; streams::READ_BYTES],
+            peek_offset: pollux_os::peek_offset_supported(),
+        };
+        if let StartAs::Backup { primary, .. } = start {
+            engine.meet(primary, descriptors)?;
+        }
+        engine.run_commands()?;
+        Ok(engine)
+    }
+
+    /// Runs as a backup until this half is the primary; at once for one that starts as such. False: the pair has stopped.
+    pub(crate) fn wait_until_primary(&mut self) -> Result<bool> {
+        while !self.pair.is_primary() && !self.stopped {
+            self.wait(Place::Between)?;
+        }
+        self.report_state();
+        Ok(!self.stopped)
+    }
+
+    /// Ends the turn before and runs until there is something for the program. `None`: the pair has stopped.
+    pub(crate) fn next_delivery(&mut self) -> Result<Option<Delivery>> {
+        loop {
+            self.end_turn();
+            if self.stopped {
+                return Ok(None);
+            }
+            if self.pair.is_primary() && !self.quiescing {
+                while let Some(ready) = self.next_ready() {
+                    if let Some(delivery) = self.deliver(ready)? {
+                        return Ok(Some(delivery));
+                    }
+                    self.end_turn();
+                }
+            }
+            self.flush_batch()?;
+            self.run_commands()?;
+            self.send_state_parts()?;
+            self.tell_when_drained()?;
+            self.wait(Place::Between)?;
+        }
+    }
+
+    /// Asks for the end of the pair and runs until it has come.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        self.end_turn();
+        self.flush_batch()?;
+        self.ask_to_stop()?;
+        while !self.stopped {
+            self.flush_batch()?;
+            self.wait(Place::Between)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.pair.epoch()
+    }
+
+    pub(crate) fn state(&self) -> PairState {
+        self.pair.state()
+    }
+
+    /// Counts for people: opens, connections.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.replica.opens.len(), self.replica.connections.len())
+    }
+
+    fn next_ready(&mut self) -> Option<Ready> {
+        // Beyond the receive depth requests wait, the rest goes on.
+        if self.in_hand < self.receive_depth {
+            return self.ready.pop_front();
+        }
+        let at = self.ready.iter().position(|ready| !matches!(ready, Ready::Request { .. }))?;
+        self.ready.remove(at)
+    }
+
+    fn deliver(&mut self, ready: Ready) -> Result<Option<Delivery>> {
+        Ok(match ready {
+            Ready::Request { open, sync, io, reply_bytes_max, payload } => {
+                if !self.begin_request(open, sync)? {
+                    return Ok(None);
+                }
+                Some(Delivery::Request { open, sync, io, reply_bytes_max, payload })
+            }
+            Ready::System(message) => self.wants_system.then_some(Delivery::System(message)),
+            Ready::Accepted { open, sync, listener, peer, fd } => {
+                self.begin_turn(TurnKey::Request { open, sync });
+                Some(Delivery::Connected(self.accept(open, sync, listener, &peer, fd)))
+            }
+            Ready::Input(connection) => self.begin_input(connection)?.map(Delivery::Input),
+            Ready::Disconnected(connection) => {
+                self.begin_turn(TurnKey::Own {});
+                self.end_connection(connection).then_some(Delivery::Disconnected(connection))
+            }
+            Ready::Tick => {
+                self.begin_turn(TurnKey::Own {});
+                Some(Delivery::Tick)
+            }
+        })
+    }
+
+    /// Waits for something to happen and takes it in.
+    fn wait(&mut self, place: Place) -> Result<()> {
+        self.watch_blocked_writers()?;
+        let timeout = self.timeout();
+        self.events.clear();
+        match self.poller.wait(timeout) {
+            Ok(events) => self.events.extend_from_slice(events),
+            Err(error) => return Err(Error::System { what: "wait for events", source: error }),
+        }
+        let events = std::mem::take(&mut self.events);
+        // A death is looked at last: everything the dead process had sent is taken in before.
+        let mut rang = false;
+        for event in &events {
+            match event.token & TOKEN_KIND {
+                TOKEN_DAEMON => self.daemon.fill()?,
+                TOKEN_PARTNER => self.read_partner()?,
+                TOKEN_BELL => rang = true,
+                TOKEN_PATH => self.read_path(OpenId(event.token & !TOKEN_KIND))?,
+                TOKEN_CONNECTION => self.handle_socket(ConnectionId(event.token & !TOKEN_KIND), event),
+                _ => {}
+            }
+        }
+        self.events = events;
+        self.handle_messages(place)?;
+        if rang {
+            self.bell.quiet();
+            self.look_for_death()?;
+        }
+        self.handle_time(place)?;
+        self.release_outputs()?;
+        self.run_commands()
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        if self.state_to_send.is_some() && !self.partner.as_ref().is_some_and(|partner| partner.writing) {
+            return Some(Duration::ZERO);
+        }
+        let mut next = self.next_housekeeping_ns;
+        if self.pair.wants_ticks() || self.change_later.is_some() || self.handover.is_some() {
+            next = next.min(self.next_tick_ns);
+        }
+        if self.tick_every.is_some() {
+            next = next.min(self.next_user_tick_ns);
+        }
+        Some(Duration::from_nanos(next.saturating_sub(clock::monotonic_ns())))
+    }
+
+    fn handle_time(&mut self, place: Place) -> Result<()> {
+        let now = clock::monotonic_ns();
+        if now >= self.next_tick_ns {
+            // One tick per turn of the loop, however late: time in which this process could not run does not count.
+            self.next_tick_ns = now + self.tick_us * 1000;
+            if self.pair.wants_ticks() {
+                self.pair_event(PairEvent::Tick)?;
+            }
+            if let Some(change) = self.change_later.take() {
+                self.ask_for_change(change)?;
+            }
+            self.report_handover(now)?;
+        }
+        if let Some(every) = self.tick_every
+            && now >= self.next_user_tick_ns
+            && place == Place::Between
+        {
+            self.next_user_tick_ns = now + every.as_nanos() as u64;
+            if self.pair.is_primary() {
+                self.ready.push_back(Ready::Tick);
+            }
+        }
+        if now >= self.next_housekeeping_ns {
+            self.next_housekeeping_ns = now + HOUSEKEEPING.as_nanos() as u64;
+            if place == Place::Between {
+                self.keep_house()?;
+            }
+        }
+        if self.daemon.is_lost() {
+            // The CPU is lost, and with it this process: the other half takes over. Whoever stays would be a ghost.
+            eprintln!("pollux: {}: the daemon of CPU {} is gone; this process ends", self.name, self.me.cpu);
+            process::exit(1);
+        }
+        Ok(())
+    }
+
+    fn keep_house(&mut self) -> Result<()> {
+        self.report_state();
+        if self.pair.is_primary() {
+            self.tell_written();
+            self.renew_acceptors()?;
+            self.forget_vanished_openers();
+            self.nudge_links()?;
+        }
+        Ok(())
+    }
+
+    fn handle_messages(&mut self, place: Place) -> Result<()> {
+        // Inside a turn only what a call may need: the outcome of a change of the record, and paths.
+        loop {
+            let message = match place {
+                Place::Between => self.daemon.next_message(),
+                Place::InTurn => self.daemon.take(|message| {
+                    matches!(message, ToProcess::Recorded { .. } | ToProcess::PartnerGone { .. })
+                }),
+            };
+            let Some(message) = message else { return Ok(()) };
+            self.handle_message(message)?;
+        }
+    }
+
+    fn handle_message(&mut self, (message, descriptors): Message) -> Result<()> {
+        match message {
+            ToProcess::NewPath { open, opener, again } => self.handle_new_path(open, opener, again, descriptors),
+            ToProcess::Recorded { request, outcome } => self.handle_recorded(request, outcome),
+            ToProcess::BackupStarted { backup: Some(backup), .. } => {
+                self.meet(backup, descriptors)?;
+                self.pair_event(PairEvent::BackupStarted { backup })
+            }
+            ToProcess::BackupStarted { backup: None, error, detail, why, .. } => {
+                // 10 with detail 201: that CPU is down (Guardian Procedure Calls, PROCESS_CREATE_).
+                let wait_for_cpu = (error, detail) == (10, 201);
+                self.report_backup_failed(error, detail, &why, wait_for_cpu)?;
+                self.pair_event(PairEvent::BackupFailed { wait_for_cpu })
+            }
+            ToProcess::PartnerGone { .. } => self.look_for_death(),
+            ToProcess::System { message } => {
+                if matches!(message, SystemMessage::CpuUp { .. }) {
+                    self.pair_event(PairEvent::CpuUp)?;
+                }
+                self.push_system(message);
+                Ok(())
+            }
+            ToProcess::SwitchOver {} => self.pair_event(PairEvent::SwitchWanted),
+            ToProcess::Stop {} => self.ask_to_stop(),
+            ToProcess::AcceptorStarted { error, why, .. } => {
+                if !error.is_ok() {
+                    eprintln!("pollux: {}: no acceptor could be started: {why} ({error})", self.name);
+                }
+                Ok(())
+            }
+            ToProcess::Opened { request, .. } => self.handle_link_path(request, (message, descriptors)),
+            ToProcess::Welcome { .. } | ToProcess::Refused { .. } | ToProcess::Numbers { .. } => Ok(()),
+        }
+    }
+
+    fn push_system(&mut self, message: SystemMessage) {
+        if self.wants_system && self.pair.is_primary() {
+            self.ready.push_back(Ready::System(message));
+        }
+    }
+
+    fn handle_recorded(&mut self, request: u32, outcome: Recorded) -> Result<()> {
+        match self.pending_change.take_if(|(pending, _)| *pending == request) {
+            None => Ok(()),
+            Some(_) => {
+                if let Some(handover) = &mut self.handover {
+                    handover.recorded_ns.get_or_insert_with(clock::monotonic_ns);
+                }
+                if let Recorded::Refused { why, .. } = &outcome {
+                    eprintln!("pollux: {}: a change of the pair's record was refused: {why}", self.name);
+                }
+                self.pair_event(PairEvent::Recorded(outcome))
+            }
+        }
+    }
+
+    /// Gets to know the other half by its channel, its life page and its pidfd.
+    fn meet(&mut self, phandle: Phandle, descriptors: Vec<OwnedFd>) -> Result<()> {
+        let mut descriptors = descriptors.into_iter();
+        let (Some(channel), Some(page), Some(pidfd)) = (descriptors.next(), descriptors.next(), descriptors.next()) else {
+            return Err(Error::Refused("the daemon named another half without its descriptors".to_owned()));
+        };
+        let watch = Arc::new(LifeWatch::open(page).context("open the other half's life page")?);
+        watch.clone().on_death("partner", self.bell.clone()).context("watch the other half")?;
+        let mut channel = Channel::new(channel, CHECKPOINT_BODY_BYTES_MAX);
+        channel.set_stop_at_short_read(true);
+        self.poller.add(channel.as_fd(), TOKEN_PARTNER, Interest::READ).context("watch the pair channel")?;
+        self.partner = Some(Partner { phandle, channel, watch, pidfd, closed: false, writing: false });
+        self.partner_heard_ns = clock::monotonic_ns();
+        (self.number, self.applied) = (CheckpointNumber(0), CheckpointNumber(0));
+        Ok(())
+    }
+
+    fn look_for_death(&mut self) -> Result<()> {
+        let Some(partner) = &self.partner else { return Ok(()) };
+        if !partner.watch.is_dead() {
+            return Ok(());
+        }
+        let phandle = partner.phandle;
+        self.note_death();
+        // Everything it had sent is in our socket: it can never speak again.
+        self.read_partner()?;
+        self.pair_event(PairEvent::PartnerDead { partner: phandle })?;
+        self.run_commands()
+    }
+
+    fn ask_to_stop(&mut self) -> Result<()> {
+        self.pair_event(PairEvent::StopWanted)?;
+        self.run_commands()
+    }
+
+    /// Feeds the pair machine; what cannot happen stops the process, so that the other half goes on with good state.
+    fn pair_event(&mut self, event: PairEvent) -> Result<()> {
+        let text = format!("{event:?}");
+        if let Handled::Impossible(why) = self.pair.handle(event) {
+            panic!("{why}: {text} in state {}", self.pair.state());
+        }
+        Ok(())
+    }
+
+    fn run_commands(&mut self) -> Result<()> {
+        while let Some(command) = self.pair.poll_command() {
+            match command {
+                Command::StartBackup => {
+                    let request = self.daemon.next_request();
+                    self.daemon.send(&ToDaemon::StartBackup { request, cpu: None }, Vec::new())?;
+                }
+                Command::SendState { .. } => self.begin_state()?,
+                Command::TellInStep { number } => self.tell_partner(checkpoint::IN_STEP, |out| number.put(out)),
+                Command::Record(change) => self.ask_for_change(change)?,
+                Command::RecordLater(change) => self.change_later = Some(change),
+                Command::TellOnRecord { epoch } => self.tell_partner(checkpoint::ON_RECORD, |out| epoch.put(out)),
+                Command::KillPartner => self.kill_partner()?,
+                Command::DropPartner => self.drop_partner(),
+                Command::Quiesce => self.quiescing = true,
+                Command::Resume => self.quiescing = false,
+                Command::Promote { epoch, took_over } => self.promote(epoch, took_over)?,
+                Command::Demote { .. } => self.demote(),
+                Command::OrderSwitch { epoch } => self.tell_partner(checkpoint::SWITCH, |out| epoch.put(out)),
+                Command::OrderEnd => self.tell_partner(checkpoint::END, |_| {}),
+                Command::ReportPaired { epoch, backup } => self.report_paired(epoch, backup)?,
+                Command::ReportAlone { epoch, backup } => self.report_alone(epoch, backup)?,
+                Command::ReportNotSwitched { why } => eprintln!("pollux: {}: not switched: {why}", self.name),
+                Command::End(End::Stopped) => self.stopped = true,
+                Command::End(why) => self.end_process(why),
+            }
+            self.report_state();
+        }
+        Ok(())
+    }
+
+    fn end_process(&self, why: End) -> ! {
+        let text = match why {
+            End::Superseded => "the record names another primary",
+            End::Incomplete => "the primary ended before this backup had the whole state",
+            End::Stopped => "the pair has stopped",
+        };
+        eprintln!("pollux: {} ({}): {text}; this process ends", self.name, self.me);
+        process::exit(1);
+    }
+
+    fn ask_for_change(&mut self, change: pollux_wire::control::Change) -> Result<()> {
+        let request = self.daemon.next_request();
+        self.pending_change = Some((request, change.clone()));
+        self.daemon.send(&ToDaemon::Change { request, change }, Vec::new())
+    }
+
+    fn tell_partner(&mut self, kind: u8, write: impl FnOnce(&mut Vec<u8>)) {
+        if let Some(partner) = &mut self.partner {
+            partner.channel.queue(kind, write);
+            // A failed send means that it dies: the bell tells.
+            let _ = partner.channel.flush();
+        }
+    }
+
+    fn kill_partner(&mut self) -> Result<()> {
+        let Some(partner) = &self.partner else { return Ok(()) };
+        eprintln!("pollux: {}: the other half ({}) does not acknowledge; it is killed", self.name, partner.phandle);
+        pollux_os::signal(&partner.pidfd, Signal::KILL).context("kill the other half")
+    }
+
+    fn drop_partner(&mut self) {
+        if let Some(partner) = self.partner.take() {
+            let _ = self.poller.remove(partner.channel.as_fd());
+            if !partner.watch.is_dead() {
+                // Off record and not wanted any more: it must not linger.
+                let _ = pollux_os::signal(&partner.pidfd, Signal::KILL);
+            }
+            partner.watch.retire();
+        }
+        self.state_to_send = None;
+    }
+
+    /// Begins to speak as the primary.
+    fn promote(&mut self, epoch: Epoch, took_over: bool) -> Result<()> {
+        (self.number, self.applied) = (CheckpointNumber(0), CheckpointNumber(0));
+        self.quiescing = false;
+        self.speak_on_all_paths(epoch)?;
+        self.resume_connections();
+        self.resume_links()?;
+        self.renew_acceptors()?;
+        self.note_speaking(epoch, took_over);
+        self.report_state();
+        Ok(())
+    }
+
+    /// Falls silent: the other half is the primary on record.
+    fn demote(&mut self) {
+        assert!(self.outputs.is_empty(), "S5: nothing is held when the roles are exchanged");
+        (self.number, self.applied) = (CheckpointNumber(0), CheckpointNumber(0));
+        self.ready.clear();
+        self.quiescing = false;
+        self.silence_paths();
+        self.silence_connections();
+        self.links.clear();
+    }
+
+    fn tell_when_drained(&mut self) -> Result<()> {
+        if self.quiescing && self.in_hand == 0 && self.batch.is_empty() && self.outputs.is_empty() && !self.awaiting() {
+            self.pair_event(PairEvent::Drained)?;
+            self.run_commands()?;
+        }
+        Ok(())
+    }
+
+    fn awaiting(&self) -> bool {
+        self.pair.checkpoints() && !self.pair.gate().admits(self.number)
+    }
+
+    /// Watches for room to write only where something waits for it.
+    fn watch_blocked_writers(&mut self) -> Result<()> {
+        if let Some(partner) = &mut self.partner
+            && partner.channel.is_blocked() != partner.writing
+        {
+            partner.writing = !partner.writing;
+            let interest = if partner.writing { Interest::READ_WRITE } else { Interest::READ };
+            self.poller.modify(partner.channel.as_fd(), TOKEN_PARTNER, interest).context("watch the pair channel")?;
+        }
+        if self.daemon.is_blocked() {
+            self.daemon.flush()?;
+        }
+        Ok(())
+    }
+
+    fn object_changed(&mut self, id: ObjectId, write: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
+        if !self.pair.is_primary() {
+            return Err(Error::Misuse("only the primary changes replicated state"));
+        }
+        let sent = self.objects.get(id).is_some_and(|slot| slot.sent);
+        if self.pair.checkpoints() && sent {
+            self.batch.put_object_change(id, write);
+        }
+        Ok(())
+    }
+
+    /// The object of that name, created if the pair does not have it.
+    pub(crate) fn object(
+        &mut self,
+        kind: u8,
+        name: &str,
+        make: impl FnOnce() -> crate::objects::Shared,
+    ) -> Result<(ObjectId, crate::objects::Shared)> {
+        if let Some((id, slot)) = self.objects.find(name) {
+            if slot.kind != kind {
+                return Err(Error::Misuse("the pair has an object of that name, but of another kind"));
+            }
+            return Ok((id, slot.object.clone()));
+        }
+        let id = self.objects.next_id();
+        let object = make();
+        self.objects.insert(id, kind, name.to_owned(), object.clone());
+        self.record(&Record::ObjectCreated { object: id, kind, name }, None);
+        Ok((id, object))
+    }
+}

@@ -1,0 +1,381 @@
+//! Opens and requests: what arrives from requesters, and who gets a path to whom.
+
+use super::checkpoints::Output;
+use super::{Engine, Ready, TOKEN_PATH};
+use crate::error::{Context, Result};
+use pollux_core::receive::{Arrival, SavedReply};
+use pollux_os::{Channel, Fill, Interest, clock, socket_pair};
+use pollux_wire::checkpoint::{Opener, Record, TurnKey};
+use pollux_wire::limits::{OPENERS_PER_SERVER_MAX, PATH_BODY_BYTES_MAX};
+use pollux_wire::path::{self, OpenReply, Request};
+use pollux_wire::system::SystemMessage;
+use pollux_wire::{Epoch, FileError, ListenerId, OpenId, SyncId, Wire, decode};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Crashes with the same request in hand after which it is answered with an error instead of being executed again (L5).
+pub(super) const CRASHES_MAX: u8 = 2;
+/// How long the open of a named opener is kept after its path has ended: the opener may be a pair whose other half
+/// comes back with a path of its own.
+const VANISHED_OPENER_NS: u64 = 60_000_000_000;
+/// Unsent reply bytes of an opener that does not read, after which no more of its requests are taken in (S15).
+const UNSENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// This half's path to an opener: the active one in a primary, the standby one in a backup.
+pub(crate) struct Path {
+    pub(super) channel: Channel,
+    watched: bool,
+    writing: bool,
+    /// Something was queued since the last flush.
+    dirty: bool,
+    lost_at_ns: Option<u64>,
+}
+
+impl Path {
+    pub(super) fn standby(channel: Channel) -> Self {
+        Self { channel, watched: false, writing: false, dirty: false, lost_at_ns: None }
+    }
+
+    pub(super) fn watched(mut channel: Channel) -> Self {
+        channel.set_stop_at_short_read(true);
+        Self { channel, watched: true, writing: false, dirty: false, lost_at_ns: None }
+    }
+}
+
+/// A frame of a requester, taken out of the channel before it is acted upon.
+enum Incoming {
+    Request { sync: SyncId, io: path::IoType, reply_bytes_max: u32, again: bool, payload: Vec<u8>, descriptor: Option<OwnedFd> },
+    Cancel(SyncId),
+    Close,
+}
+
+impl Engine {
+    /// Somebody opens this pair, or an opener whose paths are all lost comes back.
+    pub(super) fn handle_new_path(&mut self, open: OpenId, opener: Opener, again: bool, fds: Vec<OwnedFd>) -> Result<()> {
+        let Some(fd) = fds.into_iter().next() else { return Ok(()) };
+        if !self.pair.is_primary() {
+            // The path ends with its descriptor, and the requester asks who is primary today.
+            return Ok(());
+        }
+        let mut channel = Channel::new(fd, PATH_BODY_BYTES_MAX);
+        let known = self.replica.opens.get(&open).map(|state| &state.opener);
+        let refusal = match (again, known) {
+            (true, None) => Some(FileError::WRONG_ID),
+            // S16: only the same opener, as the daemons vouch for it, may take up an open.
+            (true, Some(known)) if known.uid != opener.uid || known.phandle.sequence != opener.phandle.sequence => {
+                Some(FileError::WRONG_ID)
+            }
+            (false, _) if self.replica.opens.len() >= OPENERS_PER_SERVER_MAX => Some(FileError::NO_MORE_OPENS),
+            (false, Some(_)) => Some(FileError::EXISTS),
+            _ => None,
+        };
+        if let Some(error) = refusal {
+            let epoch = self.pair.epoch();
+            channel.queue(path::OPEN_REPLY, |out| OpenReply { error, label: -1, epoch }.put(out));
+            let _ = channel.flush();
+            return Ok(());
+        }
+        if let Some(old) = self.paths.remove(&open)
+            && old.watched
+        {
+            let _ = self.poller.remove(old.channel.as_fd());
+        }
+        self.poller.add(channel.as_fd(), TOKEN_PATH | open.0, Interest::READ).context("watch a path")?;
+        self.paths.insert(open, Path::watched(channel));
+        if again {
+            let epoch = self.pair.epoch();
+            self.queue_on_path(open, path::TAKEOVER, |out| epoch.put(out));
+            if self.pair.checkpoints() {
+                self.give_standby(open, opener)?;
+            }
+        } else {
+            if self.pair.checkpoints() {
+                self.give_standby(open, opener.clone())?;
+            } else {
+                self.record(&Record::Opened { open, opener: opener.clone(), standby: false }, None);
+            }
+            self.batch.outputs.push(Output::OpenReply { open, error: FileError::OK, label: -1 });
+            self.push_system(SystemMessage::Opened { open, opener });
+        }
+        self.end_turn();
+        Ok(())
+    }
+
+    /// Makes a path between an opener and the backup: one end over the opener's path, the other with the record.
+    pub(super) fn give_standby(&mut self, open: OpenId, opener: Opener) -> Result<()> {
+        let (theirs, backups) = socket_pair().context("make a standby path")?;
+        let epoch = self.pair.epoch();
+        if let Some(path) = self.paths.get_mut(&open) {
+            path.channel.queue_with(path::STANDBY, vec![theirs], |out| epoch.put(out));
+            self.queue_on_path_done(open);
+        }
+        self.record(&Record::Opened { open, opener, standby: true }, Some(backups.as_fd()));
+        self.end_turn();
+        self.relieve_batch();
+        Ok(())
+    }
+
+    /// Takes in what an opener has sent.
+    pub(super) fn read_path(&mut self, open: OpenId) -> Result<()> {
+        loop {
+            self.flush_path(open);
+            let Some(path) = self.paths.get_mut(&open) else { return Ok(()) };
+            if path.channel.queued_bytes() > UNSENT_BYTES_MAX {
+                return Ok(());
+            }
+            let filled = path.channel.fill();
+            let mut broken = false;
+            loop {
+                let Some(path) = self.paths.get_mut(&open) else { return Ok(()) };
+                let incoming = match path.channel.next_frame() {
+                    Ok(None) => break,
+                    Ok(Some(frame)) => incoming(frame.kind, frame.body, frame.descriptors),
+                    Err(_) => None,
+                };
+                match incoming {
+                    Some(Incoming::Request { sync, io, reply_bytes_max, again, payload, descriptor }) => {
+                        self.arrive(open, sync, io, reply_bytes_max, again, payload, descriptor);
+                    }
+                    Some(Incoming::Cancel(sync)) => self.cancel(open, sync),
+                    Some(Incoming::Close) => {
+                        self.close_open(open);
+                        return Ok(());
+                    }
+                    None => {
+                        // S17: garbage ends the open of who sent it, and nothing else.
+                        broken = true;
+                        break;
+                    }
+                }
+            }
+            if broken {
+                self.close_open(open);
+                return Ok(());
+            }
+            match filled {
+                Ok(Fill::Full) => {}
+                Ok(Fill::Open) => return Ok(()),
+                Ok(Fill::Closed) | Err(_) => {
+                    self.lose_path(open);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one request")]
+    fn arrive(
+        &mut self,
+        open: OpenId,
+        sync: SyncId,
+        io: path::IoType,
+        reply_bytes_max: u32,
+        again: bool,
+        payload: Vec<u8>,
+        descriptor: Option<OwnedFd>,
+    ) {
+        if again && let Some(handover) = &mut self.handover {
+            handover.requests_resent += 1;
+        }
+        let Some(state) = self.replica.opens.get_mut(&open) else { return };
+        let refusal = match state.arrive(sync) {
+            Arrival::New => {
+                self.ready.push_back(match (self.acceptors.get(&open), descriptor) {
+                    (Some(listener), Some(fd)) => {
+                        let peer = String::from_utf8_lossy(&payload).into_owned();
+                        Ready::Accepted { open, sync, listener: *listener, peer, fd }
+                    }
+                    _ => Ready::Request { open, sync, io, reply_bytes_max, payload },
+                });
+                return;
+            }
+            // Held like any output: the checkpoint that carries this reply may not be acknowledged yet (S5).
+            Arrival::Repeated(_) => Output::Reply { open, sync },
+            Arrival::InHand => return,
+            Arrival::TooOld => Output::Refusal { open, sync, error: FileError::OLD_SYNC },
+            Arrival::TooMany => Output::Refusal { open, sync, error: FileError::TOO_MANY_OUTSTANDING },
+        };
+        self.batch.outputs.push(refusal);
+    }
+
+    /// Begins the turn of a request; false if it is not to be executed.
+    pub(super) fn begin_request(&mut self, open: OpenId, sync: SyncId) -> Result<bool> {
+        // Cancelled, or its opener is gone, while it waited.
+        if !self.replica.opens.get(&open).is_some_and(|state| state.is_in_hand(sync)) {
+            return Ok(false);
+        }
+        let key = TurnKey::Request { open, sync };
+        let crashes = self.replica.crashes_of(&key);
+        self.begin_turn(key);
+        if crashes >= CRASHES_MAX {
+            self.report_quarantined(&format!("request {sync} of open {open} killed its server {crashes} times"))?;
+            self.save_reply(open, sync, FileError::ILLEGAL_REQUEST, Vec::new());
+            return Ok(false);
+        }
+        self.in_hand += 1;
+        Ok(true)
+    }
+
+    /// The program has replied.
+    pub(crate) fn reply(&mut self, open: OpenId, sync: SyncId, error: FileError, payload: Vec<u8>) {
+        self.in_hand = self.in_hand.saturating_sub(1);
+        self.save_reply(open, sync, error, payload);
+    }
+
+    /// The program has dropped a request that it does not answer.
+    pub(super) fn save_reply(&mut self, open: OpenId, sync: SyncId, error: FileError, payload: Vec<u8>) {
+        self.tell(&Record::Replied { open, sync, error, payload: &payload }, None);
+        if !self.replica.calls.is_empty() || !self.replica.suspects.is_empty() {
+            let turn = TurnKey::Request { open, sync };
+            self.replica.apply(&Record::TurnEnded { turn }).expect("the end of a turn always fits");
+        }
+        if let Some(state) = self.replica.opens.get_mut(&open) {
+            state.replied(SavedReply { sync, error, payload });
+            self.batch.outputs.push(Output::Reply { open, sync });
+        }
+    }
+
+    fn cancel(&mut self, open: OpenId, sync: SyncId) {
+        let waits = |ready: &Ready| matches!(ready, Ready::Request { open: o, sync: s, .. } if (*o, *s) == (open, sync));
+        if let Some(at) = self.ready.iter().position(waits) {
+            self.ready.remove(at);
+            if let Some(state) = self.replica.opens.get_mut(&open) {
+                state.forget(sync);
+            }
+        } else if self.replica.opens.get(&open).is_some_and(|state| state.is_in_hand(sync)) {
+            // The server must still reply; the reply is dropped by the requester (FILE_GETRECEIVEINFO_, -38).
+            self.push_system(SystemMessage::Cancelled { open, sync });
+        }
+    }
+
+    fn lose_path(&mut self, open: OpenId) {
+        let named = self.replica.opens.get(&open).is_some_and(|state| state.opener.name.is_some());
+        if let Some(path) = self.paths.get_mut(&open)
+            && named
+        {
+            path.lost_at_ns = Some(clock::monotonic_ns());
+            path.watched = false;
+            let _ = self.poller.remove(path.channel.as_fd());
+            return;
+        }
+        self.close_open(open);
+    }
+
+    fn close_open(&mut self, open: OpenId) {
+        if let Some(path) = self.paths.remove(&open)
+            && path.watched
+        {
+            let _ = self.poller.remove(path.channel.as_fd());
+        }
+        if self.replica.opens.contains_key(&open) {
+            self.record(&Record::Closed { open }, None);
+            self.push_system(SystemMessage::Closed { open });
+            self.end_turn();
+        }
+        if let Some(listener) = self.acceptors.remove(&open) {
+            self.acceptor_lost(listener);
+        }
+    }
+
+    pub(super) fn forget_vanished_openers(&mut self) {
+        let now = clock::monotonic_ns();
+        let vanished: Vec<OpenId> = self
+            .paths
+            .iter()
+            .filter(|(_, path)| path.lost_at_ns.is_some_and(|at| now > at + VANISHED_OPENER_NS))
+            .map(|(open, _)| *open)
+            .collect();
+        for open in vanished {
+            self.close_open(open);
+        }
+    }
+
+    /// Queues a frame for an opener; it leaves with the next release of outputs.
+    pub(super) fn queue_on_path(&mut self, open: OpenId, kind: u8, write: impl FnOnce(&mut Vec<u8>)) {
+        if let Some(path) = self.paths.get_mut(&open) {
+            path.channel.queue(kind, write);
+            self.queue_on_path_done(open);
+        }
+    }
+
+    /// Something was queued for this opener.
+    pub(super) fn queue_on_path_done(&mut self, open: OpenId) {
+        if let Some(path) = self.paths.get_mut(&open)
+            && !path.dirty
+        {
+            path.dirty = true;
+            self.dirty_paths.push(open);
+        }
+    }
+
+    /// Sends what was queued, and watches for room where it does not fit.
+    pub(super) fn flush_paths(&mut self) {
+        let mut dirty = std::mem::take(&mut self.dirty_paths);
+        for open in dirty.drain(..) {
+            self.flush_path(open);
+        }
+        self.dirty_paths = dirty;
+    }
+
+    fn flush_path(&mut self, open: OpenId) {
+        let Some(path) = self.paths.get_mut(&open) else { return };
+        path.dirty = false;
+        if !path.watched {
+            return;
+        }
+        if path.channel.is_blocked() && path.channel.flush().is_err() {
+            self.lose_path(open);
+        } else if path.channel.is_blocked() != path.writing {
+            path.writing = !path.writing;
+            let interest = if path.writing { Interest::READ_WRITE } else { Interest::READ };
+            let _ = self.poller.modify(path.channel.as_fd(), TOKEN_PATH | open.0, interest);
+        }
+    }
+
+    /// The first words of a new primary: every opener hears them at once, without asking any daemon.
+    pub(super) fn speak_on_all_paths(&mut self, epoch: Epoch) -> Result<()> {
+        for (open, path) in &mut self.paths {
+            path.channel.set_stop_at_short_read(true);
+            path.channel.queue(path::TAKEOVER, |out| epoch.put(out));
+            let _ = path.channel.flush();
+            self.poller.add(path.channel.as_fd(), TOKEN_PATH | open.0, Interest::READ).context("watch a path")?;
+            (path.watched, path.writing) = (true, false);
+        }
+        // Opens whose standby path never came are asked for again by their openers.
+        Ok(())
+    }
+
+    /// As a backup this half keeps its paths, and neither reads nor writes them.
+    pub(super) fn silence_paths(&mut self) {
+        for path in self.paths.values_mut().filter(|path| path.watched) {
+            let _ = self.poller.remove(path.channel.as_fd());
+            path.watched = false;
+        }
+        for state in self.replica.opens.values_mut() {
+            state.forget_all_in_hand();
+        }
+    }
+
+    /// How many openers have a path here.
+    pub(super) fn acceptor_of(&self, listener: ListenerId) -> bool {
+        self.acceptors.values().any(|l| *l == listener)
+    }
+}
+
+fn incoming(kind: u8, body: &[u8], descriptors: Vec<OwnedFd>) -> Option<Incoming> {
+    match kind {
+        path::REQUEST => {
+            let request = Request::decode(body).ok()?;
+            Some(Incoming::Request {
+                sync: request.sync,
+                io: request.io,
+                reply_bytes_max: request.reply_bytes_max,
+                again: request.again,
+                payload: request.payload.to_vec(),
+                descriptor: descriptors.into_iter().next(),
+            })
+        }
+        path::CANCEL => decode(body).ok().map(Incoming::Cancel),
+        path::CLOSE => Some(Incoming::Close),
+        _ => None,
+    }
+}

@@ -1,0 +1,389 @@
+//! The requester's end of one open: up to two paths to a server's halves, and the requests on them.
+//!
+//! Driven by whoever owns it: [`Link::pump`] reads, lets [`pollux_core::requester`] decide, and writes. The blocking
+//! requester, the asynchronous one, a pair that calls a pair and the acceptor all use it.
+
+use crate::error::{Error, Result};
+use pollux_core::requester::{Command, PathNumber, ReplyIs, Requester};
+use pollux_os::{Channel, Fill};
+use pollux_wire::limits::PATH_BODY_BYTES_MAX;
+use pollux_wire::path::{self, IoType, OpenReply, Reply, Request};
+use pollux_wire::{Epoch, FileError, OpenId, SyncId, Wire, decode};
+use std::collections::BTreeMap;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+/// What a server answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Error number; data may accompany it.
+    pub error: FileError,
+    /// Bytes.
+    pub payload: Vec<u8>,
+}
+
+/// A request that may have to be sent again.
+struct Kept {
+    io: IoType,
+    reply_bytes_max: u32,
+    payload: Vec<u8>,
+    descriptor: Option<OwnedFd>,
+}
+
+/// Where the open stands.
+enum State {
+    /// The server has not answered the open yet.
+    Opening,
+    /// Requests can be sent.
+    Open(Requester),
+    /// Refused or ended for good.
+    Closed(FileError),
+}
+
+/// The requester's end of one open.
+pub(crate) struct Link {
+    open: OpenId,
+    sync_depth: u16,
+    nowait_depth: u16,
+    next_sync: SyncId,
+    state: State,
+    paths: BTreeMap<PathNumber, Channel>,
+    last_path: u32,
+    kept: BTreeMap<SyncId, Kept>,
+    answers: BTreeMap<SyncId, Answer>,
+    wants_path: bool,
+}
+
+impl Link {
+    /// An open whose first path the daemon has handed out; the server's answer to the open comes over it.
+    pub(crate) fn new(open: OpenId, path: OwnedFd, sync_depth: u16, nowait_depth: u16) -> Self {
+        let mut link = Self::without_path(open, sync_depth, nowait_depth, SyncId(1));
+        link.state = State::Opening;
+        link.add_path(path);
+        link
+    }
+
+    /// An open that an earlier primary of this pair has made: the requests go on from `next_sync` over a new path.
+    pub(crate) fn without_path(open: OpenId, sync_depth: u16, nowait_depth: u16, next_sync: SyncId) -> Self {
+        // A path number that is never used: the requester starts with a lost path, and asks for one when it has a request.
+        let nowhere = PathNumber(0);
+        let mut requester = Requester::new(nowhere, Epoch(0), sync_depth, nowait_depth, next_sync);
+        requester.handle_path_lost(nowhere);
+        Self {
+            open,
+            sync_depth,
+            nowait_depth,
+            next_sync,
+            state: State::Open(requester),
+            paths: BTreeMap::new(),
+            last_path: 0,
+            kept: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            wants_path: false,
+        }
+    }
+
+    /// Starts a request; its answer is fetched with [`Link::take_answer`].
+    pub(crate) fn start(&mut self, payload: Vec<u8>, reply_bytes_max: u32, descriptor: Option<OwnedFd>) -> Result<SyncId> {
+        let requester = match &mut self.state {
+            State::Open(requester) => requester,
+            State::Opening => return Err(Error::Misuse("the server has not accepted the open yet")),
+            State::Closed(error) => return Err(Error::File(*error)),
+        };
+        if payload.len() > pollux_wire::limits::PAYLOAD_BYTES_MAX {
+            return Err(Error::File(FileError::BAD_COUNT));
+        }
+        let sync = requester.start()?;
+        self.kept.insert(sync, Kept { io: IoType::WriteRead, reply_bytes_max, payload, descriptor });
+        self.act();
+        self.flush();
+        Ok(sync)
+    }
+
+    /// Takes up a request that an earlier primary of this pair has sent or was about to send.
+    pub(crate) fn take_up(&mut self, sync: SyncId, payload: Vec<u8>, reply_bytes_max: u32) {
+        if let State::Open(requester) = &mut self.state {
+            requester.take_up(sync);
+            self.kept.insert(sync, Kept { io: IoType::WriteRead, reply_bytes_max, payload, descriptor: None });
+            requester.handle_impatience();
+        }
+        self.act();
+    }
+
+    /// The next request gets this sync id.
+    pub(crate) fn continue_at(&mut self, next: SyncId) {
+        if let State::Open(requester) = &mut self.state {
+            requester.continue_at(next);
+        }
+    }
+
+    /// Gives a request up; the server is told.
+    pub(crate) fn cancel(&mut self, sync: SyncId) {
+        if let State::Open(requester) = &mut self.state
+            && requester.cancel(sync)
+        {
+            if let Some(channel) = requester.active().and_then(|path| self.paths.get_mut(&path)) {
+                channel.queue(path::CANCEL, |out| sync.put(out));
+            }
+            self.kept.remove(&sync);
+            self.flush();
+        }
+    }
+
+    /// The answer of a request, if it is there.
+    pub(crate) fn take_answer(&mut self, sync: SyncId) -> Option<Answer> {
+        self.answers.remove(&sync)
+    }
+
+    /// Any answer that is there.
+    pub(crate) fn take_any_answer(&mut self) -> Option<(SyncId, Answer)> {
+        self.answers.pop_first()
+    }
+
+    /// Reads, decides, writes; never blocks.
+    pub(crate) fn pump(&mut self) {
+        // The active path first: what a dead primary had still written is true and comes before the word of its successor.
+        let mut order: Vec<PathNumber> = self.paths.keys().copied().collect();
+        if let Some(active) = self.active() {
+            order.retain(|path| *path != active);
+            order.insert(0, active);
+        }
+        for path in order {
+            self.read(path);
+        }
+        self.act();
+        self.flush();
+    }
+
+    /// True when the daemon must be asked for a path; asking again is the caller's business.
+    pub(crate) fn take_wish_for_path(&mut self) -> bool {
+        std::mem::take(&mut self.wants_path)
+    }
+
+    /// A path that the daemon has handed out.
+    pub(crate) fn add_path(&mut self, path: OwnedFd) {
+        self.last_path += 1;
+        let number = PathNumber(self.last_path);
+        self.paths.insert(number, Channel::new(path, PATH_BODY_BYTES_MAX));
+    }
+
+    /// There is no path to be had.
+    pub(crate) fn path_refused(&mut self, error: FileError) {
+        match &mut self.state {
+            State::Open(requester) => requester.handle_path_refused(error),
+            State::Opening => self.state = State::Closed(error),
+            State::Closed(_) => {}
+        }
+        self.act();
+    }
+
+    /// No half can be reached at this moment: ask again with the next impatience.
+    pub(crate) fn retry_path(&mut self) {
+        if let State::Open(requester) = &mut self.state {
+            requester.handle_path_unavailable();
+        }
+    }
+
+    /// True when an answer waits to be fetched.
+    pub(crate) fn has_news(&self) -> bool {
+        !self.answers.is_empty() || self.opened().is_some_and(|opened| opened.is_err())
+    }
+
+    /// Nothing was heard for a while.
+    pub(crate) fn impatient(&mut self) {
+        if let State::Open(requester) = &mut self.state {
+            requester.handle_impatience();
+        }
+        self.act();
+    }
+
+    /// The paths, with whether they wait for room to write.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = (BorrowedFd<'_>, bool)> {
+        self.paths.values().map(|channel| (channel.as_fd(), channel.is_blocked()))
+    }
+
+    /// `None` while the server has not answered the open.
+    pub(crate) fn opened(&self) -> Option<Result<(), FileError>> {
+        match &self.state {
+            State::Opening => None,
+            State::Open(_) => Some(Ok(())),
+            State::Closed(error) => Some(Err(*error)),
+        }
+    }
+
+    pub(crate) fn open_id(&self) -> OpenId {
+        self.open
+    }
+
+    pub(crate) fn depths(&self) -> (u16, u16) {
+        (self.sync_depth, self.nowait_depth)
+    }
+
+    /// How many requests were sent again so far.
+    pub(crate) fn resent(&self) -> u64 {
+        match &self.state {
+            State::Open(requester) => requester.resent(),
+            _ => 0,
+        }
+    }
+
+    /// How many requests have no answer yet.
+    pub(crate) fn outstanding(&self) -> usize {
+        match &self.state {
+            State::Open(requester) => requester.outstanding(),
+            _ => 0,
+        }
+    }
+
+    /// True when one more request may be started now.
+    pub(crate) fn can_start(&self) -> bool {
+        matches!(&self.state, State::Open(requester) if requester.can_start())
+    }
+
+    /// The epoch of the server's primary.
+    pub(crate) fn epoch(&self) -> Epoch {
+        match &self.state {
+            State::Open(requester) => requester.epoch(),
+            _ => Epoch(0),
+        }
+    }
+
+    /// Tells the server that the open ends.
+    pub(crate) fn close(&mut self) {
+        if let Some(active) = self.active()
+            && let Some(channel) = self.paths.get_mut(&active)
+        {
+            channel.queue(path::CLOSE, |_| {});
+        }
+        self.flush();
+    }
+
+    fn active(&self) -> Option<PathNumber> {
+        match &self.state {
+            State::Open(requester) => requester.active(),
+            _ => None,
+        }
+    }
+
+    fn read(&mut self, number: PathNumber) {
+        let mut standby = Vec::new();
+        let mut takeover = None;
+        let Some(channel) = self.paths.get_mut(&number) else { return };
+        let lost = loop {
+            let filled = channel.fill();
+            let broken = loop {
+                match channel.next_frame() {
+                    Ok(None) => break false,
+                    Err(_) => break true,
+                    Ok(Some(frame)) => match frame.kind {
+                        path::REPLY => {
+                            let Ok(reply) = Reply::decode(frame.body) else { break true };
+                            if let State::Open(requester) = &mut self.state
+                                && requester.handle_reply(number, reply.sync, reply.error, reply.epoch) == ReplyIs::Wanted
+                            {
+                                self.kept.remove(&reply.sync);
+                                let answer = Answer { error: reply.error, payload: reply.payload.to_vec() };
+                                self.answers.insert(reply.sync, answer);
+                            }
+                        }
+                        path::TAKEOVER => match decode::<Epoch>(frame.body) {
+                            Ok(epoch) => takeover = Some(epoch),
+                            Err(_) => break true,
+                        },
+                        path::STANDBY => standby.extend(frame.descriptors),
+                        path::OPEN_REPLY => {
+                            let Ok(reply) = decode::<OpenReply>(frame.body) else { break true };
+                            if matches!(self.state, State::Opening) {
+                                self.state = if reply.error.0 >= 10 {
+                                    State::Closed(reply.error)
+                                } else {
+                                    let (sync, nowait) = (self.sync_depth, self.nowait_depth);
+                                    State::Open(Requester::new(number, reply.epoch, sync, nowait, self.next_sync))
+                                };
+                            } else if !reply.error.is_ok()
+                                && let State::Open(requester) = &mut self.state
+                            {
+                                // The server does not know this open any more.
+                                requester.handle_path_refused(reply.error);
+                            }
+                        }
+                        // A kind of a later version: skip it.
+                        _ => {}
+                    },
+                }
+            };
+            if broken {
+                break true;
+            }
+            match filled {
+                Ok(Fill::Full) => {}
+                Ok(Fill::Open) => break false,
+                Ok(Fill::Closed) | Err(_) => break true,
+            }
+        };
+        if let Some(epoch) = takeover {
+            if let Some(active) = self.active()
+                && active != number
+            {
+                self.read(active);
+            }
+            if let State::Open(requester) = &mut self.state {
+                requester.handle_takeover(number, epoch);
+            }
+        }
+        for path in standby {
+            self.add_path(path);
+            if let State::Open(requester) = &mut self.state {
+                requester.handle_standby(PathNumber(self.last_path));
+            }
+        }
+        if lost {
+            self.lose(number);
+        }
+    }
+
+    fn lose(&mut self, number: PathNumber) {
+        self.paths.remove(&number);
+        match &mut self.state {
+            State::Open(requester) => requester.handle_path_lost(number),
+            // The server died before it answered the open: ask who serves the name today.
+            State::Opening => self.state = State::Closed(FileError::PATH_DOWN),
+            State::Closed(_) => {}
+        }
+    }
+
+    fn act(&mut self) {
+        let State::Open(requester) = &mut self.state else { return };
+        while let Some(command) = requester.poll_command() {
+            match command {
+                Command::Send { path: number, sync, again } => {
+                    let (Some(channel), Some(kept)) = (self.paths.get_mut(&number), self.kept.get(&sync)) else { continue };
+                    let Kept { io, reply_bytes_max, payload, descriptor } = kept;
+                    let request =
+                        Request { sync, reply_bytes_max: *reply_bytes_max, io: *io, again, payload: payload.as_slice() };
+                    match descriptor.as_ref().map(|fd| fd.try_clone()) {
+                        None => channel.queue(path::REQUEST, |out| request.put(out)),
+                        Some(Ok(fd)) => channel.queue_with(path::REQUEST, vec![fd], |out| request.put(out)),
+                        // No descriptor left: the request stays kept and is sent again with the next takeover or path.
+                        Some(Err(_)) => {}
+                    }
+                }
+                Command::Fail { sync, error } => {
+                    self.kept.remove(&sync);
+                    self.answers.insert(sync, Answer { error, payload: Vec::new() });
+                }
+                Command::AskForPath => self.wants_path = true,
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        let lost: Vec<PathNumber> =
+            self.paths.iter_mut().filter(|(_, c)| c.is_blocked()).filter_map(|(n, c)| c.flush().is_err().then_some(*n)).collect();
+        for number in lost {
+            // What the other end had still written is read before the path counts as lost.
+            self.read(number);
+            self.lose(number);
+            self.act();
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The blocking requester: for programs that ask servers and serve nobody themselves.
+
+use crate::daemon::{Daemon, wait_fds};
+use crate::error::{Context, Error, Result};
+use crate::link::{Answer, Link};
+use pollux_os::LifePage;
+use pollux_wire::control::{ToDaemon, ToProcess};
+use pollux_wire::limits::{PAYLOAD_BYTES_MAX, SYNC_DEPTH_MAX};
+use pollux_wire::{Epoch, FileError, OpenId, ProcessName, SyncId};
+use rustix::event::{PollFd, PollFlags};
+use std::cell::RefCell;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// How often an open is tried again while its server changes hands.
+const OPEN_TRIES_MAX: u32 = 200;
+/// Between two such tries, and between two questions for a path.
+const TRY_PAUSE: Duration = Duration::from_millis(10);
+/// Without a word from any half for so long, the daemon is asked who is primary.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// This process's place in a node, as a requester.
+///
+/// ```no_run
+/// # fn main() -> pollux::Result<()> {
+/// let node = pollux::Node::connect()?;
+/// let mut counter = node.open("$COUNT")?;
+/// let total = counter.request(b"alice")?;
+/// println!("{}", String::from_utf8_lossy(&total));
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Node {
+    daemon: Rc<RefCell<Daemon>>,
+    _life: Rc<LifePage>,
+}
+
+/// How a server is opened (Guardian Procedure Calls, `FILE_OPEN_`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// Replies that the server keeps. 0: a request that may or may not have been executed ends with 201. At least 1:
+    /// it is sent again and executed once.
+    pub sync_depth: u16,
+    /// Requests that may be outstanding at a time.
+    pub nowait_depth: u16,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { sync_depth: 1, nowait_depth: 1 }
+    }
+}
+
+impl OpenOptions {
+    /// The options with room for so many requests at a time.
+    pub fn outstanding(depth: u16) -> Self {
+        Self { sync_depth: depth.max(1), nowait_depth: depth.max(1) }
+    }
+
+    pub(crate) fn check(self) -> Result<Self> {
+        if self.sync_depth > SYNC_DEPTH_MAX || self.nowait_depth > SYNC_DEPTH_MAX || self.nowait_depth == 0 {
+            return Err(Error::File(FileError::TOO_MANY_OUTSTANDING));
+        }
+        Ok(self)
+    }
+}
+
+impl Node {
+    /// Attaches to the node that started this program, or else to the one that POLLUX_RUN_DIR and POLLUX_NODE name.
+    pub fn connect() -> Result<Self> {
+        let life = LifePage::create().context("make the life page")?;
+        life.hold().context("hold the life page")?;
+        let daemon = match Daemon::inherited()? {
+            Some(mut daemon) => {
+                welcome(daemon.attach(&life)?)?;
+                daemon
+            }
+            None => visit(&life)?,
+        };
+        Ok(Self { daemon: Rc::new(RefCell::new(daemon)), _life: Rc::new(life) })
+    }
+
+    /// Opens a server by name, one request at a time, with sync depth 1.
+    pub fn open(&self, name: &str) -> Result<Server> {
+        self.open_with(name, OpenOptions::default())
+    }
+
+    /// Opens a server by name.
+    pub fn open_with(&self, name: &str, options: OpenOptions) -> Result<Server> {
+        let name = ProcessName::new(name)?;
+        let link = self.open_link(&name, options.check()?)?;
+        Ok(Server { node: self.clone(), name, link, heard: Instant::now() })
+    }
+
+    /// Opens a server: again and again while it is changing hands.
+    pub(crate) fn open_link(&self, name: &ProcessName, options: OpenOptions) -> Result<Link> {
+        let mut refused = FileError::NO_SUCH_PROCESS;
+        for _ in 0..OPEN_TRIES_MAX {
+            match self.ask_open(name, options, None)? {
+                Ok((open, path)) => {
+                    let mut link = Link::new(open, path, options.sync_depth, options.nowait_depth);
+                    match wait_until_opened(&mut link)? {
+                        Ok(()) => return Ok(link),
+                        Err(FileError::PATH_DOWN) => refused = FileError::PATH_DOWN,
+                        Err(error) => return Err(Error::File(error)),
+                    }
+                }
+                // The server is changing hands.
+                Err(FileError::PATH_DOWN) => refused = FileError::PATH_DOWN,
+                Err(error) => return Err(Error::File(error)),
+            }
+            wait_fds(&mut [], Some(TRY_PAUSE))?;
+        }
+        Err(Error::File(refused))
+    }
+
+    /// Asks the daemon for a path: of a new open, or of `again`.
+    pub(crate) fn ask_open(
+        &self,
+        name: &ProcessName,
+        options: OpenOptions,
+        again: Option<OpenId>,
+    ) -> Result<Result<(OpenId, OwnedFd), FileError>> {
+        let mut daemon = self.daemon.borrow_mut();
+        match self.ask_open_once(&mut daemon, name, options, again) {
+            Err(Error::Unknown) => {
+                // This CPU is lost; any other will do.
+                *daemon = visit(&self._life)?;
+                self.ask_open_once(&mut daemon, name, options, again)
+            }
+            other => other,
+        }
+    }
+
+    fn ask_open_once(
+        &self,
+        daemon: &mut Daemon,
+        name: &ProcessName,
+        options: OpenOptions,
+        again: Option<OpenId>,
+    ) -> Result<Result<(OpenId, OwnedFd), FileError>> {
+        let number = daemon.next_request();
+        daemon.send(&question(number, name, options, again), Vec::new())?;
+        let wanted = |message: &ToProcess| matches!(message, ToProcess::Opened { request, .. } if *request == number);
+        Ok(path_from(daemon.wait_for(wanted)?))
+    }
+}
+
+/// The question for a path.
+pub(crate) fn question(request: u32, name: &ProcessName, options: OpenOptions, again: Option<OpenId>) -> ToDaemon {
+    let OpenOptions { sync_depth, nowait_depth } = options;
+    let name = name.clone();
+    match again {
+        None => ToDaemon::Open { request, name, sync_depth, nowait_depth },
+        Some(open) => ToDaemon::Repath { request, name, open, sync_depth, nowait_depth },
+    }
+}
+
+/// The path in an answer.
+pub(crate) fn path_from((message, descriptors): crate::daemon::Message) -> Result<(OpenId, OwnedFd), FileError> {
+    let ToProcess::Opened { error, open, .. } = message else { return Err(FileError::PATH_DOWN) };
+    match descriptors.into_iter().next() {
+        Some(path) if error.is_ok() => Ok((open, path)),
+        _ if error.is_ok() => Err(FileError::PATH_DOWN),
+        _ => Err(error),
+    }
+}
+
+/// The link's paths, as `poll` wants them.
+pub(crate) fn poll_fds(link: &Link) -> Vec<PollFd<'_>> {
+    link.descriptors()
+        .map(|(fd, blocked)| {
+            let flags = if blocked { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+            PollFd::from_borrowed_fd(fd, flags)
+        })
+        .collect()
+}
+
+fn wait_until_opened(link: &mut Link) -> Result<Result<(), FileError>> {
+    loop {
+        link.pump();
+        if let Some(opened) = link.opened() {
+            return Ok(opened);
+        }
+        wait_fds(&mut poll_fds(link), Some(PATIENCE))?;
+    }
+}
+
+fn visit(life: &LifePage) -> Result<Daemon> {
+    let mut daemon = Daemon::visit()?;
+    welcome(daemon.attach(life)?)?;
+    Ok(daemon)
+}
+
+fn welcome((message, _): crate::daemon::Message) -> Result<()> {
+    match message {
+        ToProcess::Refused { error, why } => Err(Error::Refused(format!("{why} ({error})"))),
+        _ => Ok(()),
+    }
+}
+
+/// An open server. Requests follow it through takeovers; the caller notices nothing but a pause.
+pub struct Server {
+    node: Node,
+    name: ProcessName,
+    link: Link,
+    heard: Instant,
+}
+
+/// A request on its way; [`Server::finish`] gives its answer.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a request's answer is fetched with Server::finish"]
+pub struct Ticket(SyncId);
+
+impl Server {
+    /// Sends a request and waits for its reply. An error number from the server is an error here.
+    pub fn request(&mut self, payload: &[u8]) -> Result<Vec<u8>> {
+        let answer = self.request_for_answer(payload)?;
+        if answer.error.is_ok() { Ok(answer.payload) } else { Err(Error::File(answer.error)) }
+    }
+
+    /// Sends a request and waits for its reply, with whatever error number it carries.
+    pub fn request_for_answer(&mut self, payload: &[u8]) -> Result<Answer> {
+        let ticket = self.start(payload)?;
+        self.finish(ticket)
+    }
+
+    /// Sends a request without waiting: up to `nowait_depth` at a time.
+    pub fn start(&mut self, payload: &[u8]) -> Result<Ticket> {
+        self.link.start(payload.to_vec(), PAYLOAD_BYTES_MAX as u32, None).map(Ticket)
+    }
+
+    /// Waits for the reply of a request.
+    pub fn finish(&mut self, ticket: Ticket) -> Result<Answer> {
+        self.finish_within(ticket, None).map(|answer| answer.expect("without a limit the wait ends with an answer"))
+    }
+
+    /// Waits for the reply at most so long; `None` when the time is over, then the request is cancelled (error 40 of
+    /// `AWAITIOX`): it may or may not be executed.
+    pub fn finish_within(&mut self, ticket: Ticket, limit: Option<Duration>) -> Result<Option<Answer>> {
+        let deadline = limit.map(|limit| Instant::now() + limit);
+        self.heard = Instant::now();
+        loop {
+            if let Some(answer) = self.link.take_answer(ticket.0) {
+                return Ok(Some(answer));
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                self.link.cancel(ticket.0);
+                return Ok(None);
+            }
+            self.step(deadline)?;
+        }
+    }
+
+    /// Gives a request up.
+    pub fn cancel(&mut self, ticket: Ticket) {
+        self.link.cancel(ticket.0);
+    }
+
+    /// Epoch of the server's primary, as this requester knows it.
+    pub fn epoch(&self) -> Epoch {
+        self.link.epoch()
+    }
+
+    /// How many requests had to be sent again since the open.
+    pub fn resent(&self) -> u64 {
+        self.link.resent()
+    }
+
+    /// Waits for the paths and takes in what comes.
+    fn step(&mut self, deadline: Option<Instant>) -> Result<()> {
+        self.link.pump();
+        self.fetch_path()?;
+        if !self.link.has_news() {
+            let mut timeout = PATIENCE;
+            if let Some(deadline) = deadline {
+                timeout = timeout.min(deadline.saturating_duration_since(Instant::now()));
+            }
+            let mut fds = poll_fds(&self.link);
+            if fds.is_empty() {
+                timeout = timeout.min(TRY_PAUSE);
+            }
+            wait_fds(&mut fds, Some(timeout))?;
+            let ready = fds.iter().any(|fd| !fd.revents().is_empty());
+            drop(fds);
+            if ready {
+                self.heard = Instant::now();
+            } else if self.heard.elapsed() >= PATIENCE {
+                self.heard = Instant::now();
+                self.link.impatient();
+            }
+            self.link.pump();
+        }
+        Ok(())
+    }
+
+    fn fetch_path(&mut self) -> Result<()> {
+        if self.link.take_wish_for_path() {
+            let (sync_depth, nowait_depth) = self.link.depths();
+            let options = OpenOptions { sync_depth, nowait_depth };
+            match self.node.ask_open(&self.name, options, Some(self.link.open_id()))? {
+                Ok((_, path)) => self.link.add_path(path),
+                // Both halves are changing: the wish comes again with the next impatience.
+                Err(FileError::PATH_DOWN) => self.link.retry_path(),
+                Err(error) => self.link.path_refused(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.link.close();
+    }
+}
