@@ -1,0 +1,57 @@
+//! The gate: what must hold before a change lands. Reads only; `cargo xtask fix` is what rewrites.
+
+use crate::run::{Outcome, cargo, has, program};
+use crate::tidy;
+
+/// Debian packages with programs that the tests drive; tests that need one say so when it is missing.
+const PACKAGES: [(&str, &str); 1] = [("redis-benchmark", "redis-tools")];
+
+/// Runs every check. `demo`: also the demo in its release build, under kills.
+pub(crate) fn all(demo: bool) -> Outcome {
+    prerequisites()?;
+    tidy::check()?;
+    cargo(&["fmt", "--all", "--", "--check"])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])?;
+    cargo(&["test", "--workspace", "--all-features"])?;
+    document()?;
+    if demo {
+        cargo(&["build", "--release", "--package", "pollux-cli"])?;
+        let arguments = ["run", "--quiet", "--release", "--", "demo", "--fault", "mix", "--kills", "60", "--every", "50", "--json"];
+        cargo(&arguments)?;
+    }
+    println!("--- all checks passed");
+    Ok(())
+}
+
+fn document() -> Outcome {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    program("env", &["RUSTDOCFLAGS=-D warnings", &cargo, "doc", "--workspace", "--all-features", "--no-deps", "--quiet"])
+}
+
+/// Installs what is missing when it can, and says what is missing when it cannot.
+fn prerequisites() -> Outcome {
+    if !has("cc") {
+        return Err("no C compiler: the coordinator's store is C\n  next: apt-get install gcc libc6-dev".to_owned());
+    }
+    let missing: Vec<&str> = PACKAGES.iter().filter(|(command, _)| !has(command)).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if is_root() && has("apt-get") {
+        // A machine without the network still runs everything else.
+        let update = program("apt-get", &["update", "-qq"]);
+        let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
+        arguments.extend(&missing);
+        if update.and_then(|()| program("apt-get", &arguments)).is_ok() {
+            return Ok(());
+        }
+    }
+    println!("--- missing: {}; the tests that need it are skipped and say so", missing.join(" "));
+    println!("    next: apt-get install {}", missing.join(" "));
+    Ok(())
+}
+
+fn is_root() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
+}

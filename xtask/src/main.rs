@@ -1,0 +1,48 @@
+//! `cargo xtask VERB`: everything a developer or CI runs, the same for both.
+
+mod bench;
+mod ci;
+mod run;
+mod tidy;
+
+use std::env;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask VERB
+
+  ci             the gate: prerequisites, format, lints, tidy, tests, documentation, a demo under kills
+  ci --quick     the same without the demo
+  fix            formats the code
+  tidy           checks our own source: banned words, blobs, tabs, dead documents
+  bench [ARG..]  the benchmarks: see `cargo xtask bench --help`
+  man DIR        writes the man pages of the pollux command
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["ci"] => ci::all(true),
+        ["ci", "--quick"] => ci::all(false),
+        ["fix"] => run::cargo(&["fmt", "--all"]),
+        ["tidy"] => tidy::check(),
+        ["bench", rest @ ..] => bench::all(rest),
+        ["man", directory] => run::cargo(&["run", "--quiet", "--release", "--package", "pollux-cli", "--", "man", directory]),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        other => {
+            eprintln!("xtask: unknown verb: {}\n\n{USAGE}", other.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
