@@ -27,9 +27,11 @@ pub fn rule(record: &NameRecord, by: Phandle, change: &Change) -> Ruling {
     };
     match change {
         Change::TakeOver { dead, .. } => {
-            if record.primary == by {
+            if on_record(by, None) {
                 Ruling::Already(record.epoch)
-            } else if on_record(*dead, Some(by)) {
+            } else if on_record(*dead, Some(by)) || on_record(by, Some(*dead)) {
+                // The second: the dead one had exchanged the roles and died before it could say so. Who takes over goes on
+                // alone, so the dead one must leave the record (S6).
                 write(by, None)
             } else {
                 Ruling::Refuse("the backup is not on record beside that primary")
@@ -121,12 +123,24 @@ mod tests {
         assert_eq!(rule(&record(b, Some(a)), a, &Change::Switch { epoch: Epoch(4), to: b }), Ruling::Already(Epoch(5)));
     }
 
+    // The primary dies after the exchange of roles is on record and before the other half hears of it. If the dead one stayed
+    // on record as backup, no new backup could ever join.
+    #[test]
+    fn a_takeover_clears_an_exchange_of_roles() {
+        let (a, b) = (process(0, 1), process(1, 2));
+        let Ruling::Write(taken) = rule(&record(b, Some(a)), b, &Change::TakeOver { epoch: Epoch(4), dead: a }) else {
+            panic!("a primary on record may put its dead predecessor off the record")
+        };
+        assert_eq!((taken.primary, taken.backup, taken.epoch), (b, None, Epoch(6)));
+    }
+
     // A process that was never put on record has an incomplete state; it must not become primary (S2).
     #[test]
     fn strangers_change_nothing() {
         let (a, b, c) = (process(0, 1), process(1, 2), process(1, 3));
         let whole = record(a, Some(b));
         assert!(matches!(rule(&whole, c, &Change::TakeOver { epoch: Epoch(5), dead: a }), Ruling::Refuse(_)));
+        assert!(matches!(rule(&whole, a, &Change::TakeOver { epoch: Epoch(5), dead: c }), Ruling::Refuse(_)));
         assert!(matches!(rule(&whole, c, &Change::RemoveBackup { epoch: Epoch(5), backup: b }), Ruling::Refuse(_)));
         assert!(matches!(rule(&whole, a, &Change::Join { epoch: Epoch(5), backup: c }), Ruling::Refuse(_)));
         assert!(matches!(rule(&record(a, None), a, &Change::Join { epoch: Epoch(4), backup: c }), Ruling::Refuse(_)));

@@ -52,13 +52,17 @@ impl<T> OutputQueue<T> {
 
     /// The next output that may leave.
     pub fn release(&mut self, gate: Gate) -> Option<T> {
-        let (number, _) = self.held.front()?;
-        if gate.admits(*number) { self.held.pop_front().map(|(_, output)| output) } else { None }
+        if self.has_ready(gate) { self.held.pop_front().map(|(_, output)| output) } else { None }
     }
 
     /// Forgets all outputs: the process is no longer the one that speaks.
     pub fn clear(&mut self) {
         self.held.clear();
+    }
+
+    /// True when an output may leave.
+    pub fn has_ready(&self, gate: Gate) -> bool {
+        self.held.front().is_some_and(|(number, _)| gate.admits(*number))
     }
 
     /// How many outputs wait.

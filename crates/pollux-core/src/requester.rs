@@ -36,7 +36,8 @@ pub enum Command {
         /// With this error.
         error: FileError,
     },
-    /// Ask the daemon for a path to whoever is primary; the answer is `handle_path_refused` or a path that says TAKEOVER.
+    /// Ask the daemon for a path to whoever is primary. The answer is `handle_standby` with a path whose half will say
+    /// TAKEOVER, `handle_path_unavailable` or `handle_path_refused`.
     AskForPath,
 }
 
@@ -129,8 +130,9 @@ impl Requester {
         self.outstanding.len() != before
     }
 
-    /// A path to the server's other half is there; it is not yet the one to use.
+    /// A path to a half of the server is there, from the server or as the daemon's answer; it is not yet the one to use.
     pub fn handle_standby(&mut self, path: PathNumber) {
+        self.asked = false;
         self.others.push(path);
     }
 
@@ -157,6 +159,10 @@ impl Requester {
 
     /// A path has ended, and everything it held has been taken in.
     pub fn handle_path_lost(&mut self, path: PathNumber) {
+        if self.active != Some(path) && !self.others.contains(&path) {
+            // It was the answer to the last question, and ended before its half could speak.
+            self.asked = false;
+        }
         self.others.retain(|other| *other != path);
         if self.active == Some(path) {
             self.active = None;
@@ -420,6 +426,22 @@ mod tests {
         }
         assert!(commands(&mut requester).contains(&Command::Fail { sync, error: FileError::PATH_DOWN }));
         assert_eq!(requester.outstanding(), 0);
+    }
+
+    // The half whose path the daemon gave may die before it speaks: the question must be asked again (L3).
+    #[test]
+    fn an_answer_that_dies_is_asked_for_again() {
+        let mut requester = requester(1, 1);
+        requester.start().unwrap();
+        requester.handle_path_lost(FIRST);
+        requester.handle_path_lost(SECOND);
+        commands(&mut requester);
+        let third = PathNumber(3);
+        requester.handle_standby(third);
+        requester.handle_path_lost(third);
+        assert_eq!(commands(&mut requester), [Command::AskForPath]);
+        requester.handle_path_lost(PathNumber(4));
+        assert_eq!(commands(&mut requester), [Command::AskForPath], "also if the shell did not announce the path");
     }
 
     // A refusal that was sent before the takeover must not fail what the new primary is answering (T2).

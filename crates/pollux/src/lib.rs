@@ -48,7 +48,6 @@ pub mod tokio;
 pub use acceptor::{LISTENER_DESCRIPTOR, PATH_DESCRIPTOR, run_acceptor};
 pub use error::{Error, Result};
 pub use link::Answer;
-pub use objects::SavePosition;
 pub use objects::cell::Cell;
 pub use objects::log::Log;
 pub use objects::machine::{Machine, StateMachine};

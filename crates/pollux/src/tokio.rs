@@ -14,10 +14,12 @@ use crate::requester::{Node as BlockingNode, OpenOptions};
 use pollux_wire::limits::PAYLOAD_BYTES_MAX;
 use pollux_wire::{FileError, ProcessName, SyncId};
 use std::collections::{BTreeMap, VecDeque};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
 use std::thread;
 use std::time::Duration;
-use tokio::io::unix::AsyncFd;
+use tokio::io::Interest;
+use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -181,13 +183,9 @@ async fn readable(link: &Link) -> bool {
         // Duplicates, so that the paths stay the link's: it may drop one at any time.
         let Ok(fd) = fd.try_clone_to_owned() else { continue };
         paths.spawn(async move {
-            let Ok(fd) = AsyncFd::new(fd) else { return };
-            if blocked {
-                tokio::select! { _ = fd.readable() => {}, _ = fd.writable() => {} }
-            } else {
-                let _ = fd.readable().await;
-            }
-            drop(fd.as_fd());
+            let Ok(path) = UnixStream::from_std(StdUnixStream::from(fd)) else { return };
+            let interest = if blocked { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+            let _ = path.ready(interest).await;
         });
     }
     tokio::time::timeout(PATIENCE, paths.join_next()).await.is_ok_and(|joined| joined.is_some())

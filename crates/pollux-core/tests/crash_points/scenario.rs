@@ -29,7 +29,8 @@ pub(crate) enum Fault {
     PauseBackup,
 }
 
-pub(crate) const FAULTS: [Fault; 4] = [Fault::KillPrimary, Fault::KillBackup, Fault::PausePrimary, Fault::PauseBackup];
+pub(crate) const FAULTS: [Fault; 4] =
+    [Fault::KillPrimary, Fault::KillBackup, Fault::PausePrimary, Fault::PauseBackup];
 pub(crate) const PAUSE_STEPS: u32 = 30;
 
 /// An error put into the model on purpose: the enumeration must find it.
@@ -56,8 +57,8 @@ pub(crate) enum Bug {
     TakeoverOnSuspicion,
     /// A half that is not primary reads requests and answers 200, instead of leaving them until it is.
     AnswerAsBackup,
-    /// An exchange of roles does not wait for what is in hand.
-    SwitchWithoutDraining,
+    /// A primary exchanges the roles without asking.
+    SwitchUnrecorded,
 }
 
 /// A story to be cut into at every step.
@@ -73,6 +74,10 @@ pub(crate) struct Scenario {
     pub(crate) outage_is: Outage,
     /// There is no CPU for a backup in these steps.
     pub(crate) no_cpu: Range<u32>,
+    /// Requesters get a path to each half beforehand; otherwise they must ask for one when they lose theirs.
+    pub(crate) standby_paths: bool,
+    /// The epoch at the end if there is no fault (0: the name has ended), so that a story is known to be told.
+    pub(crate) epoch_at_end: u64,
 }
 
 const PLAIN: Scenario = Scenario {
@@ -83,6 +88,8 @@ const PLAIN: Scenario = Scenario {
     outage: 0..0,
     outage_is: Outage::Unavailable,
     no_cpu: 0..0,
+    standby_paths: true,
+    epoch_at_end: 2,
 };
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
@@ -95,14 +102,28 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         Scenario { name: "start", requesters: &[(1, 1)], whole: false, ..PLAIN },
         Scenario { name: "repair under load", requesters: &[(1, 3)], whole: false, ..PLAIN },
         Scenario { name: "repair, three at once", requesters: &[(3, 3)], whole: false, ..PLAIN },
-        Scenario { name: "switchover", requesters: &[(1, 2)], orders: &[(4, Order::Switch)], ..PLAIN },
-        Scenario { name: "switchover, three at once", requesters: &[(3, 3)], orders: &[(5, Order::Switch)], ..PLAIN },
         Scenario {
-            name: "switchover and back",
+            name: "switchover",
             requesters: &[(1, 2)],
-            orders: &[(3, Order::Switch), (12, Order::Switch)],
+            orders: &[(4, Order::Switch)],
+            epoch_at_end: 3,
             ..PLAIN
         },
+        Scenario {
+            name: "switchover, three at once",
+            requesters: &[(3, 3)],
+            orders: &[(5, Order::Switch)],
+            epoch_at_end: 3,
+            ..PLAIN
+        },
+        Scenario {
+            name: "switchover and back",
+            requesters: &[(2, 3)],
+            orders: &[(3, Order::Switch), (22, Order::Switch)],
+            epoch_at_end: 4,
+            ..PLAIN
+        },
+        Scenario { name: "no standby path", requesters: &[(2, 3)], standby_paths: false, ..PLAIN },
         Scenario { name: "coordinator away", requesters: &[(1, 2)], outage: 5..40, ..PLAIN },
         Scenario { name: "coordinator away at the start", whole: false, outage: 0..40, ..PLAIN },
         Scenario {
@@ -120,11 +141,24 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
             ..PLAIN
         },
         Scenario { name: "no CPU for a while", requesters: &[(1, 2)], whole: false, no_cpu: 0..25, ..PLAIN },
-        Scenario { name: "stop", requesters: &[(1, 2)], orders: &[(6, Order::Stop)], ..PLAIN },
-        Scenario { name: "stop at the start", whole: false, orders: &[(6, Order::Stop)], ..PLAIN },
+        Scenario {
+            name: "stop",
+            requesters: &[(1, 2)],
+            orders: &[(6, Order::Stop)],
+            epoch_at_end: 0,
+            ..PLAIN
+        },
+        Scenario {
+            name: "stop at the start",
+            whole: false,
+            orders: &[(6, Order::Stop)],
+            epoch_at_end: 0,
+            ..PLAIN
+        },
         Scenario {
             name: "stop in a switchover",
-            orders: &[(3, Order::Switch), (8, Order::Stop)],
+            orders: &[(3, Order::Switch), (12, Order::Stop)],
+            epoch_at_end: 0,
             ..PLAIN
         },
     ]

@@ -22,8 +22,12 @@ fn expect(name: &str, actual: &str) {
         return;
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    if let Some((at, (want, got))) =
-        expected.lines().chain(["(end)"]).zip(actual.lines().chain(["(end)"])).enumerate().find(|(_, (a, b))| a != b)
+    if let Some((at, (want, got))) = expected
+        .lines()
+        .chain(["(end)"])
+        .zip(actual.lines().chain(["(end)"]))
+        .enumerate()
+        .find(|(_, (a, b))| a != b)
     {
         panic!("{}:{}:\n  expected: {want}\n  actual:   {got}", path.display(), at + 1);
     }
@@ -39,8 +43,9 @@ fn every_cell_of_the_table() {
 #[test]
 fn stories() {
     let directory = std::fs::read_dir(text_file("")).expect("tests/pair is there");
-    let mut names: Vec<String> =
-        directory.map(|entry| entry.expect("it can be listed").file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> = directory
+        .map(|entry| entry.expect("it can be listed").file_name().to_string_lossy().into_owned())
+        .collect();
     names.retain(|name| name.ends_with(".txt") && name != "table.txt");
     names.sort();
     assert!(names.len() >= 12, "stories are missing: {names:?}");

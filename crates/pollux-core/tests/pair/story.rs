@@ -138,7 +138,8 @@ impl Stage {
     fn begin(&mut self, own: char, pair_wanted: bool) {
         let name = ProcessName::new("$A").expect("a good name");
         let (primary, program) = (half(own), String::new());
-        self.record = Some(NameRecord { name, epoch: Epoch(1), primary, backup: None, ancestor: None, program });
+        self.record =
+            Some(NameRecord { name, epoch: Epoch(1), primary, backup: None, ancestor: None, program });
         self.enter(own, Pair::primary(Epoch(1), pair_wanted));
         self.carry_out(own);
     }
@@ -212,7 +213,9 @@ impl Stage {
         if !self.halves.get(&to).is_some_and(|half| half.alive) {
             return false;
         }
-        let Some(frame) = self.channels.get_mut(&(from, to)).and_then(VecDeque::pop_front) else { return false };
+        let Some(frame) = self.channels.get_mut(&(from, to)).and_then(VecDeque::pop_front) else {
+            return false;
+        };
         self.trace.push(format!("{from} -> {to}: {}", frame_text(&frame)));
         match frame {
             Frame::Checkpoint(number) => self.send(to, Frame::Acknowledge(number)),
@@ -241,7 +244,9 @@ impl Stage {
                     ("done", Recorded::Done { epoch })
                 }
                 Ruling::Already(epoch) => ("done already", Recorded::Done { epoch }),
-                Ruling::Refuse(why) => ("refused", Recorded::Refused { current: Some(record), why: why.into() }),
+                Ruling::Refuse(why) => {
+                    ("refused", Recorded::Refused { current: Some(record), why: why.into() })
+                }
             }
         };
         self.trace.push(format!("record: {asked}, asked by {own}: {verdict}"));

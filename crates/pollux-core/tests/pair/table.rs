@@ -19,7 +19,9 @@ pub(crate) fn text() -> String {
         let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for (event_name, event) in events(&pair, name) {
             match cell(&pair, event) {
-                Ok(acted) => writeln!(text, "{event_name:<21} -> {acted}").expect("a string takes everything"),
+                Ok(acted) => {
+                    writeln!(text, "{event_name:<21} -> {acted}").expect("a string takes everything")
+                }
                 Err(reason) => reasons.entry(reason).or_default().push(event_name),
             }
         }
@@ -34,7 +36,8 @@ pub(crate) fn text() -> String {
 fn cell(before: &Pair, event: Event) -> Result<String, String> {
     let mut pair = before.clone();
     let handled = pair.handle(event);
-    let commands: Vec<String> = std::iter::from_fn(|| pair.poll_command()).map(|c| words::command(&c)).collect();
+    let commands: Vec<String> =
+        std::iter::from_fn(|| pair.poll_command()).map(|c| words::command(&c)).collect();
     if handled != Handled::Acted {
         assert_eq!(format!("{before:?}"), format!("{pair:?}"), "what is not acted on must leave no trace");
         assert!(commands.is_empty());
@@ -46,7 +49,8 @@ fn cell(before: &Pair, event: Event) -> Result<String, String> {
 }
 
 fn events(pair: &Pair, state: &str) -> Vec<(&'static str, Event)> {
-    let own_is_backup = state.starts_with("loading") || state.starts_with("following") || state.starts_with("taking");
+    let own_is_backup =
+        state.starts_with("loading") || state.starts_with("following") || state.starts_with("taking");
     let partner = pair.partner().unwrap_or(half(if own_is_backup { 'A' } else { 'B' }));
     let sent = sent_in(state);
     let recorded = |outcome| Event::Recorded(outcome);
@@ -79,7 +83,10 @@ fn events(pair: &Pair, state: &str) -> Vec<(&'static str, Event)> {
 fn sent_in(state: &str) -> CheckpointNumber {
     match state {
         "paired, silent" | "paired, killing" => CheckpointNumber(3),
-        _ if ["syncing", "joining", "paired", "removing", "switching"].iter().any(|s| state.starts_with(s)) => {
+        _ if ["syncing", "joining", "paired", "removing", "switching"]
+            .iter()
+            .any(|s| state.starts_with(s)) =>
+        {
             CheckpointNumber(2)
         }
         _ => CheckpointNumber(0),
@@ -88,9 +95,12 @@ fn sent_in(state: &str) -> CheckpointNumber {
 
 fn states() -> Vec<(&'static str, Pair)> {
     let done = |epoch| Event::Recorded(Recorded::Done { epoch: Epoch(epoch) });
-    let (b_dead, a_dead) = (Event::PartnerDead { partner: half('B') }, Event::PartnerDead { partner: half('A') });
-    let (sent, acknowledged) =
-        (|number| Event::Sent { number: CheckpointNumber(number) }, |number| Event::Acknowledged { number: CheckpointNumber(number) });
+    let (b_dead, a_dead) =
+        (Event::PartnerDead { partner: half('B') }, Event::PartnerDead { partner: half('A') });
+    let (sent, acknowledged) = (
+        |number| Event::Sent { number: CheckpointNumber(number) },
+        |number| Event::Acknowledged { number: CheckpointNumber(number) },
+    );
     let failed = |wait_for_cpu| Event::BackupFailed { wait_for_cpu };
 
     let single = Pair::primary(Epoch(1), false);
@@ -100,7 +110,7 @@ fn states() -> Vec<(&'static str, Pair)> {
     let asked = after(&joining, &[acknowledged(2)]);
     let paired = after(&asked, &[done(2)]);
     let silent = after(&after(&paired, &[sent(3)]), &vec![Event::Tick; SILENT_TICKS_MAX as usize - 1]);
-    let removing = after(&paired, &[b_dead.clone()]);
+    let removing = after(&paired, std::slice::from_ref(&b_dead));
     let switching = after(&paired, &[Event::SwitchWanted]);
     let switch_asked = after(&switching, &[Event::Drained]);
     let switch_stopping = after(&switch_asked, &[Event::StopWanted]);
@@ -119,7 +129,7 @@ fn states() -> Vec<(&'static str, Pair)> {
         ("joining, end ordered", after(&joining, &[Event::StopWanted])),
         ("joining, asked", asked.clone()),
         ("joining, asked, stop wanted", after(&asked, &[Event::StopWanted])),
-        ("joining, asked, dead", after(&asked, &[b_dead.clone()])),
+        ("joining, asked, dead", after(&asked, std::slice::from_ref(&b_dead))),
         ("paired", paired.clone()),
         ("paired, silent", silent.clone()),
         ("paired, killing", after(&silent, &[Event::Tick])),
@@ -129,7 +139,7 @@ fn states() -> Vec<(&'static str, Pair)> {
         ("switching", switching.clone()),
         ("switching, asked", switch_asked.clone()),
         ("switching, asked, stop wanted", switch_stopping.clone()),
-        ("switching, asked, dead", after(&switch_asked, &[b_dead])),
+        ("switching, asked, dead", after(&switch_asked, std::slice::from_ref(&b_dead))),
         ("loading", loading),
         ("following", following),
         ("following after a switch", after(&switch_asked, &[done(3)])),

@@ -38,13 +38,21 @@ pub(crate) fn command(command: &Command) -> String {
         Command::DropPartner => "drop the other half".into(),
         Command::Quiesce => "take no input".into(),
         Command::Resume => "take input again".into(),
-        Command::Promote { epoch, took_over: true } => format!("speak as primary of epoch {epoch}, took over"),
-        Command::Promote { epoch, took_over: false } => format!("speak as primary of epoch {epoch}, switched"),
+        Command::Promote { epoch, took_over: true } => {
+            format!("speak as primary of epoch {epoch}, took over")
+        }
+        Command::Promote { epoch, took_over: false } => {
+            format!("speak as primary of epoch {epoch}, switched")
+        }
         Command::Demote { epoch } => format!("be the backup of epoch {epoch}"),
         Command::OrderSwitch { epoch } => format!("order to be primary in epoch {epoch}"),
         Command::OrderEnd => "order to end".into(),
-        Command::ReportPaired { epoch, backup } => format!("report: paired with {} in epoch {epoch}", letter(*backup)),
-        Command::ReportAlone { epoch, backup } => format!("report: alone without {} in epoch {epoch}", letter(*backup)),
+        Command::ReportPaired { epoch, backup } => {
+            format!("report: paired with {} in epoch {epoch}", letter(*backup))
+        }
+        Command::ReportAlone { epoch, backup } => {
+            format!("report: alone without {} in epoch {epoch}", letter(*backup))
+        }
         Command::ReportNotSwitched { why } => format!("report: not switched, {why}"),
         Command::End(End::Stopped) => "end: stopped".into(),
         Command::End(End::Superseded) => "end: superseded".into(),

@@ -121,6 +121,13 @@ impl Engine {
         self.batch.end_turn();
     }
 
+    /// A change that belongs to no turn of the program is complete, unless such a turn is open: then it goes with it.
+    pub(super) fn settle(&mut self) {
+        if !self.turn.open {
+            self.batch.end_turn();
+        }
+    }
+
     /// Changes the replica and says so to the backup.
     pub(super) fn record(&mut self, record: &Record<'_>, descriptor: Option<BorrowedFd<'_>>) {
         self.replica.apply(record).expect("a primary's own records fit its replica");

@@ -264,6 +264,7 @@ impl Engine {
                         return Ok(Some(delivery));
                     }
                     self.end_turn();
+                    self.relieve_batch();
                 }
             }
             self.flush_batch()?;
@@ -534,9 +535,8 @@ impl Engine {
 
     /// Feeds the pair machine; what cannot happen stops the process, so that the other half goes on with good state.
     fn pair_event(&mut self, event: PairEvent) -> Result<()> {
-        let text = format!("{event:?}");
         if let Handled::Impossible(why) = self.pair.handle(event) {
-            panic!("{why}: {text} in state {}", self.pair.state());
+            panic!("the pair is {}: {why}", self.pair.state());
         }
         Ok(())
     }

@@ -96,7 +96,7 @@ impl Engine {
             self.batch.outputs.push(Output::OpenReply { open, error: FileError::OK, label: -1 });
             self.push_system(SystemMessage::Opened { open, opener });
         }
-        self.end_turn();
+        self.settle();
         Ok(())
     }
 
@@ -109,7 +109,7 @@ impl Engine {
             self.queue_on_path_done(open);
         }
         self.record(&Record::Opened { open, opener, standby: true }, Some(backups.as_fd()));
-        self.end_turn();
+        self.settle();
         self.relieve_batch();
         Ok(())
     }
@@ -269,7 +269,7 @@ impl Engine {
         if self.replica.opens.contains_key(&open) {
             self.record(&Record::Closed { open }, None);
             self.push_system(SystemMessage::Closed { open });
-            self.end_turn();
+            self.settle();
         }
         if let Some(listener) = self.acceptors.remove(&open) {
             self.acceptor_lost(listener);

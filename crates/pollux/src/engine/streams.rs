@@ -175,7 +175,7 @@ impl Engine {
         let label = i16::try_from(listener.0).map_err(|_| Error::Misuse("too many listeners"))?;
         self.record(&Record::Labelled { open, label }, None);
         self.batch.outputs.push(Output::OpenReply { open, error: FileError::OK, label });
-        self.end_turn();
+        self.settle();
         self.acceptors.insert(open, listener);
         let request = self.daemon.next_request();
         self.daemon.send(&ToDaemon::StartAcceptor { request, listener }, vec![socket, theirs])
@@ -515,7 +515,7 @@ impl Engine {
         for (connection, written) in news {
             self.tell(&Record::Written { connection, written }, None);
         }
-        self.end_turn();
+        self.settle();
     }
 
     /// The far address of a connection.

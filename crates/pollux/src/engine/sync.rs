@@ -40,7 +40,7 @@ impl Engine {
         for (object, kind, name) in created {
             self.tell(&Record::ObjectCreated { object, kind, name: &name }, None);
         }
-        self.end_turn();
+        self.settle();
         self.state_to_send = Some(StateToSend { objects, position: Position::default() });
         self.flush_batch()
     }
@@ -64,7 +64,7 @@ impl Engine {
                 state.objects.pop_front();
                 state.position = Position::default();
             }
-            self.end_turn();
+            self.settle();
             self.flush_batch()?;
         }
         if state.objects.is_empty() {
@@ -91,7 +91,7 @@ impl Engine {
             let (sync, error) = (reply.sync, reply.error);
             self.tell(&Record::Replied { open, sync, error, payload: &reply.payload }, None);
         }
-        self.end_turn();
+        self.settle();
         Ok(())
     }
 
@@ -118,7 +118,7 @@ impl Engine {
             if let Some(socket) = self.sockets.get_mut(&connection) {
                 socket.backup_knows_written(written);
             }
-            self.end_turn();
+            self.settle();
             self.relieve_batch();
         }
     }

@@ -1,6 +1,6 @@
 //! State machines of the program's own.
 
-use super::{Object, Position, SavePosition};
+use super::{Object, Position};
 use crate::engine::Handle;
 use crate::error::Result;
 use pollux_core::replica::Misfit;
@@ -23,12 +23,14 @@ pub(crate) const KIND: u8 = 4;
 pub trait StateMachine: 'static {
     /// What [`StateMachine::apply`] answers, in the primary.
     type Reply;
+    /// How far [`StateMachine::save_part`] has come; `()` for a machine that saves itself in one part.
+    type Position: Default + 'static;
 
     /// Applies a command. Bytes that are not a command are a programming error: panic, and the other half decides.
     fn apply(&mut self, command: &[u8]) -> Self::Reply;
 
     /// Appends a part of the state, of about `bytes_max` bytes; true if more is left. `position` is at its default for the first part.
-    fn save_part(&self, position: &mut SavePosition, bytes_max: usize, out: &mut Vec<u8>) -> bool;
+    fn save_part(&self, position: &mut Self::Position, bytes_max: usize, out: &mut Vec<u8>) -> bool;
 
     /// Takes in a part, in a machine as it was given to [`PairBuilder::machine`](crate::PairBuilder::machine).
     fn load_part(&mut self, part: &[u8]);
@@ -45,7 +47,9 @@ impl<M: StateMachine> Object for Holder<M> {
     }
 
     fn save_part(&self, position: &mut Position, out: &mut Vec<u8>) -> bool {
-        self.machine.save_part(&mut position.machine, super::PART_BYTES_MAX, out)
+        let position = position.machine.get_or_insert_with(|| Box::new(M::Position::default()));
+        let position = position.downcast_mut().expect("a position belongs to one object");
+        self.machine.save_part(position, super::PART_BYTES_MAX, out)
     }
 
     fn load_part(&mut self, part: &[u8]) -> Result<(), Misfit> {

@@ -23,21 +23,10 @@ use crate::error::{Error, Result};
 pub(crate) const PART_BYTES_MAX: usize = 256 * 1024;
 
 /// How far the saving of an object has come; each kind of object keeps its own mark in it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Position {
     pub(crate) mark: Option<Vec<u8>>,
-    pub(crate) machine: SavePosition,
-}
-
-/// How far the saving of a [`StateMachine`](crate::StateMachine) has come.
-///
-/// A machine that saves itself in several parts keeps its own mark here; zero at the start.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct SavePosition {
-    /// Free for the machine.
-    pub mark: u64,
-    /// Free for the machine.
-    pub inner: u64,
+    pub(crate) machine: Option<Box<dyn Any>>,
 }
 
 /// What the engine asks of an object.

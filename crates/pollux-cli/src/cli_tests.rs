@@ -1,0 +1,90 @@
+use clap::CommandFactory as _;
+
+use super::*;
+
+// clap finds clashing options and broken definitions only when it is asked to.
+#[test]
+fn the_command_line_is_sound() {
+    Cli::command().debug_assert();
+}
+
+// A command without help is a command nobody finds.
+#[test]
+fn every_command_and_option_has_help() {
+    fn check(command: &clap::Command) {
+        assert!(command.get_about().is_some(), "{} has no help", command.get_name());
+        for argument in command.get_arguments() {
+            assert!(
+                argument.get_help().is_some(),
+                "{} {} has no help",
+                command.get_name(),
+                argument.get_id()
+            );
+        }
+        command.get_subcommands().for_each(check);
+    }
+    check(&Cli::command());
+}
+
+// The forms that the manual and the scripts of users rely on.
+#[test]
+fn lines_that_must_parse() {
+    for line in [
+        "up",
+        "up --cpus 16 --node \\N1 --no-bind --hang-after-ms 100 --sick-after-ms 500 --reload-after-ms 0",
+        "down --node \\N1",
+        "cpu down 1",
+        "cpu up 15",
+        "cpu kill 0 --force",
+        "run /bin/true",
+        "run --name $KV --cpu 1 --pair pollux-kv --port 6400",
+        "run -w --json /bin/sh -c true",
+        "ps --json",
+        "status --json",
+        "status $KV",
+        "stop $KV --force",
+        "kill $KV",
+        "kill $KV --backup --signal SIGSTOP",
+        "switch $KV --wait",
+        "events --follow --name $KV --json",
+        "logs $KV --follow",
+        "demo --kills 3 --every 100 --fault mix --clients 5 --state-mib 1 --json",
+        "completions bash",
+        "man /tmp",
+    ] {
+        let words = std::iter::once("pollux").chain(line.split(' '));
+        assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+    }
+}
+
+// A wrong name must be refused before anything is asked of a daemon, in words that show a right one.
+#[test]
+fn lines_that_must_be_refused() {
+    for (line, text) in [
+        ("up --cpus 0", "0 is not in 1..=16"),
+        ("up --cpus 17", "17 is not in 1..=16"),
+        ("up --node N1", "a node name is"),
+        ("cpu kill 16", "CPU number"),
+        ("kill KV", "a process name is"),
+        ("kill $KV --primary --backup", "cannot be used with"),
+        ("kill $KV --signal NONE", "not a signal"),
+        ("run --pair /bin/true", "--name"),
+        ("run", "PROGRAM"),
+        ("demo --fault nothing", "possible values"),
+    ] {
+        let words = std::iter::once("pollux").chain(line.split(' '));
+        let error = Cli::try_parse_from(words).expect_err(line);
+        assert_eq!(error.exit_code(), 2, "{line}");
+        assert!(error.to_string().contains(text), "{line}: {error}");
+    }
+}
+
+// Exit codes are a promise to scripts; a promise that is not in the help is none.
+#[test]
+fn the_help_names_every_exit_code() {
+    let help = Cli::command().render_long_help().to_string();
+    use crate::error::code;
+    for code in [0, code::FAILED, 2, code::NOT_WHOLE, code::CPU_FAILED, code::INTERRUPTED] {
+        assert!(help.contains(&format!("\n  {code} ")), "{code}");
+    }
+}

@@ -1,0 +1,80 @@
+//! `pollux stop NAME`
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use pollux_os::Signal;
+use pollux_wire::ProcessName;
+use pollux_wire::admin::AdminRequest;
+
+use crate::error::{Failure, Result};
+use crate::node::Node;
+use crate::order::{find_primary, find_record, wait_name_gone};
+use crate::output;
+use crate::survey::Daemons;
+
+/// A pair that was asked to stop is gone by then.
+const STOP_MAX: Duration = Duration::from_secs(10);
+/// Pause between two rounds of killing: a new half may have been started meanwhile.
+const KILL_AGAIN_EVERY: Duration = Duration::from_millis(100);
+
+/// Stop a named process, both halves of a pair
+#[derive(Debug, Args)]
+pub(crate) struct Stop {
+    /// The name
+    #[arg(value_name = "NAME")]
+    name: ProcessName,
+    /// Kill both halves rather than ask; what only they know is lost
+    #[arg(long)]
+    force: bool,
+}
+
+impl Stop {
+    /// Stops it.
+    pub(crate) fn run(self, node: &Node) -> Result<ExitCode> {
+        let mut daemons = Daemons::of(node);
+        let survey = daemons.survey()?;
+        find_record(&survey, &self.name)?;
+        let gone = if self.force {
+            kill_all(&mut daemons, &self.name)?
+        } else {
+            let primary = find_primary(&survey, &self.name)?.phandle;
+            daemons.order(primary.cpu, &AdminRequest::Stop { phandle: primary })?;
+            wait_name_gone(&mut daemons, &self.name, STOP_MAX)?
+        };
+        if !gone {
+            return Err(Failure::new(
+                format!("{} did not stop within {} s", self.name, STOP_MAX.as_secs()),
+                if self.force {
+                    "pollux ps shows what is left; pollux events shows why".to_owned()
+                } else {
+                    format!("pollux stop '{}' --force{} kills both halves", self.name, node.option())
+                },
+            ));
+        }
+        output::line(&format!("{}  stopped", self.name))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Kills every process of a name, backups first so that none takes over, until the name is gone.
+fn kill_all(daemons: &mut Daemons, name: &ProcessName) -> Result<bool> {
+    let deadline = Instant::now() + STOP_MAX;
+    while Instant::now() < deadline {
+        let survey = daemons.survey()?;
+        let Some(record) = survey.record(name) else { return Ok(true) };
+        let mut halves: Vec<_> =
+            survey.processes.iter().filter(|process| process.name.as_ref() == Some(name)).collect();
+        halves.sort_by_key(|process| process.phandle == record.primary);
+        for half in halves {
+            let order = AdminRequest::Signal { phandle: half.phandle, signal: Signal::KILL.as_raw() };
+            // It may have ended in between; the next round looks again.
+            let _ = daemons.order(half.phandle.cpu, &order);
+        }
+        if wait_name_gone(daemons, name, KILL_AGAIN_EVERY)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

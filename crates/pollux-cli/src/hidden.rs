@@ -1,0 +1,56 @@
+//! The parts of Pollux that run as processes of their own out of this one binary.
+//!
+//! One binary means one file to install and no search for helpers: a daemon that restarts another, or an acceptor
+//! that a pair needs, starts exactly the code it was built with. The names are not for people, so they are looked
+//! at before clap and appear in no help text.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// The daemon of one CPU.
+pub(crate) const CPU: &str = "__cpu";
+/// The acceptor of a pair's listening socket.
+const ACCEPTOR: &str = "__acceptor";
+/// The key-value server that is built in as a showcase.
+pub(crate) const KV: &str = "__kv";
+/// Cleans up after a demo that was killed.
+pub(crate) const GUARD: &str = "__guard";
+
+/// Runs a hidden part, if the first argument names one.
+pub(crate) fn run(arguments: &[OsString]) -> Option<ExitCode> {
+    let (name, rest) = arguments.split_first()?;
+    match name.to_str()? {
+        CPU => Some(cpu(rest)),
+        pollux_os::LAUNCHER_COMMAND => Some(pollux_os::launcher_main(rest)),
+        ACCEPTOR => Some(acceptor(rest)),
+        KV => Some(kv(rest)),
+        GUARD => Some(crate::demo::guard_main(rest)),
+        _ => None,
+    }
+}
+
+fn cpu(arguments: &[OsString]) -> ExitCode {
+    // A session of its own, so that closing the terminal or Ctrl-C in it does not reach the daemon. Fails only for
+    // a process group leader, which a daemon started by another daemon is: that one has left the terminal already.
+    let _ = rustix::process::setsid();
+    polluxd::main(arguments)
+}
+
+fn acceptor(_arguments: &[OsString]) -> ExitCode {
+    match pollux::run_acceptor() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pollux: acceptor: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn kv(_arguments: &[OsString]) -> ExitCode {
+    not_built_in("the key-value server")
+}
+
+fn not_built_in(what: &str) -> ExitCode {
+    eprintln!("pollux: {what} is not part of this build");
+    ExitCode::from(1)
+}

@@ -1,0 +1,215 @@
+//! The thread that keeps the ledger.
+//!
+//! A commit waits for the transaction of another daemon, and one that is stopped inside a transaction holds it until it
+//! is killed as hung. The loop must not wait with it: it would be taken for hung itself. So jobs go to this thread as
+//! values, in order, and come back as results; each carries what the daemon needs to go on.
+
+use crate::ledger::{Contents, Creation, Gone, Ledger, Loss, Survey, Witness};
+use crate::limits::CLERK_JOBS_MAX;
+use crate::links::LinkId;
+use crate::opens::OpenTry;
+use crate::process::{EndReport, Request};
+use crate::start::unix_ms;
+use pollux_coordinator::{Coordinator, Error};
+use pollux_os::Doorbell;
+use pollux_wire::admin::ProgramSpec;
+use pollux_wire::control::{Change, Recorded};
+use pollux_wire::record::{CpuRecord, NameRecord};
+use pollux_wire::{CpuNumber, Epoch, Phandle, Pin, ProcessName};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+/// What the daemon asks of the ledger.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// Numbers that were never given before.
+    Numbers { count: u32, purpose: NumbersFor },
+    /// A process asks for a change of its name's record.
+    Change { asker: Request, name: ProcessName, change: Change },
+    /// A name is created for the process of this pin.
+    CreateName { pin: Pin, record: NameRecord },
+    /// A named process is proven gone.
+    ProcessGone { name: ProcessName, dead: Phandle, end: EndReport, started_by: Option<Phandle> },
+    /// Both halves are proven gone.
+    Bury { left: Phandle, dead: Phandle },
+    /// Who is primary of the name to be opened.
+    FindForOpen { attempt: Box<OpenTry> },
+    /// The record of a name, for a command.
+    FindForCommand { link: LinkId, name: ProcessName },
+    /// All records, for a command.
+    Contents { link: LinkId },
+    /// Another CPU is lost.
+    LoseCpu { cpu: CpuNumber, epoch: Epoch, on_purpose: bool, witness: Witness },
+    /// Names that nobody is left to end.
+    Survey { witness: Witness },
+    /// What a CPU that does not answer is on record as.
+    LookAtCpu { cpu: CpuNumber },
+    /// The own CPU goes down.
+    Leave { cpu: CpuNumber, epoch: Epoch },
+}
+
+/// What became of a [`Job`].
+#[derive(Debug)]
+pub(crate) enum Done {
+    Numbers {
+        count: u32,
+        purpose: NumbersFor,
+        first: Result<u64, Error>,
+    },
+    Changed {
+        asker: Request,
+        name: ProcessName,
+        change: Change,
+        outcome: Recorded,
+    },
+    NameCreated {
+        pin: Pin,
+        record: NameRecord,
+        result: Result<Creation, Error>,
+    },
+    ProcessGone {
+        name: ProcessName,
+        dead: Phandle,
+        end: EndReport,
+        started_by: Option<Phandle>,
+        result: Result<Gone, Error>,
+    },
+    Buried {
+        left: Phandle,
+        dead: Phandle,
+        result: Result<Option<NameRecord>, Error>,
+    },
+    FoundForOpen {
+        attempt: Box<OpenTry>,
+        found: Result<(Option<NameRecord>, u64), Error>,
+    },
+    FoundForCommand {
+        link: LinkId,
+        found: Result<Option<NameRecord>, Error>,
+    },
+    Contents {
+        link: LinkId,
+        contents: Result<Contents, Error>,
+    },
+    CpuLost {
+        cpu: CpuNumber,
+        epoch: Epoch,
+        on_purpose: bool,
+        result: Result<Loss, Error>,
+    },
+    Surveyed {
+        result: Result<Survey, Error>,
+    },
+    CpuLookedAt {
+        cpu: CpuNumber,
+        found: Result<Option<CpuRecord>, Error>,
+    },
+    Left {
+        result: Result<Survey, Error>,
+    },
+}
+
+/// What numbers are for.
+#[derive(Debug)]
+pub(crate) enum NumbersFor {
+    /// A process asked for them.
+    Process { asker: Request },
+    /// The phandle of a process that came by itself.
+    Visitor { link: LinkId },
+    /// The phandle of a program to run.
+    Run { link: LinkId, name: Option<ProcessName>, spec: Box<ProgramSpec>, stdio: [OwnedFd; 3] },
+    /// The incarnation of a backup.
+    Backup { asker: Request, cpu: Option<CpuNumber> },
+}
+
+/// The daemon's side.
+#[derive(Debug)]
+pub(crate) struct Clerk {
+    jobs: Sender<Job>,
+    done: Receiver<Done>,
+    under_way: usize,
+    bell: Arc<Doorbell>,
+}
+
+impl Clerk {
+    /// Starts the thread.
+    pub(crate) fn start<C: Coordinator + 'static>(ledger: Ledger<C>) -> io::Result<Self> {
+        let (jobs, jobs_to_do) = channel();
+        let (done_jobs, done) = channel();
+        let bell = Arc::new(Doorbell::new()?);
+        let ring = Arc::clone(&bell);
+        let thread = std::thread::Builder::new().name("clerk".to_owned());
+        thread.spawn(move || keep(ledger, &jobs_to_do, &done_jobs, &ring))?;
+        Ok(Self { jobs, done, under_way: 0, bell })
+    }
+
+    /// Rings when results are there.
+    pub(crate) fn bell(&self) -> &Doorbell {
+        &self.bell
+    }
+
+    /// True when so many jobs wait that those which can be refused should be.
+    pub(crate) fn is_full(&self) -> bool {
+        self.under_way >= CLERK_JOBS_MAX
+    }
+
+    /// Gives a job. Those that follow from a death are never refused: there is a bounded number of processes and CPUs.
+    pub(crate) fn ask(&mut self, job: Job) {
+        self.under_way += 1;
+        self.jobs.send(job).expect("the thread ends only after this side, and a panic ends the process");
+    }
+
+    /// The next result.
+    pub(crate) fn poll(&mut self) -> Option<Done> {
+        let done = self.done.try_recv().ok()?;
+        self.under_way -= 1;
+        Some(done)
+    }
+}
+
+fn keep<C: Coordinator>(mut ledger: Ledger<C>, jobs: &Receiver<Job>, done: &Sender<Done>, bell: &Doorbell) {
+    while let Ok(job) = jobs.recv() {
+        if done.send(perform(&mut ledger, job)).is_err() {
+            return;
+        }
+        bell.ring();
+    }
+}
+
+fn perform<C: Coordinator>(ledger: &mut Ledger<C>, job: Job) -> Done {
+    match job {
+        Job::Numbers { count, purpose } => Done::Numbers { count, purpose, first: ledger.numbers(count) },
+        Job::Change { asker, name, change } => {
+            let outcome = ledger.change(&name, asker.process, &change);
+            Done::Changed { asker, name, change, outcome }
+        }
+        Job::CreateName { pin, record } => {
+            let result = ledger.create_name(&record);
+            Done::NameCreated { pin, record, result }
+        }
+        Job::ProcessGone { name, dead, end, started_by } => {
+            let result = ledger.process_gone(&name, dead);
+            Done::ProcessGone { name, dead, end, started_by, result }
+        }
+        Job::Bury { left, dead } => Done::Buried { left, dead, result: ledger.bury(left, dead) },
+        Job::FindForOpen { attempt } => {
+            let found = ledger.name(&attempt.name).and_then(|record| {
+                // Only a server that is there costs a number.
+                let number = if record.is_some() && attempt.open.is_none() { ledger.numbers(1)? } else { 0 };
+                Ok((record, number))
+            });
+            Done::FoundForOpen { attempt, found }
+        }
+        Job::FindForCommand { link, name } => Done::FoundForCommand { link, found: ledger.name(&name) },
+        Job::Contents { link } => Done::Contents { link, contents: ledger.contents() },
+        Job::LoseCpu { cpu, epoch, on_purpose, witness } => {
+            let result = ledger.lose_cpu(cpu, epoch, on_purpose, unix_ms(), &witness);
+            Done::CpuLost { cpu, epoch, on_purpose, result }
+        }
+        Job::Survey { witness } => Done::Surveyed { result: ledger.survey(&witness) },
+        Job::LookAtCpu { cpu } => Done::CpuLookedAt { cpu, found: ledger.cpu(cpu) },
+        Job::Leave { cpu, epoch } => Done::Left { result: ledger.leave(cpu, epoch, unix_ms()) },
+    }
+}

@@ -1,0 +1,184 @@
+use super::*;
+use pollux_coordinator::Memory;
+use pollux_wire::Pin;
+
+fn cpu(number: u8) -> CpuNumber {
+    CpuNumber::new(number).unwrap()
+}
+
+fn process(on: u8, sequence: u64, incarnation: u16) -> Phandle {
+    Phandle { named: true, cpu: cpu(on), pin: Pin(1), node: 0, incarnation, sequence }
+}
+
+fn name(text: &str) -> ProcessName {
+    ProcessName::new(text).unwrap()
+}
+
+fn record(text: &str, primary: Phandle, backup: Option<Phandle>) -> NameRecord {
+    let epoch = Epoch(primary.sequence);
+    NameRecord { name: name(text), epoch, primary, backup, ancestor: None, program: String::new() }
+}
+
+fn settings(sick_after_ms: u32) -> NodeRecord {
+    let node = "\\POLLUX".to_owned();
+    NodeRecord { node, cpus: 4, unbound: false, sick_after_ms, hang_after_ms: 0, reload_after_ms: 0 }
+}
+
+fn witness(on: u8, alive: &[Phandle]) -> Witness {
+    Witness { cpu: cpu(on), alive: alive.iter().copied().collect() }
+}
+
+/// A node of `cpus` CPUs that are up, each in epoch 1.
+fn node(cpus: u8) -> Ledger<Memory> {
+    let mut ledger = Ledger::new(Memory::new());
+    for number in 0..cpus {
+        ledger.come_up(&settings(100), cpu(number), 1, 0).unwrap();
+    }
+    ledger
+}
+
+// Two connections between two CPUs, or none, would lose what they tell each other.
+#[test]
+fn of_two_cpus_the_later_one_calls_the_earlier_one() {
+    let mut ledger = Ledger::new(Memory::new());
+    let first = ledger.come_up(&settings(100), cpu(1), 7, 0).unwrap();
+    assert_eq!(first, CameUp { epoch: Epoch(1), older: vec![] });
+    let second = ledger.come_up(&settings(200), cpu(0), 8, 0).unwrap();
+    assert_eq!(second.older.iter().map(|record| record.pid).collect::<Vec<_>>(), [7]);
+    assert_eq!(ledger.contents().unwrap().node, Some(settings(100)), "the first CPU brings the settings");
+
+    assert!(ledger.lose_cpu(cpu(1), Epoch(1), false, 0, &witness(0, &[])).unwrap().won);
+    let again = ledger.come_up(&settings(100), cpu(1), 9, 0).unwrap();
+    assert_eq!((again.epoch, again.older.len()), (Epoch(2), 1));
+}
+
+// A node that is started anew with other settings would silently keep the old ones.
+#[test]
+fn the_first_cpu_of_a_new_start_brings_new_settings() {
+    let mut ledger = node(1);
+    ledger.leave(cpu(0), Epoch(1), 0).unwrap();
+    ledger.come_up(&settings(300), cpu(0), 1, 0).unwrap();
+    assert_eq!(ledger.contents().unwrap().node, Some(settings(300)));
+}
+
+// S10: two owners of a name would both answer.
+#[test]
+fn a_name_has_one_owner() {
+    let mut ledger = node(2);
+    let (first, second) = (record("$A", process(0, 1, 1), None), record("$A", process(1, 2, 1), None));
+    assert_eq!(ledger.create_name(&first), Ok(Creation::Created));
+    assert_eq!(ledger.create_name(&first), Ok(Creation::Created), "an unknown outcome, asked again");
+    assert_eq!(ledger.create_name(&second), Ok(Creation::Taken(Box::new(first.clone()))));
+
+    assert_eq!(ledger.process_gone(&name("$A"), first.primary), Ok(Gone::Ended(Box::new(first))));
+    assert_eq!(ledger.create_name(&second), Ok(Creation::Created));
+}
+
+// S6: a takeover and a removal of the same backup must exclude each other.
+#[test]
+fn of_two_changes_one_is_done() {
+    let mut ledger = node(2);
+    let (a, b) = (process(0, 5, 1), process(1, 5, 2));
+    ledger.create_name(&record("$A", a, None)).unwrap();
+    let join = Change::Join { epoch: Epoch(5), backup: b };
+    assert_eq!(ledger.change(&name("$A"), a, &join), Recorded::Done { epoch: Epoch(6) });
+    let take_over = Change::TakeOver { epoch: Epoch(6), dead: a };
+    assert_eq!(ledger.change(&name("$A"), b, &take_over), Recorded::Done { epoch: Epoch(7) });
+    assert_eq!(ledger.change(&name("$A"), b, &take_over), Recorded::Done { epoch: Epoch(7) });
+    let remove = Change::RemoveBackup { epoch: Epoch(6), backup: b };
+    let refused = ledger.change(&name("$A"), a, &remove);
+    assert!(matches!(refused, Recorded::Refused { current: Some(now), .. } if now.primary == b));
+    assert!(matches!(ledger.change(&name("$B"), a, &remove), Recorded::Refused { current: None, .. }));
+}
+
+// A takeover that waits for a daemon which is told the wrong half, or a name that stays for ever.
+#[test]
+fn the_end_of_a_half_concerns_the_other() {
+    let mut ledger = node(2);
+    let (a, b) = (process(0, 5, 1), process(1, 5, 2));
+    ledger.create_name(&record("$A", a, Some(b))).unwrap();
+    assert_eq!(ledger.process_gone(&name("$A"), process(1, 5, 3)), Ok(Gone::Unrelated));
+    assert_eq!(ledger.process_gone(&name("$A"), a), Ok(Gone::Survivor(b)));
+    assert_eq!(ledger.process_gone(&name("$A"), b), Ok(Gone::Survivor(a)));
+    assert_eq!(ledger.bury(b, a).unwrap().map(|record| record.name), Some(name("$A")));
+    assert_eq!(ledger.bury(b, a), Ok(None), "once");
+}
+
+// Both would restart the CPU, both would end its names.
+#[test]
+fn one_daemon_wins_a_lost_cpu() {
+    let mut ledger = node(3);
+    let (lone, left, dead) = (process(2, 1, 1), process(0, 2, 1), process(2, 2, 2));
+    ledger.create_name(&record("$LONE", lone, None)).unwrap();
+    ledger.create_name(&record("$PAIR", left, Some(dead))).unwrap();
+    let winner = ledger.lose_cpu(cpu(2), Epoch(1), false, 0, &witness(0, &[left])).unwrap();
+    assert!(winner.won);
+    assert_eq!(winner.survey.ended.iter().map(|r| r.name.as_str()).collect::<Vec<_>>(), ["$LONE"]);
+    assert_eq!(winner.survey.orphans, [Orphan { left, dead }]);
+    assert_eq!(winner.survey.failed, [(cpu(2), 0)]);
+    let other = ledger.lose_cpu(cpu(2), Epoch(1), false, 0, &witness(1, &[])).unwrap();
+    assert!(!other.won && other.survey.ended.is_empty());
+
+    // A loss that is heard of late must not take down the CPU that is up again.
+    ledger.come_up(&settings(100), cpu(2), 1, 0).unwrap();
+    assert!(!ledger.lose_cpu(cpu(2), Epoch(1), false, 0, &witness(0, &[left])).unwrap().won);
+    assert_eq!(ledger.cpu(cpu(2)).unwrap().unwrap().state, CpuState::Up);
+}
+
+// After a power cut of the whole node its names must become free, in whatever order its CPUs start again.
+#[test]
+fn names_of_a_node_that_died_as_a_whole_end() {
+    let (a, b) = (process(0, 5, 1), process(1, 5, 2));
+    for order in [[0, 1], [1, 0]] {
+        let mut ledger = node(2);
+        ledger.create_name(&record("$A", a, Some(b))).unwrap();
+        for number in order {
+            ledger.come_up(&settings(100), cpu(number), 1, 0).unwrap();
+        }
+        let survey = ledger.survey(&witness(order[0], &[])).unwrap();
+        let [orphan] = survey.orphans[..] else { panic!("one half of $A seems to live") };
+        assert_eq!(orphan.left.cpu, cpu(order[1]));
+        assert!(ledger.bury(orphan.left, orphan.dead).unwrap().is_some());
+        assert!(ledger.contents().unwrap().names.is_empty());
+    }
+}
+
+// A name that is being started looks like one whose process is gone.
+#[test]
+fn a_name_with_a_process_is_left_alone() {
+    let mut ledger = node(2);
+    let (a, b) = (process(0, 5, 1), process(1, 5, 2));
+    ledger.create_name(&record("$A", a, Some(b))).unwrap();
+    assert_eq!(ledger.survey(&witness(0, &[a])).unwrap().orphans, []);
+    assert_eq!(ledger.survey(&witness(1, &[b])).unwrap().ended, []);
+    assert_eq!(ledger.contents().unwrap().names.len(), 1);
+}
+
+// Two CPUs that leave together, each with one half: the later one turns out the light.
+#[test]
+fn names_end_with_the_last_cpu() {
+    let mut ledger = node(2);
+    ledger.create_name(&record("$A", process(0, 5, 1), Some(process(1, 5, 2)))).unwrap();
+    assert_eq!(ledger.leave(cpu(0), Epoch(1), 0).unwrap().ended, []);
+    assert_eq!(ledger.leave(cpu(1), Epoch(1), 0).unwrap().ended.len(), 1);
+}
+
+// S9: a number given twice names two processes, or two opens.
+#[test]
+fn numbers_never_repeat() {
+    let store = Memory::new();
+    let mut one = Ledger::new(store.clone());
+    let mut two = Ledger::new(store.clone());
+    let mut given = BTreeSet::new();
+    for count in [1, 60, 10, 1_000, 1, 5] {
+        for ledger in [&mut one, &mut two] {
+            let first = ledger.numbers(count).unwrap();
+            for number in first..first + u64::from(count) {
+                assert!(given.insert(number), "{number} was given twice");
+            }
+        }
+    }
+    let mut plain = store;
+    let next = plain.next_number(&Key::new(SEQUENCE_KEY).unwrap()).unwrap();
+    assert!(given.insert(next) && Some(&next) == given.last(), "the counter is the coordinator's own");
+}

@@ -1,0 +1,363 @@
+//! The table of the processes of this CPU: those it started and those that came by themselves.
+//!
+//! Passive: what happens to a process is decided in `children`, `control`, `opens` and `backups`.
+
+use crate::limits::{ENDED_KEPT_MAX, PROCESSES_MAX};
+use crate::links::LinkId;
+use crate::opens::PathOrigin;
+use pollux_os::ProcessEvent;
+use pollux_wire::admin::{ProcessInfo, ProgramSpec};
+use pollux_wire::checkpoint::Opener;
+use pollux_wire::control::{PairState, StartAs};
+use pollux_wire::system;
+use pollux_wire::{CpuNumber, Epoch, OpenId, Phandle, Pin, ProcessName};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::os::fd::OwnedFd;
+
+/// A request of a process, to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// Who asked.
+    pub(crate) process: Phandle,
+    /// Its number.
+    pub(crate) request: u32,
+}
+
+/// A process of this CPU.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) phandle: Phandle,
+    pub(crate) name: Option<ProcessName>,
+    pub(crate) spec: ProgramSpec,
+    pub(crate) stage: Stage,
+    /// On whose behalf it was started; who is told of a failure before it attached.
+    pub(crate) starter: StartedFor,
+    pub(crate) start: StartAs,
+    /// The descriptors that go with `start`.
+    pub(crate) start_descriptors: Vec<OwnedFd>,
+    /// Standard input, output and error, kept for its backup. None for a process that came by itself.
+    pub(crate) stdio: Option<[OwnedFd; 3]>,
+    /// Its control channel.
+    pub(crate) link: Option<LinkId>,
+    /// Its pidfd. None before it runs and for a process that came by itself.
+    pub(crate) pidfd: Option<OwnedFd>,
+    pub(crate) pid: u32,
+    pub(crate) uid: u32,
+    /// Its life page, from the time it attached.
+    pub(crate) life_page: Option<OwnedFd>,
+    pub(crate) state: Option<PairState>,
+    pub(crate) epoch: Epoch,
+    pub(crate) lag_bytes: u64,
+    pub(crate) started_unix_ms: u64,
+    /// Own tick in which its program ran.
+    pub(crate) running_tick: u64,
+    /// Own tick in which it was found stopped.
+    pub(crate) stopped_tick: Option<u64>,
+    /// Own tick in which its control channel closed.
+    pub(crate) unlinked_tick: Option<u64>,
+    /// Why this daemon killed it.
+    pub(crate) killed_because: Option<String>,
+    /// Paths that wait until it attaches.
+    pub(crate) paths: Vec<WaitingPath>,
+    /// Commands that wait for its end.
+    pub(crate) waiters: Vec<LinkId>,
+    /// What it said about its end.
+    pub(crate) stopping: Option<(i16, String)>,
+}
+
+/// How far the start of a process is.
+#[derive(Debug)]
+pub(crate) enum Stage {
+    /// Its name is being put on record.
+    Registering,
+    /// Its program is being started; here is our end of its control channel.
+    Launching(OwnedFd),
+    /// Its program runs and has not attached.
+    Running,
+    /// It is a process of the node.
+    Attached,
+}
+
+/// On whose behalf a process was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StartedFor {
+    /// It came by itself.
+    Itself,
+    /// A command, until it was answered.
+    Command(LinkId),
+    /// A peer whose process wants a backup, until it was answered.
+    Peer { cpu: CpuNumber, request: u32 },
+    /// Whoever it was, it was answered.
+    Answered,
+}
+
+/// A path that waits for its server to attach.
+#[derive(Debug)]
+pub(crate) struct WaitingPath {
+    pub(crate) origin: PathOrigin,
+    pub(crate) open: OpenId,
+    pub(crate) opener: Opener,
+    pub(crate) again: bool,
+    pub(crate) path: OwnedFd,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EndReport {
+    pub(crate) ending: system::Ending,
+    /// Guardian completion code.
+    pub(crate) completion: i16,
+    pub(crate) text: String,
+    pub(crate) code: Option<i32>,
+    pub(crate) signal: Option<i32>,
+}
+
+impl Process {
+    pub(crate) fn is_attached(&self) -> bool {
+        matches!(self.stage, Stage::Attached)
+    }
+
+    /// True when it was started as a backup or says that it is one.
+    pub(crate) fn is_backup(&self) -> bool {
+        match self.state {
+            Some(state) => {
+                matches!(state, PairState::Loading | PairState::Following | PairState::TakingOver)
+            }
+            None => matches!(self.start, StartAs::Backup { .. }),
+        }
+    }
+
+    /// True when its end would cost its name a half that others could go on with: it is the primary of a whole pair.
+    pub(crate) fn is_primary_of_pair(&self) -> bool {
+        matches!(self.state, Some(PairState::Paired | PairState::Removing | PairState::Switching))
+    }
+
+    /// The primary for which it was started as backup.
+    pub(crate) fn started_by(&self) -> Option<Phandle> {
+        match self.start {
+            StartAs::Backup { primary, .. } => Some(primary),
+            _ => None,
+        }
+    }
+
+    /// For listings.
+    pub(crate) fn info(&self) -> ProcessInfo {
+        ProcessInfo {
+            phandle: self.phandle,
+            name: self.name.clone(),
+            pid: self.pid,
+            state: self.state,
+            epoch: self.epoch,
+            backup: self.is_backup(),
+            program: shortened(&self.spec.program).to_owned(),
+            started_unix_ms: self.started_unix_ms,
+            lag_bytes: self.lag_bytes,
+        }
+    }
+
+    /// What its end is called.
+    pub(crate) fn end_report(&self, event: ProcessEvent) -> EndReport {
+        use system::Ending::{Abended, Stopped};
+        let (code, signal, core) = match event {
+            ProcessEvent::Killed { signal, core } => (None, Some(signal), core),
+            ProcessEvent::Exited(code) => (Some(code), None, false),
+            // Stops are no ends; the caller does not come here with them.
+            ProcessEvent::Stopped(_) | ProcessEvent::Continued => (None, None, false),
+        };
+        let report = |ending, completion, text| EndReport { ending, completion, text, code, signal };
+        if let Some(why) = &self.killed_because {
+            return report(Abended, COMPLETION_STOPPED_BY_OTHER, format!("killed: {why}"));
+        }
+        match (&self.stopping, code, signal) {
+            (Some((completion, text)), Some(_), _) => {
+                let ending = if (0..=3).contains(completion) { Stopped } else { Abended };
+                report(ending, *completion, text.clone())
+            }
+            (None, Some(0), _) => report(Stopped, 0, "ended".to_owned()),
+            (None, Some(code), _) => {
+                report(Abended, COMPLETION_ABEND, format!("ended with exit code {code}"))
+            }
+            (_, None, Some(signal)) => {
+                let by_other = STOP_SIGNALS.contains(&signal);
+                let completion = if by_other { COMPLETION_STOPPED_BY_OTHER } else { COMPLETION_ABEND };
+                let core = if core { ", core dumped" } else { "" };
+                report(Abended, completion, format!("killed by signal {signal}{core}"))
+            }
+            (_, None, None) => report(Stopped, 0, "left".to_owned()),
+        }
+    }
+}
+
+/// Guardian completion code of a process that ended abnormally.
+const COMPLETION_ABEND: i16 = 5;
+/// Guardian completion code of a process that another one stopped.
+const COMPLETION_STOPPED_BY_OTHER: i16 = 6;
+/// SIGHUP, SIGINT, SIGKILL, SIGTERM: somebody wanted it so.
+const STOP_SIGNALS: [i32; 4] = [1, 2, 9, 15];
+
+/// The start of a text, cut between characters.
+pub(crate) fn shortened(text: &str) -> &str {
+    cut(text, crate::limits::PROGRAM_TEXT_BYTES_MAX)
+}
+
+/// At most `bytes_max` bytes of a text, cut between characters.
+pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
+    let end = (0..=bytes_max.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    &text[..end.unwrap_or(0)]
+}
+
+/// All processes by their pins, and the last that ended.
+#[derive(Debug, Default)]
+pub(crate) struct Processes {
+    processes: BTreeMap<Pin, Process>,
+    pin_last: u16,
+    ended: VecDeque<(Phandle, Option<i32>, Option<i32>)>,
+}
+
+impl Processes {
+    /// A free pin: they go round, so that one is not given again soon. None when the table is full.
+    pub(crate) fn free_pin(&mut self) -> Option<Pin> {
+        if self.processes.len() >= PROCESSES_MAX {
+            return None;
+        }
+        loop {
+            // Pin 0 is left out: it reads like "none".
+            self.pin_last = self.pin_last.checked_add(1).unwrap_or(1);
+            if !self.processes.contains_key(&Pin(self.pin_last)) {
+                return Some(Pin(self.pin_last));
+            }
+        }
+    }
+
+    pub(crate) fn insert(&mut self, process: Process) {
+        let before = self.processes.insert(process.phandle.pin, process);
+        assert!(before.is_none(), "pins are taken from those that are free");
+    }
+
+    /// The process of this handle; never another one that has its pin.
+    pub(crate) fn get(&self, phandle: Phandle) -> Option<&Process> {
+        self.processes.get(&phandle.pin).filter(|process| process.phandle == phandle)
+    }
+
+    /// The process of this handle.
+    pub(crate) fn get_mut(&mut self, phandle: Phandle) -> Option<&mut Process> {
+        self.processes.get_mut(&phandle.pin).filter(|process| process.phandle == phandle)
+    }
+
+    /// The process with this pin.
+    pub(crate) fn at(&self, pin: Pin) -> Option<&Process> {
+        self.processes.get(&pin)
+    }
+
+    pub(crate) fn remove(&mut self, phandle: Phandle) -> Option<Process> {
+        self.get(phandle)?;
+        self.processes.remove(&phandle.pin)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Process> {
+        self.processes.values()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Process> {
+        self.processes.values_mut()
+    }
+
+    /// The handles of all processes.
+    pub(crate) fn handles(&self) -> BTreeSet<Phandle> {
+        self.iter().map(|process| process.phandle).collect()
+    }
+
+    /// Keeps how a process ended, for a while.
+    pub(crate) fn keep_ended(&mut self, phandle: Phandle, code: Option<i32>, signal: Option<i32>) {
+        if self.ended.len() >= ENDED_KEPT_MAX {
+            self.ended.pop_front();
+        }
+        self.ended.push_back((phandle, code, signal));
+    }
+
+    /// How a process ended, if that is still known.
+    pub(crate) fn ended(&self, phandle: Phandle) -> Option<(Option<i32>, Option<i32>)> {
+        let found = self.ended.iter().find(|(ended, ..)| *ended == phandle);
+        found.map(|(_, code, signal)| (*code, *signal))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn process(pin: Pin) -> Process {
+        let cpu = CpuNumber::new(0).unwrap();
+        Process {
+            phandle: Phandle { named: false, cpu, pin, node: 0, incarnation: 1, sequence: 1 },
+            name: None,
+            spec: ProgramSpec::none(),
+            stage: Stage::Running,
+            starter: StartedFor::Itself,
+            start: StartAs::Unnamed {},
+            start_descriptors: Vec::new(),
+            stdio: None,
+            link: None,
+            pidfd: None,
+            pid: 1,
+            uid: 0,
+            life_page: None,
+            state: None,
+            epoch: Epoch(0),
+            lag_bytes: 0,
+            started_unix_ms: 0,
+            running_tick: 0,
+            stopped_tick: None,
+            unlinked_tick: None,
+            killed_because: None,
+            paths: Vec::new(),
+            waiters: Vec::new(),
+            stopping: None,
+        }
+    }
+
+    // S9: a message to a dead process must not reach the one that has its place.
+    #[test]
+    fn a_handle_finds_only_its_own_process() {
+        let mut table = Processes::default();
+        let pin = table.free_pin().unwrap();
+        table.insert(process(pin));
+        let handle = table.at(pin).unwrap().phandle;
+        assert!(table.get(handle).is_some());
+        let stale = Phandle { sequence: 0, ..handle };
+        assert!(
+            table.get(stale).is_none() && table.get_mut(stale).is_none() && table.remove(stale).is_none()
+        );
+        assert!(table.remove(handle).is_some());
+    }
+
+    // A pin that is given again at once makes a late message look like a new one.
+    #[test]
+    fn pins_go_round_and_skip_those_in_use() {
+        let mut table = Processes::default();
+        let first = table.free_pin().unwrap();
+        table.insert(process(first));
+        table.pin_last = u16::MAX - 1;
+        assert_eq!(table.free_pin(), Some(Pin(u16::MAX)));
+        assert_eq!(table.free_pin(), Some(Pin(2)), "0 is none, 1 is in use");
+    }
+
+    // An operator must read from the event why a process is gone.
+    #[test]
+    fn ends_are_told_apart() {
+        use system::Ending::{Abended, Stopped};
+        let mut one = process(Pin(1));
+        let mut ending = |change: fn(&mut Process), event| {
+            change(&mut one);
+            let report = one.end_report(event);
+            (report.ending, report.completion)
+        };
+        assert_eq!(ending(|_| {}, ProcessEvent::Exited(0)), (Stopped, 0));
+        assert_eq!(ending(|_| {}, ProcessEvent::Exited(3)), (Abended, 5));
+        assert_eq!(ending(|_| {}, ProcessEvent::Killed { signal: 11, core: true }), (Abended, 5));
+        assert_eq!(ending(|_| {}, ProcessEvent::Killed { signal: 9, core: false }), (Abended, 6));
+        assert_eq!(ending(|p| p.stopping = Some((2, String::new())), ProcessEvent::Exited(0)), (Stopped, 2));
+        let hung = ending(|p| p.killed_because = Some("hung".into()), ProcessEvent::Exited(0));
+        assert_eq!(hung, (Abended, 6));
+    }
+}
