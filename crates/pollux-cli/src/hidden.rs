@@ -46,11 +46,7 @@ fn acceptor(_arguments: &[OsString]) -> ExitCode {
     }
 }
 
-fn kv(_arguments: &[OsString]) -> ExitCode {
-    not_built_in("the key-value server")
-}
-
-fn not_built_in(what: &str) -> ExitCode {
-    eprintln!("pollux: {what} is not part of this build");
-    ExitCode::from(1)
+fn kv(arguments: &[OsString]) -> ExitCode {
+    let name = OsString::from("pollux-kv");
+    pollux_kv::server::main(std::iter::once(name).chain(arguments.iter().cloned()))
 }

@@ -1,7 +1,7 @@
 //! Speed of the engine alone: parse, execute, reply and effects of pipelined requests, one core.
 //!
-//! `cargo run --release -p pollux-kv --example engine_bench [KEYS [NAME]]` prints commands per second of processor
-//! time.
+//! `cargo run --release -p pollux-kv --example engine_bench [KEYS [NAME]]`
+//! prints commands per second of processor time.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -53,6 +53,15 @@ impl Bench {
         let mut buffer = Vec::new();
         (0..1_000).for_each(|_| request(&mut buffer, &["RPUSH", key, "xxx"]));
         self.run(&buffer);
+    }
+
+    /// The keys that GET is to find.
+    fn fill_keys(&mut self, keys: u64) {
+        for number in 0..keys {
+            let mut buffer = Vec::new();
+            request(&mut buffer, &["SET", &format!("key:{number:012}"), "xxx"]);
+            self.run(&buffer);
+        }
     }
 
     fn run(&mut self, buffer: &[u8]) {
@@ -109,8 +118,7 @@ fn cpu_ns() -> u64 {
     text.split(' ').next().and_then(|field| field.parse().ok()).expect("the first field is nanoseconds")
 }
 
-/// Calls `run`, which gives the number of commands it ran, and prints commands per second of processor
-//! time.
+/// Calls `run`, which gives the number of commands it ran, and prints commands per second of processor time.
 fn tell(name: &str, mut run: impl FnMut() -> usize) {
     let mut rates: Vec<f64> = (0..WINDOWS)
         .map(|_| {
@@ -135,6 +143,7 @@ fn main() {
     let key = |number: &str| format!("key:{number}");
     measure(bench, "PING", keys, |_| list(&["PING"]));
     measure(bench, "SET", keys, |n| list(&["SET", &key(n), "xxx"]));
+    bench.fill_keys(keys);
     measure(bench, "GET", keys, |n| list(&["GET", &key(n)]));
     measure(bench, "SET 100 bytes", keys, |n| list(&["SET", &key(n), &"x".repeat(100)]));
     measure(bench, "INCR", keys, |n| list(&["INCR", &format!("counter:{n}")]));

@@ -35,6 +35,7 @@ mod keyspace;
 mod number;
 pub mod reply;
 pub mod resp;
+pub mod server;
 mod snapshot;
 mod sorted;
 pub mod store;

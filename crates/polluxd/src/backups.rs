@@ -21,7 +21,6 @@ use pollux_coordinator::Error;
 use pollux_os::socket_pair;
 use pollux_wire::admin::ProgramSpec;
 use pollux_wire::control::{StartAs, ToProcess};
-use pollux_wire::event::EventKind;
 use pollux_wire::mesh::ToPeer;
 use pollux_wire::{CpuNumber, Epoch, Phandle, ProcessName};
 use std::io;
@@ -76,7 +75,7 @@ impl Daemon {
             None
         };
         match refusal {
-            Some(why) => self.backup_failed(asker, StartFailure::no_place(why)),
+            Some(why) => self.backup_failed(asker, StartFailure::not_started(why)),
             None => self.clerk.ask(Job::Numbers { count: 1, purpose: NumbersFor::Backup { asker, cpu } }),
         }
     }
@@ -90,7 +89,7 @@ impl Daemon {
     ) {
         let ordered = match first {
             Ok(number) => self.order_backup(asker, cpu, number),
-            Err(error) => Err(StartFailure::no_place(error.to_string())),
+            Err(error) => Err(StartFailure::not_started(error.to_string())),
         };
         if let Err(failure) = ordered {
             self.backup_failed(asker, failure);
@@ -104,12 +103,12 @@ impl Daemon {
         number: u64,
     ) -> Result<(), StartFailure> {
         let cpu = self.place_for_backup(cpu)?;
-        let failed = |error: io::Error| StartFailure::no_place(format!("cannot start a backup: {error}"));
+        let failed = |error: io::Error| StartFailure::not_started(format!("cannot start a backup: {error}"));
         let Some(primary) = self.processes.get(asker.process) else { return Ok(()) };
         let (Some(name), Some(stdio), Some(life_page), Some(pidfd)) =
             (&primary.name, &primary.stdio, &primary.life_page, &primary.pidfd)
         else {
-            return Err(StartFailure::no_place("it is not a process that can have a backup"));
+            return Err(StartFailure::not_started("it is not a process that can have a backup"));
         };
         let (near, far) = socket_pair().map_err(failed)?;
         let mut descriptors = Vec::from(duplicates(stdio).map_err(failed)?);
@@ -130,15 +129,15 @@ impl Daemon {
     fn place_for_backup(&self, wanted: Option<CpuNumber>) -> Result<CpuNumber, StartFailure> {
         let mut places = self.peers.iter().filter(|(_, peer)| peer.is_usable()).map(|(cpu, _)| *cpu);
         match wanted {
-            Some(cpu) => places.find(|place| *place == cpu).ok_or_else(|| {
-                StartFailure::no_place(format!("CPU {cpu} is not up, or is the primary's own"))
-            }),
+            Some(cpu) => places
+                .find(|place| *place == cpu)
+                .ok_or_else(|| StartFailure::no_cpu(format!("CPU {cpu} is not up, or is the primary's own"))),
             None => {
                 // Neighbours back each other, so that the load of a lost CPU is known beforehand.
                 let places: Vec<CpuNumber> = places.collect();
                 let neighbour = places.iter().find(|place| place.get() == self.cpu().get() ^ 1);
                 let place = neighbour.or(places.first()).copied();
-                place.ok_or_else(|| StartFailure::no_place("no other CPU is up"))
+                place.ok_or_else(|| StartFailure::no_cpu("no other CPU is up"))
             }
         }
     }
@@ -165,13 +164,13 @@ impl Daemon {
         descriptors: Vec<OwnedFd>,
     ) -> Result<(), StartFailure> {
         if self.leaving.is_some() {
-            return Err(StartFailure::no_place(format!("CPU {} goes down", self.cpu())));
+            return Err(StartFailure::not_started(format!("CPU {} goes down", self.cpu())));
         }
         let [stdin, stdout, stderr, channel, life_page, pidfd] = <[OwnedFd; 6]>::try_from(descriptors)
-            .map_err(|_| StartFailure::no_place("StartBackup carries six descriptors"))?;
+            .map_err(|_| StartFailure::not_started("StartBackup carries six descriptors"))?;
         let BackupOrder { request, name, primary, epoch, incarnation, spec } = order;
         let phandle = self.new_phandle(true, primary.sequence, incarnation);
-        let phandle = phandle.ok_or_else(|| StartFailure::no_place(self.full_text()))?;
+        let phandle = phandle.ok_or_else(|| StartFailure::not_started(self.full_text()))?;
         let start = StartAs::Backup { epoch, primary };
         let starter = StartedFor::Peer { cpu, request };
         let stdio = Some([stdin, stdout, stderr]);
@@ -195,7 +194,7 @@ impl Daemon {
         let Some(backup) = backup else { return self.backup_failed(asker, failure) };
         let Ok([life_page, pidfd]) = <[OwnedFd; 2]>::try_from(descriptors) else {
             return self
-                .backup_failed(asker, StartFailure::no_place("the backup came without its descriptors"));
+                .backup_failed(asker, StartFailure::not_started("the backup came without its descriptors"));
         };
         tracing::info!(primary = %asker.process, %backup, "backup started");
         let (request, why) = (asker.request, String::new());
@@ -206,18 +205,21 @@ impl Daemon {
     /// The CPU that was to start a backup is gone.
     pub(crate) fn fail_backup_request(&mut self, request: u32, cpu: CpuNumber) {
         if let Some(Wanted::Backup { asker, .. }) = self.answered(self.cpu(), request) {
-            let failure = StartFailure::no_place(format!("CPU {cpu} went down while it started the backup"));
+            let failure =
+                StartFailure::not_started(format!("CPU {cpu} went down while it started the backup"));
             self.backup_failed(asker, failure);
         }
     }
 
+    /// Tells a primary that it gets no backup. The event is the primary's to report: it knows whether it tries again.
     fn backup_failed(&mut self, asker: Request, failure: StartFailure) {
         let StartFailure { error, detail, why } = failure;
         if let Some(process) = self.processes.get(asker.process) {
-            let epoch = process.epoch;
-            tracing::warn!(process = crate::daemon::label(process), epoch = epoch.0, "no backup: {why}");
-            let subject = (process.name.as_ref(), Some(process.phandle));
-            self.report(EventKind::BackupFailed, subject, (epoch, epoch), why.clone());
+            tracing::warn!(
+                process = crate::daemon::label(process),
+                epoch = process.epoch.0,
+                "no backup: {why}"
+            );
         }
         let request = asker.request;
         self.tell(asker.process, &ToProcess::BackupStarted { request, backup: None, error, detail, why });

@@ -156,6 +156,10 @@ impl Daemon {
                 current: None,
                 why: "a process without a name is on no record".to_owned(),
             },
+            // The other half is not dead for long: its CPU goes down with all others. Takeovers would only fill the log.
+            Some(_) if self.node_goes_down() => {
+                Recorded::Unavailable { why: "the node goes down".to_owned() }
+            }
             Some(_) if self.clerk.is_full() => {
                 Recorded::Unavailable { why: "the coordinator does not keep up".to_owned() }
             }
@@ -179,16 +183,18 @@ impl Daemon {
         // The answer first: a takeover waits for it.
         let message = ToProcess::Recorded { request: asker.request, outcome };
         self.tell(by, &message);
+        self.flush();
+        let change = described(change);
         let ToProcess::Recorded { outcome, .. } = message else { return };
         match outcome {
             Recorded::Done { epoch } => {
-                tracing::info!(%name, epoch = epoch.0, process = %by, "recorded {change:?}");
+                tracing::info!(%name, epoch = epoch.0, process = %by, "recorded: {change}");
             }
             Recorded::Refused { why, .. } => {
-                tracing::warn!(%name, process = %by, "refused {change:?}: {why}");
+                tracing::warn!(%name, process = %by, "refused: {change}: {why}");
             }
             Recorded::Unavailable { why } => {
-                tracing::error!(%name, process = %by, "cannot record {change:?}: {why}");
+                tracing::error!(%name, process = %by, "cannot record: {change}: {why}");
             }
         }
     }
@@ -245,6 +251,16 @@ impl Daemon {
         let message = ToPeer::BackupStarted { request, backup, error: 0, detail: 0, why };
         self.send_peer(cpu, descriptors, &message);
         Ok(())
+    }
+}
+
+/// A change in words, for the log.
+fn described(change: &Change) -> String {
+    match change {
+        Change::TakeOver { dead, .. } => format!("takeover from {dead}"),
+        Change::RemoveBackup { backup, .. } => format!("backup {backup} removed"),
+        Change::Join { backup, .. } => format!("backup {backup} joined"),
+        Change::Switch { to, .. } => format!("switchover to {to}"),
     }
 }
 

@@ -5,9 +5,9 @@
 //! what a handler found is put aside and closed at the end of the turn, so that no handler pulls the ground from under
 //! another.
 
+use crate::acceptors::Acceptor;
 use crate::arguments::Arguments;
 use crate::backups::Asked;
-use crate::children::Acceptor;
 use crate::clerk::{Clerk, Done, NumbersFor};
 use crate::events::EventLog;
 use crate::leave::Leaving;
@@ -289,8 +289,7 @@ impl Daemon {
         self.links.add(&self.poller, link_token, fd, role, who, self.ticks)
     }
 
-    /// Takes in all that is there to read on a connection; true when it has ended. What it has ended for is handled by
-    /// the caller.
+    /// Takes in what is there to read on a connection. Says why when it has ended; the caller draws the consequence.
     pub(crate) fn read_link(&mut self, id: LinkId) -> Option<String> {
         let link = self.links.get_mut(id)?;
         let filled = link.fill();
@@ -315,7 +314,7 @@ impl Daemon {
     }
 
     fn handle_event(&mut self, event: pollux_os::Event) {
-        let which = event.token & (1 << TOKEN_SHIFT) - 1;
+        let which = event.token & ((1 << TOKEN_SHIFT) - 1);
         match event.token >> TOKEN_SHIFT {
             TOKEN_SINGLE => self.handle_single(which),
             TOKEN_LINK => self.handle_link(LinkId(which), event),
@@ -464,6 +463,11 @@ impl Daemon {
         while let Some((id, why)) = self.links.poll_broken().or_else(|| self.failed_links.pop_front()) {
             self.close_link(id, &why);
         }
+        self.flush();
+    }
+
+    /// Sends what is queued; the loop does it at the end of each turn.
+    pub(crate) fn flush(&mut self) {
         self.links.flush(&self.poller, link_token);
     }
 

@@ -1,15 +1,20 @@
 //! How a CPU goes down on purpose.
 //!
 //! ```text
-//!  Switching -- no primary of a pair left, or out of patience --> Killing -- all reaped --> Recording --> exit
+//!  Switching -- no primary of a pair left, or out of patience --\
+//!                                                                +--> Killing -- all reaped --> Recording --> exit
+//!  Gathering -- all peers go down, too, or out of patience ------/
 //! ```
 //!
-//! With the whole node there is no one to exchange roles with: it begins at Killing.
+//! With the whole node there is no one to exchange roles with. Then it waits for the others to have heard of it, so that
+//! no half takes over from one that was killed a moment before it.
 
 use crate::clerk::Job;
 use crate::daemon::Daemon;
 use crate::ledger::Survey;
-use crate::limits::{LEAVE_KILL_TICKS_MAX, LEAVE_RECORD_TICKS_MAX, LEAVE_SWITCH_TICKS_MAX};
+use crate::limits::{
+    LEAVE_GATHER_TICKS_MAX, LEAVE_KILL_TICKS_MAX, LEAVE_RECORD_TICKS_MAX, LEAVE_SWITCH_TICKS_MAX,
+};
 use crate::process::Process;
 use pollux_coordinator::Error;
 use pollux_wire::Phandle;
@@ -24,6 +29,8 @@ const HANGUP: i32 = 1;
 /// A CPU on its way down.
 #[derive(Debug)]
 pub(crate) struct Leaving {
+    /// True when all CPUs go.
+    node: bool,
     stage: Stage,
     /// Own tick in which the stage began.
     since_tick: u64,
@@ -35,6 +42,7 @@ pub(crate) struct Leaving {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Switching,
+    Gathering,
     Killing,
     Recording,
 }
@@ -55,7 +63,12 @@ impl Daemon {
 
     /// Takes this CPU down; with `node` all others go, too.
     pub(crate) fn go_down(&mut self, node: bool, why: &str) {
-        if self.leaving.is_some() {
+        if let Some(leaving) = &mut self.leaving {
+            if node && !leaving.node {
+                // There is nobody left to exchange roles with.
+                leaving.node = true;
+                self.enter(Stage::Killing);
+            }
             return;
         }
         tracing::info!(cpu = %self.cpu(), epoch = self.epoch.0, node, "goes down: {why}");
@@ -63,9 +76,10 @@ impl Daemon {
         for cpu in &peers {
             self.send_peer(*cpu, Vec::new(), &ToPeer::GoingDown {});
         }
-        let (asked, why) = (BTreeSet::new(), why.to_owned());
-        self.leaving = Some(Leaving { stage: Stage::Switching, since_tick: self.ticks, asked, why });
-        if node || peers.is_empty() {
+        let stage = if node { Stage::Gathering } else { Stage::Switching };
+        let (since_tick, asked, why) = (self.ticks, BTreeSet::new(), why.to_owned());
+        self.leaving = Some(Leaving { node, stage, since_tick, asked, why });
+        if peers.is_empty() {
             self.enter(Stage::Killing);
         }
         self.go_on_leaving();
@@ -91,6 +105,12 @@ impl Daemon {
                     }
                 }
             }
+            Stage::Gathering => {
+                let all_go = self.peers.values().all(|peer| peer.leaving);
+                if all_go || waited > LEAVE_GATHER_TICKS_MAX {
+                    self.enter(Stage::Killing);
+                }
+            }
             Stage::Killing => {
                 let running = self.processes.iter().any(|process| !matches!(process.link_only(), Some(true)));
                 if !running || waited > LEAVE_KILL_TICKS_MAX {
@@ -107,6 +127,11 @@ impl Daemon {
         }
     }
 
+    /// True when this CPU goes down with all others.
+    pub(crate) fn node_goes_down(&self) -> bool {
+        self.leaving.as_ref().is_some_and(|leaving| leaving.node)
+    }
+
     fn enter(&mut self, stage: Stage) {
         let ticks = self.ticks;
         let Some(leaving) = &mut self.leaving else { return };
@@ -115,7 +140,7 @@ impl Daemon {
         }
         (leaving.stage, leaving.since_tick) = (stage, ticks);
         match stage {
-            Stage::Switching => {}
+            Stage::Switching | Stage::Gathering => {}
             Stage::Killing => self.kill_all("its CPU goes down"),
             Stage::Recording => {
                 let (cpu, epoch) = (self.cpu(), self.epoch);

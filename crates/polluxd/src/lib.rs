@@ -23,6 +23,7 @@
 //! panic (S17).
 #![forbid(unsafe_code)]
 
+mod acceptors;
 mod admin;
 mod arguments;
 mod backups;
@@ -30,6 +31,7 @@ mod children;
 mod clerk;
 mod control;
 mod daemon;
+mod ends;
 mod events;
 mod leave;
 mod ledger;

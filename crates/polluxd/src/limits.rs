@@ -59,6 +59,8 @@ pub(crate) const RELOAD_MS_MAX: u64 = 10_000;
 pub(crate) const RELOAD_MS_MIN: u64 = 100;
 /// A CPU that was up for less than this failed "again", milliseconds.
 pub(crate) const RELOAD_SETTLED_MS: u64 = 10_000;
+/// Time for all CPUs to hear that their node goes down, ticks; then processes are killed.
+pub(crate) const LEAVE_GATHER_TICKS_MAX: u64 = 10;
 /// Time for the primaries of a leaving CPU to exchange roles, ticks.
 pub(crate) const LEAVE_SWITCH_TICKS_MAX: u64 = 5_000 / TICK_MS;
 /// Time for its killed processes to be reaped, ticks.

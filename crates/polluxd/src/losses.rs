@@ -20,6 +20,8 @@ use std::process::Child;
 pub(crate) struct Reload {
     /// The pause before the next start, milliseconds.
     delay_ms: u64,
+    /// True when it has failed, so that the next failure soon after is one "again".
+    failed: bool,
     /// True while that pause or the start is under way.
     scheduled: bool,
 }
@@ -36,12 +38,13 @@ pub(crate) struct CpuStart {
 impl Reload {
     /// Nothing has failed yet.
     fn new(reload_after_ms: u32) -> Self {
-        Self { delay_ms: reload_after_ms.into(), scheduled: false }
+        Self { delay_ms: reload_after_ms.into(), failed: false, scheduled: false }
     }
 
     /// The CPU was up for so long and failed: L6, one that keeps failing is not started in a loop.
     fn note_uptime(&mut self, uptime_ms: u64, reload_after_ms: u32) {
-        self.delay_ms = if uptime_ms < RELOAD_SETTLED_MS {
+        let again = std::mem::replace(&mut self.failed, true) && uptime_ms < RELOAD_SETTLED_MS;
+        self.delay_ms = if again {
             (self.delay_ms * 2).clamp(RELOAD_MS_MIN, RELOAD_MS_MAX)
         } else {
             reload_after_ms.into()
@@ -207,8 +210,8 @@ mod tests {
     #[test]
     fn the_pause_doubles_until_the_cpu_settles() {
         let mut reload = Reload::new(500);
-        reload.note_uptime(60_000, 500);
-        assert_eq!(reload.delay_ms, 500);
+        reload.note_uptime(50, 500);
+        assert_eq!(reload.delay_ms, 500, "the first time is not again");
         let pauses: Vec<u64> = (0..6)
             .map(|_| {
                 reload.note_uptime(50, 500);

@@ -236,6 +236,7 @@ impl Daemon {
                     peer.leaving = true;
                 }
                 self.regroup.handle(Event::PeerLeaving { cpu: from });
+                self.go_on_leaving();
             }
             ToPeer::Changed { name, change } => tracing::debug!(%name, cpu = %from, "changed: {change:?}"),
         }
@@ -324,7 +325,7 @@ impl Daemon {
         let ticks = self.ticks;
         match self.peers.get_mut(&cpu) {
             Some(peer) if peer.link == Some(link) => {
-                tracing::warn!(%cpu, epoch = peer.epoch.0, "its connection broke: {why}");
+                tracing::debug!(%cpu, epoch = peer.epoch.0, "its connection broke: {why}");
                 peer.link = None;
                 peer.lost_tick = Some(ticks);
                 self.fail_requests_to(cpu);
@@ -358,7 +359,11 @@ impl Daemon {
             let _ = self.read_link(link);
         }
         let Some(peer) = self.peers.remove(&cpu) else { return };
-        tracing::warn!(%cpu, epoch = peer.epoch.0, on_purpose = peer.leaving, "dead");
+        if peer.leaving {
+            tracing::info!(%cpu, epoch = peer.epoch.0, "gone on purpose");
+        } else {
+            tracing::warn!(%cpu, epoch = peer.epoch.0, "dead");
+        }
         // Its other threads may have a moment left.
         let _ = signal(&peer.pidfd, Signal::KILL);
         let _ = self.poller.remove(&peer.pidfd);

@@ -5,6 +5,7 @@
 use crate::limits::{ENDED_KEPT_MAX, PROCESSES_MAX};
 use crate::links::LinkId;
 use crate::opens::PathOrigin;
+use crate::start::unix_ms;
 use pollux_os::ProcessEvent;
 use pollux_wire::admin::{ProcessInfo, ProgramSpec};
 use pollux_wire::checkpoint::Opener;
@@ -113,6 +114,47 @@ pub(crate) struct EndReport {
 }
 
 impl Process {
+    /// A process that is about to be started.
+    pub(crate) fn new(
+        phandle: Phandle,
+        name: Option<ProcessName>,
+        spec: ProgramSpec,
+        start: StartAs,
+        starter: StartedFor,
+        stdio: Option<[OwnedFd; 3]>,
+    ) -> Self {
+        let epoch = match start {
+            StartAs::Primary { epoch } | StartAs::Backup { epoch, .. } => epoch,
+            StartAs::Unnamed {} => Epoch(0),
+        };
+        Self {
+            phandle,
+            name,
+            spec,
+            stage: Stage::Registering,
+            starter,
+            start,
+            start_descriptors: Vec::new(),
+            stdio,
+            link: None,
+            pidfd: None,
+            pid: 0,
+            uid: 0,
+            life_page: None,
+            state: None,
+            epoch,
+            lag_bytes: 0,
+            started_unix_ms: unix_ms(),
+            running_tick: 0,
+            stopped_tick: None,
+            unlinked_tick: None,
+            killed_because: None,
+            paths: Vec::new(),
+            waiters: Vec::new(),
+            stopping: None,
+        }
+    }
+
     pub(crate) fn is_attached(&self) -> bool {
         matches!(self.stage, Stage::Attached)
     }

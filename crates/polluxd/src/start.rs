@@ -73,6 +73,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), StartError> {
     life_page.install_crash_marks().doing("cannot install crash marks")?;
     life_page.hold().doing("cannot hold the life page")?;
     raise_descriptor_limit();
+    // Asked once, here: it takes a connection, and the loop must not wait.
+    tracing::debug!(peek_offset = pollux_os::peek_offset_supported(), "kernel");
 
     // Before any thread is started: threads inherit it.
     let node_processors = match &arguments.processors {

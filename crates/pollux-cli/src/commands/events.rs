@@ -52,11 +52,13 @@ impl Events {
             return Ok(ExitCode::SUCCESS);
         }
         self.show(&all)?;
-        while self.follow {
+        if !self.follow {
+            return Ok(ExitCode::SUCCESS);
+        }
+        loop {
             std::thread::sleep(LOOK_EVERY);
             self.show(&follower.lines().map_err(failed)?)?;
         }
-        Ok(ExitCode::SUCCESS)
     }
 
     fn show(&self, lines: &[String]) -> Result<()> {

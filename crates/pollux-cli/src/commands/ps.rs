@@ -48,7 +48,7 @@ fn render(views: &[ProcessView]) -> String {
             view.pid.to_string().into(),
             view.phandle.clone().into(),
             view.epoch.to_string().into(),
-            state(view.state),
+            if view.name.is_none() && view.state.is_none() { Cell::none() } else { state(view.state) },
             view.lag_bytes.to_string().into(),
             view.program.clone().into(),
         ]);
@@ -93,7 +93,7 @@ mod tests {
 NAME  ROLE     CPU  PID   PHANDLE  EPOCH  STATE      LAG  PROGRAM
 $KV   primary  0    1004  0,4:7.1  3      paired     0    /bin/server
 $KV   backup   1    1005  1,5:7.1  3      following  0    /bin/server
--     single   0    1009  0,9:7.1  3      starting   0    /bin/sleep
+-     single   0    1009  0,9:7.1  3      -          0    /bin/sleep
 "
         );
     }

@@ -73,7 +73,7 @@ fn render(view: &StatusView) -> String {
             Cell::styled(cpu.state, style),
             cpu.pid.to_string().into(),
             utc(cpu.since_unix_ms).into(),
-            processors(&cpu.processors).into(),
+            if cpu.state == "up" { processors(&cpu.processors).into() } else { Cell::none() },
         ]);
     }
     text.push_str(&cpus.render());

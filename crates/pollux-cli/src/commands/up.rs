@@ -19,8 +19,8 @@ pub(crate) struct Up {
     /// Let processes run on any processor; by default each CPU has its own share, which keeps takeovers short
     #[arg(long)]
     no_bind: bool,
-    /// A process that does not move for so long counts as hung and is killed
-    #[arg(long, default_value_t = Settings::DEFAULT.hang_after_ms, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..))]
+    /// A process that does not move for so long counts as hung and is killed; 0 = never
+    #[arg(long, default_value_t = Settings::DEFAULT.hang_after_ms, value_name = "MS")]
     hang_after_ms: u32,
     /// A CPU whose daemon is silent for so long counts as failed
     #[arg(long, default_value_t = Settings::DEFAULT.sick_after_ms, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..))]

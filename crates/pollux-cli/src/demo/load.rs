@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use pollux_os::{Interest, Poller};
 
-use super::model::{Counts, Model};
+use super::counts::Counts;
+use super::model::Model;
 use super::progress::{Progress, Stage};
 use super::resp::{NotResp, parse};
 use crate::error::{Failure, Result};
@@ -290,15 +291,7 @@ impl Engine {
 
     fn counts(&self) -> Counts {
         let mut sum = Counts::default();
-        for client in &self.clients {
-            let counts = client.model.counts();
-            sum.requests += counts.requests;
-            sum.acknowledged += counts.acknowledged;
-            sum.lost += counts.lost;
-            sum.duplicated += counts.duplicated;
-            sum.client_errors += counts.client_errors;
-            sum.reconnects += counts.reconnects;
-        }
+        self.clients.iter().for_each(|client| sum += client.model.counts());
         sum
     }
 }

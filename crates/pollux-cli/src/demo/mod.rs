@@ -10,6 +10,7 @@
 //! | [`live`], [`report`] | what people see |
 
 mod collection;
+mod counts;
 #[cfg(test)]
 mod fake;
 mod faults;
@@ -41,7 +42,7 @@ pub(crate) use place::guard_main;
 ///
 /// Starts a node of its own in a temporary directory, runs the built-in pollux-kv as a pair, drives it with many
 /// clients, kills the primary, the backup or the whole CPU in turn, then reads everything back. Nothing is left
-/// behind. Exit code 1 if anything was lost, doubled or refused, or if the pair was not whole again after a fault.
+/// behind, not even after kill -9 of this command. Exit code 1 if anything was lost, doubled or refused, or if the pair was not whole again after a fault.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// Faults
@@ -65,6 +66,9 @@ pub(crate) struct Demo {
     /// Brings the same faults and requests back
     #[arg(long, default_value_t = 42, value_name = "N")]
     seed: u64,
+    /// Leave the node's directory with its logs and events
+    #[arg(long)]
+    keep: bool,
     /// Print one object: takeovers, requests, acknowledged, lost, duplicated, client_errors, reconnects, pause_ms, repaired, ...
     #[arg(long)]
     json: bool,

@@ -18,6 +18,7 @@
 use std::collections::VecDeque;
 
 use super::collection::{Collection, Contents};
+use super::counts::Counts;
 use super::random::Random;
 use super::resp::Reply;
 use super::slots::Slots;
@@ -26,23 +27,6 @@ use super::words::put;
 
 /// Findings in words that are kept per client; the numbers count all of them.
 const FINDINGS_MAX: usize = 3;
-
-/// What a client saw.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    /// Requests sent.
-    pub(crate) requests: u64,
-    /// Requests whose reply was not an error.
-    pub(crate) acknowledged: u64,
-    /// Acknowledged writes that are missing.
-    pub(crate) lost: u64,
-    /// Effects beyond the acknowledged ones.
-    pub(crate) duplicated: u64,
-    /// Error replies and replies of a kind that does not fit.
-    pub(crate) client_errors: u64,
-    /// Connections that broke.
-    pub(crate) reconnects: u64,
-}
 
 /// What the client is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -77,7 +77,8 @@ fn a_right_server_is_found_right() {
 // Each kind of write, lost or doubled behind the client's back, must be found at the latest by the final check.
 #[test]
 fn every_lost_or_doubled_write_is_found() {
-    let sabotage: [(&str, fn(&mut FakeStore, &str), [u64; 4]); 5] = [
+    type Sabotage = fn(&mut FakeStore, &str);
+    let sabotage: [(&str, Sabotage, [u64; 4]); 5] = [
         ("u:7:", FakeStore::lose, [1, 0, 0, 0]),
         ("l:7:", FakeStore::lose, [1, 0, 0, 0]),
         ("l:7:", FakeStore::double, [0, 1, 0, 0]),

@@ -4,13 +4,14 @@
 //! demo --- pipe ---> guard (own session, `pollux __guard DIR`)
 //!   |                  end of the pipe = the demo is gone, kill -9 included: node down, directory removed
 //!   +-- Drop: node down, directory removed, pipe closed
+//!             (with --keep: one byte into the pipe, the directory stays)
 //! ```
 //!
 //! A parent-death signal would not do: a CPU that failed is started again by another daemon, not by the demo.
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -36,11 +37,12 @@ const END_MAX: Duration = Duration::from_secs(3);
 pub(crate) struct Place {
     node: Node,
     guard: Child,
+    keep: bool,
 }
 
 impl Place {
-    /// Makes the directory and starts a node in it.
-    pub(crate) fn start(cpus: u8) -> Result<Place> {
+    /// Makes the directory and starts a node in it. With `keep` its logs and events are left in the end.
+    pub(crate) fn start(cpus: u8, keep: bool) -> Result<Place> {
         let root =
             std::env::temp_dir().join(format!("{DIRECTORY_PREFIX}{}-{}", std::process::id(), unix_ms()));
         let name = NodeName::new(NODE).expect("the name is right");
@@ -55,7 +57,7 @@ impl Place {
             .stderr(Stdio::null())
             .spawn()
             .map_err(failed)?;
-        let place = Place { node: Node::within(root, name), guard };
+        let place = Place { node: Node::within(root, name), guard, keep };
         start(place.node(), &Settings { cpus, ..Settings::DEFAULT })?;
         Ok(place)
     }
@@ -68,7 +70,11 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        clean_up(&self.node);
+        clean_up(&self.node, self.keep);
+        if let (true, Some(pipe)) = (self.keep, &mut self.guard.stdin) {
+            // A guard that is gone removes nothing.
+            let _ = pipe.write_all(b"k");
+        }
         drop(self.guard.stdin.take());
         let _ = self.guard.wait();
     }
@@ -80,9 +86,10 @@ pub(crate) fn guard_main(arguments: &[OsString]) -> ExitCode {
     let _ = rustix::process::setsid();
     let [root] = arguments else { return ExitCode::from(2) };
     let Some(root) = removable(root) else { return ExitCode::from(2) };
-    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    let mut told = Vec::new();
+    let _ = std::io::stdin().read_to_end(&mut told);
     let name = NodeName::new(NODE).expect("the name is right");
-    clean_up(&Node::within(root, name));
+    clean_up(&Node::within(root, name), !told.is_empty());
     ExitCode::SUCCESS
 }
 
@@ -93,10 +100,12 @@ fn removable(root: &OsString) -> Option<PathBuf> {
     (root.is_absolute() && name.starts_with(DIRECTORY_PREFIX)).then_some(root)
 }
 
-fn clean_up(node: &Node) {
+fn clean_up(node: &Node, keep: bool) {
     // What cannot be ended or removed here cannot be helped by telling: the demo's verdict is told already.
     let _ = shut_down(node, END_MAX);
-    remove(node.root());
+    if !keep {
+        remove(node.root());
+    }
 }
 
 fn remove(root: &Path) {

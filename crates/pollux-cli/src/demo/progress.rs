@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::model::Counts;
+use super::counts::Counts;
 
 /// What the load does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -111,8 +111,10 @@ impl Report {
     pub(crate) fn new(course: Course, seen: Seen) -> Report {
         let counts = seen.counts;
         let lost = counts.lost + course.state_lost;
-        let wrong = lost + counts.duplicated + counts.client_errors + counts.reconnects;
-        let passed = wrong == 0 && course.repaired == course.faults && course.problem.is_none();
+        let passed = counts.wrong() == 0
+            && course.state_lost == 0
+            && course.repaired == course.faults
+            && course.problem.is_none();
         let mut findings = seen.findings;
         if course.state_lost > 0 {
             findings.insert(0, format!("{} values of the state are missing or changed", course.state_lost));
@@ -203,7 +205,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::model::Counts;
+    use crate::demo::counts::Counts;
 
     fn course() -> Course {
         Course {

@@ -19,7 +19,6 @@ use super::report::{Course, Report};
 use crate::commands::run::{What, launch_and_join};
 use crate::error::{Failure, Result};
 use crate::events::{EventLine, Follower};
-use crate::output::{GOOD, styled};
 use crate::program::{Program, Streams};
 use crate::survey::Daemons;
 
@@ -31,8 +30,8 @@ const JOIN_MAX: Duration = Duration::from_secs(15);
 const REPAIR_MAX: Duration = Duration::from_secs(15);
 /// What is due is answered, and everything is read back, by then.
 const STAGE_MAX: Duration = Duration::from_secs(60);
-/// Pause between two looks at signals, events and the pair.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Pause between two looks at signals, events and the pair: looking costs time that the pair needs to recover.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Load before the first fault and after the last one.
 const WARM_UP: Duration = Duration::from_millis(500);
 /// A port may be taken by somebody else between choosing it and using it.
@@ -43,7 +42,7 @@ pub(super) fn run(demo: &Demo, live: &mut Live) -> Result<Report> {
     let stop = StopSignals::new()
         .map_err(|error| Failure::new(format!("cannot listen for signals: {error}"), "try again"))?;
     live.say(&format!("starting a node with {} CPUs and {NAME}, a pair of pollux-kv", demo.cpus));
-    let place = Place::start(demo.cpus)?;
+    let place = Place::start(demo.cpus, demo.keep)?;
     let mut daemons = Daemons::of(place.node());
     let address = start_pair(&mut daemons)?;
     live.say(&format!("{NAME} is whole and listens on {address}: try redis-cli -p {}", address.port()));
@@ -70,8 +69,8 @@ pub(super) fn run(demo: &Demo, live: &mut Live) -> Result<Report> {
     };
     let report = runner.run(state);
     runner.live.clear();
-    if report.is_ok() {
-        runner.live.say(&styled(GOOD, "cleaning up"));
+    if demo.keep {
+        runner.live.say(&format!("logs and events stay in {}", place.node().directory().display()));
     }
     report
 }
@@ -256,7 +255,7 @@ impl Runner<'_> {
         self.read_events();
         let counts = self.progress.counts();
         self.snapshot.acknowledged = counts.acknowledged;
-        self.snapshot.wrong = counts.lost + counts.duplicated + counts.client_errors + counts.reconnects;
+        self.snapshot.wrong = counts.wrong();
         self.snapshot.pause = self.pauses.max();
         self.live.show(Instant::now(), &self.snapshot);
         std::thread::sleep(LOOK_EVERY);

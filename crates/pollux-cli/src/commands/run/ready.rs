@@ -37,7 +37,7 @@ pub(super) fn until_joined(
         if let Some(Ok(Some(AdminReply::Ended { code, signal, .. }))) = end.as_mut().map(Admin::answer) {
             // A pair may lose its first primary here and go on with its backup, which is what a pair is for.
             let survey = daemons.survey()?;
-            if !what.name.is_some_and(|name| survey.record(name).is_some()) {
+            if what.name.is_none_or(|name| survey.record(name).is_none()) {
                 return Err(ended_early(what, code, signal));
             }
         }
