@@ -26,10 +26,11 @@ Exit codes:
   3    status: a wanted pair is not whole
   4    status: a CPU failed
   130  interrupted by Ctrl-C
-  run --wait exits with the program's own code, or 128 + the number of the signal that ended it.
+  run --wait exits with the program's own code, or 128 + the signal that ended it.
 
 Environment:
-  POLLUX_RUN_DIR  where nodes live; default $XDG_RUNTIME_DIR/pollux, for root /run/pollux, else /tmp/pollux-<uid>
+  POLLUX_RUN_DIR  where nodes live; default $XDG_RUNTIME_DIR/pollux, or for root /run/pollux,
+                  or /tmp/pollux-<uid>
   POLLUX_NODE     the node that is meant without --node; default \\POLLUX
   NO_COLOR        no colours, as when the output is not a terminal
 

@@ -32,7 +32,7 @@ pub(crate) struct Ended {
     pub(crate) killed: bool,
 }
 
-/// Ends all CPUs and removes the node's sockets and coordinator files; logs and events stay. Gives an empty list if
+/// Ends all CPUs and removes the node's sockets; logs, events and the coordinator's files stay. Gives an empty list if
 /// none was running.
 pub(crate) fn shut_down(node: &Node, limit: Duration) -> Result<Vec<Ended>> {
     let mut ended = Vec::new();
@@ -100,13 +100,11 @@ fn end(daemon: Running, deadline: Instant) -> Result<Ended> {
     ))
 }
 
-/// What the next start must not find. Whatever is missing already is fine.
+/// What the next start must not find. Whatever is missing already is fine. The coordinator's files stay: their counters
+/// keep a process handle of the next start from being one of this (S9), and a name's epochs from going back (S11).
 fn remove_files(node: &Node) -> Result<()> {
-    let mut paths: Vec<_> = node.cpus_with_socket().into_iter().map(|cpu| node.socket(cpu)).collect();
-    paths.push(node.coordinator());
-    for path in paths {
-        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-        match removed {
+    for path in node.cpus_with_socket().into_iter().map(|cpu| node.socket(cpu)) {
+        match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Failure::file("remove", &path, &error));
             }
@@ -134,7 +132,7 @@ mod tests {
         fs::write(node.events(), "{}\n").unwrap();
         assert_eq!(shut_down(&node, END_MAX), Ok(vec![]));
         assert!(!node.socket(cpu(1)).exists());
-        assert!(!node.coordinator().exists());
+        assert!(node.coordinator().exists(), "numbers must not be given twice");
         assert!(node.events().exists(), "events are for reading afterwards");
     }
 

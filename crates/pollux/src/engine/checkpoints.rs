@@ -187,7 +187,7 @@ impl Engine {
                 });
                 self.number = number;
                 let handled = self.pair.handle(PairEvent::Sent { number });
-                debug_assert_eq!(handled, pollux_core::pair::Handled::Acted);
+                assert_eq!(handled, pollux_core::pair::Handled::Acted, "a checkpoint is made only where one is expected");
             } else {
                 descriptors.drain(..*turn_descriptors_at);
             }

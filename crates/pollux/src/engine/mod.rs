@@ -368,7 +368,7 @@ impl Engine {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if self.state_to_send.is_some() && !self.partner.as_ref().is_some_and(|partner| partner.writing) {
+        if self.state_to_send.is_some() && !self.partner.as_ref().is_some_and(|partner| partner.writing || partner.closed) {
             return Some(Duration::ZERO);
         }
         let mut next = self.next_housekeeping_ns;
@@ -419,7 +419,7 @@ impl Engine {
 
     fn keep_house(&mut self) -> Result<()> {
         self.report_state();
-        if self.pair.is_primary() {
+        if self.pair.is_primary() && !self.quiescing {
             self.tell_written();
             self.renew_acceptors()?;
             self.forget_vanished_openers();
@@ -432,6 +432,9 @@ impl Engine {
         // Inside a turn only what a call may need: the outcome of a change of the record, and paths.
         loop {
             let message = match place {
+                Place::Between if self.quiescing => {
+                    self.daemon.take(|message| !matches!(message, ToProcess::NewPath { .. }))
+                }
                 Place::Between => self.daemon.next_message(),
                 Place::InTurn => self.daemon.take(|message| {
                     matches!(message, ToProcess::Recorded { .. } | ToProcess::PartnerGone { .. })
@@ -555,8 +558,8 @@ impl Engine {
                 Command::TellOnRecord { epoch } => self.tell_partner(checkpoint::ON_RECORD, |out| epoch.put(out)),
                 Command::KillPartner => self.kill_partner()?,
                 Command::DropPartner => self.drop_partner(),
-                Command::Quiesce => self.quiescing = true,
-                Command::Resume => self.quiescing = false,
+                Command::Quiesce => self.quiesce(),
+                Command::Resume => self.resume()?,
                 Command::Promote { epoch, took_over } => self.promote(epoch, took_over)?,
                 Command::Demote { .. } => self.demote(),
                 Command::OrderSwitch { epoch } => self.tell_partner(checkpoint::SWITCH, |out| epoch.put(out)),
@@ -614,6 +617,20 @@ impl Engine {
         self.state_to_send = None;
     }
 
+    /// Takes nothing in any more, so that no checkpoint is made until the roles are exchanged; what is in hand is finished.
+    fn quiesce(&mut self) {
+        self.quiescing = true;
+        self.unwatch_paths();
+    }
+
+    /// The roles stay as they are: takes in what has come meanwhile.
+    fn resume(&mut self) -> Result<()> {
+        self.quiescing = false;
+        self.watch_paths()?;
+        self.read_all_sockets();
+        Ok(())
+    }
+
     /// Begins to speak as the primary.
     fn promote(&mut self, epoch: Epoch, took_over: bool) -> Result<()> {
         (self.number, self.applied) = (CheckpointNumber(0), CheckpointNumber(0));
@@ -653,6 +670,7 @@ impl Engine {
     /// Watches for room to write only where something waits for it.
     fn watch_blocked_writers(&mut self) -> Result<()> {
         if let Some(partner) = &mut self.partner
+            && !partner.closed
             && partner.channel.is_blocked() != partner.writing
         {
             partner.writing = !partner.writing;

@@ -319,12 +319,9 @@ impl Engine {
     fn flush_path(&mut self, open: OpenId) {
         let Some(path) = self.paths.get_mut(&open) else { return };
         path.dirty = false;
-        if !path.watched {
-            return;
-        }
         if path.channel.is_blocked() && path.channel.flush().is_err() {
             self.lose_path(open);
-        } else if path.channel.is_blocked() != path.writing {
+        } else if path.watched && path.channel.is_blocked() != path.writing {
             path.writing = !path.writing;
             let interest = if path.writing { Interest::READ_WRITE } else { Interest::READ };
             let _ = self.poller.modify(path.channel.as_fd(), TOKEN_PATH | open.0, interest);
@@ -336,19 +333,38 @@ impl Engine {
         for (open, path) in &mut self.paths {
             path.channel.set_stop_at_short_read(true);
             path.channel.queue(path::TAKEOVER, |out| epoch.put(out));
+            // What does not fit leaves when there is room; an opener that is gone shows at the first read.
             let _ = path.channel.flush();
+            self.dirty_paths.push(*open);
+        }
+        // Opens whose standby path never came are asked for again by their openers.
+        self.watch_paths()
+    }
+
+    /// Looks at all paths that have not ended.
+    pub(super) fn watch_paths(&mut self) -> Result<()> {
+        for (open, path) in self.paths.iter_mut().filter(|(_, path)| !path.watched && path.lost_at_ns.is_none()) {
             self.poller.add(path.channel.as_fd(), TOKEN_PATH | open.0, Interest::READ).context("watch a path")?;
             (path.watched, path.writing) = (true, false);
         }
-        // Opens whose standby path never came are asked for again by their openers.
         Ok(())
     }
 
-    /// As a backup this half keeps its paths, and neither reads nor writes them.
-    pub(super) fn silence_paths(&mut self) {
+    /// Looks at no path any more.
+    pub(super) fn unwatch_paths(&mut self) {
         for path in self.paths.values_mut().filter(|path| path.watched) {
             let _ = self.poller.remove(path.channel.as_fd());
             path.watched = false;
+        }
+    }
+
+    /// As a backup this half keeps its paths, and neither reads nor writes them. It never answers a request with 200: a
+    /// request that is refused by the wrong half could be overtaken by the next one (S8).
+    pub(super) fn silence_paths(&mut self) {
+        self.unwatch_paths();
+        self.dirty_paths.clear();
+        for path in self.paths.values_mut() {
+            path.dirty = false;
         }
         for state in self.replica.opens.values_mut() {
             state.forget_all_in_hand();

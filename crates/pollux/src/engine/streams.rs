@@ -214,7 +214,15 @@ impl Engine {
             socket.write_blocked = false;
             self.mark_dirty(connection);
         }
-        if event.readable || event.closed {
+        if (event.readable || event.closed) && !self.quiescing {
+            self.read_socket(connection);
+        }
+    }
+
+    /// Looks at every connection: what came while nothing was taken in made no event that is still to come.
+    pub(super) fn read_all_sockets(&mut self) {
+        let connections: Vec<ConnectionId> = self.sockets.keys().copied().collect();
+        for connection in connections {
             self.read_socket(connection);
         }
     }

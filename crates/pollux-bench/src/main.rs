@@ -1,0 +1,77 @@
+//! `pollux-bench`: how Pollux compares, in one run on this machine, with what it is made of.
+//!
+//! | Benchmark | Measures | Against |
+//! | --- | --- | --- |
+//! | `roundtrip` | a request and its reply | the same bytes over a raw unix socket |
+//! | `replicated` | requests whose change is checkpointed | the same server without a backup, and a raw chain |
+//! | `takeover` | the pause of a requester when the primary is killed | the same with no memory to free |
+//!
+//! Every figure is a median over rounds that visit all rows in turn, so that what disturbs the machine disturbs all of them;
+//! a round in which others took much of the machine is taken again. Ratios are what counts: absolute times are the machine's.
+//!
+//! One program in several processes:
+//!
+//! ```text
+//!  keeper (this command) --- pollux up, run, down; removes the run directory, also after a failure or Ctrl-C
+//!    measurer (--inside-node) --- the requester; prints the table
+//!      server (started by the node), raw echo, raw primary + backup (started by the measurer)
+//! ```
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod keeper;
+mod load;
+mod node;
+mod noise;
+mod numbers;
+mod placement;
+mod progress;
+mod raw;
+mod replicated;
+mod report;
+mod roundtrip;
+mod server;
+mod takeover;
+
+use crate::arguments::{Arguments, Benchmark};
+use clap::Parser;
+use std::env;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let outcome = match words[..] {
+        ["server", ref rest @ ..] => server::run(rest).map(|()| ExitCode::SUCCESS),
+        ["raw", ref rest @ ..] => raw::run(rest).map(|()| ExitCode::SUCCESS),
+        _ => {
+            let arguments = Arguments::parse();
+            if arguments.inside_node {
+                measure(&arguments).map(|()| ExitCode::SUCCESS)
+            } else {
+                keeper::run_inside_node()
+            }
+        }
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("pollux-bench: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn measure(arguments: &Arguments) -> anyhow::Result<()> {
+    let bench = node::Bench::find()?;
+    let plan = arguments.plan();
+    let mut rows = Vec::new();
+    if arguments.wants(Benchmark::Roundtrip) {
+        rows.extend(roundtrip::measure(&bench, &plan)?);
+    }
+    if arguments.wants(Benchmark::Replicated) {
+        rows.extend(replicated::measure(&bench, &plan)?);
+    }
+    if arguments.wants(Benchmark::Takeover) {
+        rows.extend(takeover::measure(&bench, &plan)?);
+    }
+    progress::clear();
+    report::print(&rows, arguments.json)
+}

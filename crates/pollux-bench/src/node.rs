@@ -1,0 +1,135 @@
+//! The bench's node as the measurer sees it: who runs, where, and how to start more.
+
+use anyhow::{Context, Result, bail};
+use pollux::Node;
+use serde::de::DeserializeOwned;
+use std::env;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// See `pollux --help`.
+pub(crate) const RUN_DIRECTORY_VARIABLE: &str = "POLLUX_RUN_DIR";
+/// See `pollux --help`.
+pub(crate) const NODE_VARIABLE: &str = "POLLUX_NODE";
+
+/// The `pollux` command next to this program: the one that was built with it.
+pub(crate) fn pollux_program() -> Result<PathBuf> {
+    let program = env::current_exe().context("find this program")?.with_file_name("pollux");
+    if !program.is_file() {
+        bail!("there is no {}\n  next: cargo xtask bench builds it", program.display());
+    }
+    Ok(program)
+}
+
+/// One CPU of the node, as `pollux status --json` tells.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub(crate) struct Cpu {
+    /// Its number.
+    pub(crate) cpu: u8,
+    /// Process id of its daemon.
+    pub(crate) pid: u32,
+    /// Processors that its processes are bound to; empty = all.
+    pub(crate) processors: Vec<usize>,
+}
+
+#[derive(serde::Deserialize)]
+struct Status {
+    cpus: Vec<Cpu>,
+}
+
+#[derive(serde::Deserialize)]
+struct Process {
+    name: Option<String>,
+    role: String,
+    pid: u32,
+}
+
+/// The node and this process as a requester in it.
+pub(crate) struct Bench {
+    /// Its CPUs.
+    pub(crate) cpus: Vec<Cpu>,
+    /// The node for requesters.
+    pub(crate) requester: Node,
+}
+
+impl Bench {
+    /// The node that the keeper has started.
+    pub(crate) fn find() -> Result<Self> {
+        let status: Status = ask(&["status", "--json"])?;
+        if status.cpus.len() < 2 {
+            bail!("the node has {} CPUs, a pair needs two", status.cpus.len());
+        }
+        let requester = Node::connect().context("reach the node as a requester")?;
+        Ok(Self { cpus: status.cpus, requester })
+    }
+
+    /// The processes whose descendants are the bench: this one and the daemons.
+    pub(crate) fn roots(&self) -> Vec<u32> {
+        let mut roots: Vec<u32> = self.cpus.iter().map(|cpu| cpu.pid).collect();
+        roots.push(std::process::id());
+        roots
+    }
+
+    /// Runs this program's server under a name, with its primary in CPU 0.
+    pub(crate) fn run_server(&self, name: &str, pair: bool, arguments: &[&str]) -> Result<()> {
+        let program = env::current_exe().context("find this program")?;
+        let mut pollux = Command::new(pollux_program()?);
+        pollux.args(["run", "--cpu", "0", "--ready-timeout", "60", "--name", name]);
+        if pair {
+            pollux.arg("--pair");
+        }
+        let status = pollux
+            .arg(program)
+            .arg("server")
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .context("run pollux run")?;
+        if !status.success() {
+            bail!("{name} did not start: pollux run ended with {status}");
+        }
+        Ok(())
+    }
+
+    /// Stops a server.
+    pub(crate) fn stop_server(&self, name: &str) -> Result<()> {
+        let mut pollux = Command::new(pollux_program()?);
+        pollux.args(["stop", name]).stdin(Stdio::null()).stdout(Stdio::null());
+        if !pollux.status().context("run pollux stop")?.success() {
+            bail!("{name} did not stop");
+        }
+        Ok(())
+    }
+
+    /// Process id of the one that serves a name.
+    pub(crate) fn primary_pid(&self, name: &str) -> Result<u32> {
+        let processes: Vec<Process> = ask(&["ps", "--json"])?;
+        let serves = |process: &&Process| process.name.as_deref() == Some(name) && process.role != "backup";
+        let found = processes.iter().find(serves).map(|process| process.pid);
+        found.with_context(|| format!("nobody serves {name}"))
+    }
+
+    /// Processors of a CPU's processes.
+    pub(crate) fn processors(&self, cpu: u8) -> &[usize] {
+        self.cpus.iter().find(|one| one.cpu == cpu).map(|one| one.processors.as_slice()).unwrap_or_default()
+    }
+
+    /// Processors of the CPU that is left when `cpu` is not.
+    pub(crate) fn processors_of_other(&self, cpu: u8) -> &[usize] {
+        self.cpus.iter().find(|one| one.cpu != cpu).map(|one| one.processors.as_slice()).unwrap_or_default()
+    }
+}
+
+fn ask<T: DeserializeOwned>(arguments: &[&str]) -> Result<T> {
+    let output = Command::new(pollux_program()?)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("run pollux {}", arguments.join(" ")))?;
+    // `status` exits with 3 or 4 when something is missing; what it prints is complete all the same.
+    serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("read what pollux {} says", arguments.join(" ")))
+}

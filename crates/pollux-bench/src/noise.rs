@@ -1,0 +1,134 @@
+//! Whose processor time it was: the bench's, or somebody else's.
+//!
+//! Noise = what neither the bench used nor was idle, stolen time included, as a share of the machine. A round with much of
+//! it says more about the neighbours than about Pollux, so it is taken again, and the cleanest try is kept.
+
+use anyhow::{Context, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::time::Instant;
+
+/// Above this a round is taken again.
+const NOISE_PERCENT_MAX: f64 = 8.0;
+/// So often at most.
+const TRIES_AGAIN_MAX: u32 = 3;
+
+/// A result with what the machine did meanwhile.
+#[derive(Debug, Clone)]
+pub(crate) struct Measured<T> {
+    pub(crate) value: T,
+    /// Share of the machine that others took.
+    pub(crate) noise_percent: f64,
+    /// Processor time of the bench: this process, the node and all their descendants.
+    pub(crate) own_us: f64,
+}
+
+/// Measures, again if it was noisy, and keeps the cleanest try.
+pub(crate) fn cleanest<T>(roots: &[u32], mut run: impl FnMut() -> Result<T>) -> Result<Measured<T>> {
+    let mut best: Option<Measured<T>> = None;
+    for _ in 0..=TRIES_AGAIN_MAX {
+        let measured = once(roots, &mut run)?;
+        if best.as_ref().is_none_or(|best| measured.noise_percent < best.noise_percent) {
+            best = Some(measured);
+        }
+        if best.as_ref().is_some_and(|best| best.noise_percent <= NOISE_PERCENT_MAX) {
+            break;
+        }
+    }
+    best.context("nothing was measured")
+}
+
+fn once<T>(roots: &[u32], run: &mut impl FnMut() -> Result<T>) -> Result<Measured<T>> {
+    let (idle_before, own_before, start) = (Idle::read()?, own_ticks(roots)?, Instant::now());
+    let value = run()?;
+    let (idle, own, seconds) = (Idle::read()?, own_ticks(roots)?, start.elapsed().as_secs_f64());
+    let ticks_all = seconds * rustix::param::clock_ticks_per_second() as f64 * idle.processors as f64;
+    let ticks_own = own.saturating_sub(own_before) as f64;
+    let ticks_others = ticks_all - idle.ticks.saturating_sub(idle_before.ticks) as f64 - ticks_own;
+    let own_us = ticks_own * 1e6 / rustix::param::clock_ticks_per_second() as f64;
+    Ok(Measured { value, noise_percent: (ticks_others * 100.0 / ticks_all).clamp(0.0, 100.0), own_us })
+}
+
+/// Idle time of all processors.
+struct Idle {
+    ticks: u64,
+    processors: usize,
+}
+
+impl Idle {
+    fn read() -> Result<Self> {
+        let text = fs::read_to_string("/proc/stat").context("read /proc/stat")?;
+        let mut idle = Self { ticks: 0, processors: 0 };
+        for line in text.lines().filter(|line| line.starts_with("cpu")) {
+            let fields: Vec<u64> =
+                line.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
+            // idle and iowait (proc_stat(5)).
+            let ticks = fields.get(3).unwrap_or(&0) + fields.get(4).unwrap_or(&0);
+            if line.starts_with("cpu ") {
+                idle.ticks = ticks;
+            } else {
+                idle.processors += 1;
+            }
+        }
+        Ok(idle)
+    }
+}
+
+/// Processor time of these processes, of their descendants, and of those that were reaped.
+fn own_ticks(roots: &[u32]) -> Result<u64> {
+    let mut used: BTreeMap<u32, (u32, u64)> = BTreeMap::new();
+    for entry in fs::read_dir("/proc").context("read /proc")?.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        // Gone since the listing: its parent has its time.
+        let Ok(text) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        if let Some(parsed) = parse(&text) {
+            used.insert(pid, parsed);
+        }
+    }
+    let mut own: BTreeSet<u32> = roots.iter().copied().collect();
+    loop {
+        let before = own.len();
+        own.extend(
+            used.iter()
+                .filter(|(_, (parent, _))| own.contains(parent))
+                .map(|(pid, _)| *pid)
+                .collect::<Vec<_>>(),
+        );
+        if own.len() == before {
+            break;
+        }
+    }
+    Ok(own.iter().filter_map(|pid| used.get(pid)).map(|(_, ticks)| ticks).sum())
+}
+
+/// Parent, and time used by the process and by its reaped children (proc_pid_stat(5)).
+fn parse(stat: &str) -> Option<(u32, u64)> {
+    // The name in parentheses may hold anything.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = fields.get(11..15)?.iter().filter_map(|field| field.parse::<u64>().ok()).sum();
+    Some((fields.get(1)?.parse().ok()?, ticks))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // With the wrong column every figure of processor cost is wrong, and noise is never seen.
+    #[test]
+    fn a_stat_line_is_read() {
+        let line = "42 (a ) b) S 7 42 42 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 1 0 100 1 1";
+        assert_eq!(parse(line), Some((7, 100)));
+        assert_eq!(parse("nonsense"), None);
+    }
+
+    // What this very process burns must not look like noise.
+    #[test]
+    fn own_time_is_seen() {
+        let roots = [std::process::id()];
+        let before = own_ticks(&roots).unwrap();
+        let start = Instant::now();
+        while own_ticks(&roots).unwrap() < before + 2 {
+            assert!(start.elapsed().as_secs() < 60, "the clock of this process stands still");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Waiting for a condition, never for a time.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A condition that does not hold by then never will. Long, because a machine that builds beside the tests is slow.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// Looks until there is a value; panics with `what` and the words of `explain` after [`PATIENCE`].
+pub fn wait_for<T>(what: &str, explain: impl Fn() -> String, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = look() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}\n{}", explain());
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Looks until a condition holds.
+pub fn wait_until(what: &str, explain: impl Fn() -> String, mut condition: impl FnMut() -> bool) {
+    wait_for(what, explain, || condition().then_some(()));
+}

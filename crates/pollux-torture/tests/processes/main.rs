@@ -1,0 +1,16 @@
+//! Pairs as real processes, under real signals. What the parts decide is tested beside them; here the promises are
+//! checked from outside, by requesters and clients that compare every answer with what it must be.
+
+mod counter;
+
+use pollux_torture::{Node, Settings};
+
+/// A node of two CPUs.
+fn node() -> Node {
+    Node::start(env!("CARGO_BIN_EXE_pollux-torture-node"))
+}
+
+/// A node as described.
+fn node_with(settings: Settings) -> Node {
+    Node::start_with(env!("CARGO_BIN_EXE_pollux-torture-node"), settings)
+}
