@@ -2,7 +2,7 @@
 
 use crate::noise::{self, Measured};
 use crate::numbers::{Samples, median};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use pollux::{Node, OpenOptions, Server, Ticket};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -71,6 +71,18 @@ impl Requester for Open {
         run.elapsed = begin.elapsed();
         Ok(run)
     }
+}
+
+/// `pollux-bench ask '$NAME' BYTES OUTSTANDING SECONDS`: load on any server of the node that the environment names.
+pub(crate) fn ask(name: &str, bytes: &str, outstanding: &str, seconds: &str) -> Result<()> {
+    let outstanding: u16 = outstanding.parse().context("OUTSTANDING is a number")?;
+    let bytes = bytes.parse::<usize>().context("BYTES is a number")?.max(REQUEST_BYTES_MIN);
+    let time = Duration::from_secs(seconds.parse().context("SECONDS is a number")?);
+    let run = Open::new(&Node::connect()?, name, outstanding)?.run(bytes, outstanding.into(), time)?;
+    let per_second = run.latencies.len() as f64 / run.elapsed.as_secs_f64();
+    let (p50, p99) = (run.latencies.quantile_us(0.5), run.latencies.quantile_us(0.99));
+    println!("{per_second:.0} requests/s, p50 {p50:.1} us, p99 {p99:.1} us");
+    Ok(())
 }
 
 /// Rounds of one requester.

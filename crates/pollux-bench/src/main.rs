@@ -43,6 +43,10 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outcome = match words[..] {
         ["server", ref rest @ ..] => server::run(rest).map(|()| ExitCode::SUCCESS),
+        // For a profiler: load on a server in a node of one's own.
+        ["ask", name, bytes, outstanding, seconds] => {
+            load::ask(name, bytes, outstanding, seconds).map(|()| ExitCode::SUCCESS)
+        }
         ["raw", ref rest @ ..] => raw::run(rest).map(|()| ExitCode::SUCCESS),
         _ => {
             let arguments = Arguments::parse();
@@ -72,6 +76,7 @@ fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.wants(Benchmark::Takeover) {
         rows.extend(takeover::measure(&bench, &plan)?);
     }
+    placement::Placement::Free.enter(&bench, 0)?;
     progress::clear();
     report::print(&rows, arguments.json)
 }

@@ -78,17 +78,10 @@ impl Bench {
         if pair {
             pollux.arg("--pair");
         }
-        let status = pollux
-            .arg(program)
-            .arg("server")
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .context("run pollux run")?;
-        if !status.success() {
-            bail!("{name} did not start: pollux run ended with {status}");
+        pollux.arg(program).arg("server").args(arguments).stdin(Stdio::null());
+        let output = pollux.output().context("run pollux run")?;
+        if !output.status.success() {
+            bail!("{name} did not start: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
         Ok(())
     }

@@ -6,12 +6,15 @@
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Above this a round is taken again.
 const NOISE_PERCENT_MAX: f64 = 8.0;
 /// So often at most.
 const TRIES_AGAIN_MAX: u32 = 3;
+/// What disturbs is rarely over at once.
+const PAUSE: Duration = Duration::from_millis(300);
 
 /// A result with what the machine did meanwhile.
 #[derive(Debug, Clone)]
@@ -26,7 +29,10 @@ pub(crate) struct Measured<T> {
 /// Measures, again if it was noisy, and keeps the cleanest try.
 pub(crate) fn cleanest<T>(roots: &[u32], mut run: impl FnMut() -> Result<T>) -> Result<Measured<T>> {
     let mut best: Option<Measured<T>> = None;
-    for _ in 0..=TRIES_AGAIN_MAX {
+    for again in 0..=TRIES_AGAIN_MAX {
+        if again > 0 {
+            thread::sleep(PAUSE);
+        }
         let measured = once(roots, &mut run)?;
         if best.as_ref().is_none_or(|best| measured.noise_percent < best.noise_percent) {
             best = Some(measured);

@@ -10,8 +10,8 @@ use crate::raw::RawPeer;
 use crate::report::{Row, Target, Value};
 use anyhow::Result;
 
-const PAIR: &str = "$PAIR";
-const SINGLE: &str = "$SINGLE";
+const PAIR: &str = "$REPL";
+const SINGLE: &str = "$SOLO";
 const REQUEST_BYTES: usize = 64;
 const OUTSTANDING: [usize; 3] = [1, 16, 256];
 const PLACEMENTS: [Placement; 2] = [Placement::Other, Placement::Free];

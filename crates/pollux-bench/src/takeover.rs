@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 /// Memory of each half besides the program's own.
 pub(crate) const SIZES_MIB: [u32; 3] = [0, 256, 2048];
-const NAMES: [&str; 3] = ["$TAKE0", "$TAKE256", "$TAKE2048"];
+const NAMES: [&str; 3] = ["$TAKE0", "$TAKE1", "$TAKE2"];
 /// In CPU terms: the requester on a processor of the CPU that is left, as one that itself lives in a pair would be.
 const PLACEMENTS: [Placement; 2] = [Placement::Other, Placement::Free];
 const P50_US_TARGET: f64 = 500.0;

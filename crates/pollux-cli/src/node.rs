@@ -104,6 +104,7 @@ impl Node {
     }
 
     /// The coordinator's files.
+    #[cfg(test)]
     pub(crate) fn coordinator(&self) -> PathBuf {
         self.directory().join("coordinator")
     }

@@ -20,10 +20,12 @@ pub mod node;
 pub mod programs;
 pub mod random;
 pub mod requester;
+pub mod visitor;
 pub mod wait;
 
 pub use faults::{Counts, Fault, Faults};
 pub use node::{Node, Settings};
 pub use random::Random;
 pub use requester::Requester;
+pub use visitor::Visitor;
 pub use wait::{PATIENCE, wait_until};

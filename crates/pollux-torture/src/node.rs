@@ -140,7 +140,7 @@ impl Node {
             if log {
                 let content = String::from_utf8_lossy(&fs::read(&path).unwrap_or_default()).into_owned();
                 let lines: Vec<&str> = content.lines().collect();
-                let tail = &lines[lines.len().saturating_sub(40)..];
+                let tail = &lines[lines.len().saturating_sub(25)..];
                 text += &format!("--- {}\n{}\n", path.display(), tail.join("\n"));
             }
         }
@@ -157,7 +157,7 @@ impl Node {
     pub fn ask(&self, cpu: u8, request: &AdminRequest, descriptors: Vec<OwnedFd>) -> Option<AdminReply> {
         let mut channel = Channel::new(connect_unix(&self.socket(cpu)).ok()?, CONTROL_BODY_BYTES_MAX);
         channel.queue_with(ADMIN, descriptors, |out| request.put(out));
-        channel.flush().ok()?;
+        let _ = channel.flush().ok()?;
         let deadline = Instant::now() + ANSWER_MAX;
         let mut poller = Poller::new().unwrap();
         poller.add(channel.as_fd(), 0, Interest::READ).unwrap();
@@ -335,6 +335,14 @@ impl Node {
     /// One request of a requester of its own, as text.
     pub fn request(&self, name: &str, payload: &str) -> String {
         self.requester(&["ask", name, payload]).finish()
+    }
+
+    /// The number of the error with which an open of a name is refused.
+    pub fn request_error(&self, name: &str, payload: &str) -> String {
+        let (status, said, errors) = self.requester(&["ask", name, payload]).outcome();
+        assert!(!status.success(), "{name} has answered: {said}");
+        let number = errors.split("error ").nth(1).and_then(|rest| rest.split(':').next());
+        number.unwrap_or_else(|| panic!("no error number: {errors}")).to_owned()
     }
 
     /// Takes the node down and checks that nothing of it is left and nothing of it has panicked.

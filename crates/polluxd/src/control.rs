@@ -12,7 +12,7 @@ use pollux_coordinator::Error;
 use pollux_os::LifeWatch;
 use pollux_wire::admin::ProgramSpec;
 use pollux_wire::control::{CONTROL, Change, Recorded, StartAs, ToDaemon, ToProcess};
-use pollux_wire::event::Event;
+use pollux_wire::event::{Event, EventKind};
 use pollux_wire::limits::PROTOCOL_VERSION;
 use pollux_wire::mesh::ToPeer;
 use pollux_wire::{FileError, Phandle, ProcessName};
@@ -184,10 +184,14 @@ impl Daemon {
         let message = ToProcess::Recorded { request: asker.request, outcome };
         self.tell(by, &message);
         self.flush();
+        let takes_over = matches!(change, Change::TakeOver { .. });
         let change = described(change);
         let ToProcess::Recorded { outcome, .. } = message else { return };
         match outcome {
             Recorded::Done { epoch } => {
+                if takes_over && let Some(process) = self.processes.get_mut(by) {
+                    process.unreported_takeover = Some(epoch);
+                }
                 tracing::info!(%name, epoch = epoch.0, process = %by, "recorded: {change}");
             }
             Recorded::Refused { why, .. } => {
@@ -200,8 +204,12 @@ impl Daemon {
     }
 
     fn handle_report(&mut self, process: Phandle, mut event: Event) {
-        let Some(found) = self.processes.get(process) else { return };
-        event.cpu = self.cpu();
+        let Some(found) = self.processes.get_mut(process) else { return };
+        if event.kind == EventKind::Takeover {
+            found.unreported_takeover = None;
+        }
+        let found = &*found;
+        event.cpu = process.cpu;
         event.name = event.name.or_else(|| found.name.clone());
         event.phandle = event.phandle.or(Some(process));
         if event.at_unix_ms == 0 {

@@ -24,7 +24,7 @@ use pollux_wire::event::EventKind;
 use pollux_wire::mesh::ToPeer;
 use pollux_wire::record::NameRecord;
 use pollux_wire::system::SystemMessage;
-use pollux_wire::{FileError, Phandle, Pin, ProcessName};
+use pollux_wire::{Epoch, FileError, Phandle, Pin, ProcessName};
 
 /// Looks for the last frames of a dead process.
 const LAST_LOOKS: u32 = 4;
@@ -87,6 +87,12 @@ impl Daemon {
         }
         let end = process.end_report(event);
         tracing::info!(process = label(&process), epoch = process.epoch.0, "gone: {}", end.text);
+        // Every takeover leaves one event, also that of a primary that did not live to report it.
+        if let Some(epoch) = process.unreported_takeover {
+            let subject = (process.name.as_ref(), Some(phandle));
+            let cause = format!("the primary was gone; the new one ended before it could report more ({})", end.text);
+            self.report(EventKind::Takeover, subject, (Epoch(epoch.0.saturating_sub(1)), epoch), cause);
+        }
         let why = format!("the program did not join the node: {}", end.text);
         self.answer_starter(&process, &StartFailure::not_started(why));
         self.let_go(process, end);

@@ -64,6 +64,8 @@ pub(crate) struct Process {
     pub(crate) waiters: Vec<LinkId>,
     /// What it said about its end.
     pub(crate) stopping: Option<(i16, String)>,
+    /// Epoch of a takeover by it that is on record and that it has not reported yet.
+    pub(crate) unreported_takeover: Option<Epoch>,
 }
 
 /// How far the start of a process is.
@@ -152,6 +154,7 @@ impl Process {
             paths: Vec::new(),
             waiters: Vec::new(),
             stopping: None,
+            unreported_takeover: None,
         }
     }
 
@@ -355,6 +358,7 @@ pub(crate) mod tests {
             paths: Vec::new(),
             waiters: Vec::new(),
             stopping: None,
+            unreported_takeover: None,
         }
     }
 

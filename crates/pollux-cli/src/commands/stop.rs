@@ -17,6 +17,8 @@ use crate::survey::Daemons;
 /// A pair that was asked to stop is gone by then.
 const STOP_MAX: Duration = Duration::from_secs(10);
 /// Pause between two rounds of killing: a new half may have been started meanwhile.
+/// A request to stop can meet a half that is just handing its role over: the primary of the next moment is asked again.
+const ASK_AGAIN_EVERY: Duration = Duration::from_millis(500);
 const KILL_AGAIN_EVERY: Duration = Duration::from_millis(100);
 
 /// Stop a named process, both halves of a pair
@@ -39,9 +41,7 @@ impl Stop {
         let gone = if self.force {
             kill_all(&mut daemons, &self.name)?
         } else {
-            let primary = find_primary(&survey, &self.name)?.phandle;
-            daemons.order(primary.cpu, &AdminRequest::Stop { phandle: primary })?;
-            wait_name_gone(&mut daemons, &self.name, STOP_MAX)?
+            ask_until_gone(&mut daemons, &self.name)?
         };
         if !gone {
             return Err(Failure::new(
@@ -55,6 +55,23 @@ impl Stop {
         }
         output::line(&format!("{}  stopped", self.name))?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn ask_until_gone(daemons: &mut Daemons, name: &ProcessName) -> Result<bool> {
+    let deadline = Instant::now() + STOP_MAX;
+    loop {
+        let survey = daemons.survey()?;
+        if let Ok(primary) = find_primary(&survey, name) {
+            let phandle = primary.phandle;
+            daemons.order(phandle.cpu, &AdminRequest::Stop { phandle })?;
+        }
+        if wait_name_gone(daemons, name, ASK_AGAIN_EVERY)? {
+            return Ok(true);
+        }
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use pollux::{FileError, Pair, ReceiveDepth, Result};
 use std::process;
 
-/// Counts `count`; `panic`, `abort` and `exit` do what they say, `drop` is not answered, `error` is answered with error 300.
+/// Counts `count`; `panic`, `abort` and `exit` do what they say, `drop` is not answered, `error` is answered with error 300, `big` with 1 MiB.
 pub fn serve() -> Result<()> {
     let pair = Pair::join()?;
     let all = pair.cell::<u64>("all")?;
@@ -24,6 +24,7 @@ pub fn serve() -> Result<()> {
             }
             "drop" => {}
             "error" => request.reply_error(FileError(300))?,
+            "big" => request.reply(vec![7; 1024 * 1024])?,
             "pid" => request.reply(process::id().to_string())?,
             _ => {
                 let all = all.update(|n| n.unwrap_or(0) + 1)?;

@@ -111,6 +111,23 @@ impl Client {
         Ok(())
     }
 
+    /// Sends a message in pieces; `between` is called after each with the number of bytes of the body sent so far.
+    pub fn send_slowly(&mut self, body: &[u8], piece: usize, answer: usize, mut between: impl FnMut(usize)) -> io::Result<()> {
+        let head = [(body.len() as u32).to_le_bytes(), (answer as u32).to_le_bytes()].concat();
+        self.stream.write_all(&head)?;
+        self.sum = hash(self.sum, &head);
+        let mut sent = 0;
+        for piece in body.chunks(piece) {
+            self.stream.write_all(piece)?;
+            self.sum = hash(self.sum, piece);
+            sent += piece.len();
+            between(sent);
+        }
+        self.sent += 1;
+        self.due.push_back((self.sent, self.sum, answer));
+        Ok(())
+    }
+
     /// Reads the next answer and checks every byte.
     pub fn receive(&mut self) -> io::Result<()> {
         self.receive_slowly(usize::MAX, || {})

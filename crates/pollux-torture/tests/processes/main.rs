@@ -2,6 +2,13 @@
 //! checked from outside, by requesters and clients that compare every answer with what it must be.
 
 mod counter;
+mod cpus;
+mod ends;
+mod hostile;
+mod objects;
+mod redis;
+mod tcp;
+mod tiers;
 
 use pollux_torture::{Node, Settings};
 

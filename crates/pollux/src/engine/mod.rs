@@ -364,7 +364,9 @@ impl Engine {
         }
         self.handle_time(place)?;
         self.release_outputs()?;
-        self.run_commands()
+        self.run_commands()?;
+        self.report_state();
+        Ok(())
     }
 
     fn timeout(&self) -> Option<Duration> {
@@ -418,7 +420,6 @@ impl Engine {
     }
 
     fn keep_house(&mut self) -> Result<()> {
-        self.report_state();
         if self.pair.is_primary() && !self.quiescing {
             self.tell_written();
             self.renew_acceptors()?;
@@ -570,7 +571,6 @@ impl Engine {
                 Command::End(End::Stopped) => self.stopped = true,
                 Command::End(why) => self.end_process(why),
             }
-            self.report_state();
         }
         Ok(())
     }

@@ -60,10 +60,7 @@ impl Engine {
         let known = self.replica.opens.get(&open).map(|state| &state.opener);
         let refusal = match (again, known) {
             (true, None) => Some(FileError::WRONG_ID),
-            // S16: only the same opener, as the daemons vouch for it, may take up an open.
-            (true, Some(known)) if known.uid != opener.uid || known.phandle.sequence != opener.phandle.sequence => {
-                Some(FileError::WRONG_ID)
-            }
+            (true, Some(known)) if !same_opener(known, &opener) => Some(FileError::WRONG_ID),
             (false, _) if self.replica.opens.len() >= OPENERS_PER_SERVER_MAX => Some(FileError::NO_MORE_OPENS),
             (false, Some(_)) => Some(FileError::EXISTS),
             _ => None,
@@ -375,6 +372,13 @@ impl Engine {
     pub(super) fn acceptor_of(&self, listener: ListenerId) -> bool {
         self.acceptors.values().any(|l| *l == listener)
     }
+}
+
+/// S16: only the same opener, as the daemons vouch for it, may take up an open. A requester without a name that lost its
+/// CPU has a new handle from another daemon; its user is what is left to know it by.
+fn same_opener(known: &Opener, opener: &Opener) -> bool {
+    let same_process = known.name.is_none() || known.phandle.sequence == opener.phandle.sequence;
+    known.uid == opener.uid && known.name == opener.name && same_process
 }
 
 fn incoming(kind: u8, body: &[u8], descriptors: Vec<OwnedFd>) -> Option<Incoming> {

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::os::fd::AsFd;
 
 /// Unsent bytes in the pair channel up to which more state is added: what is queued there delays the next checkpoint.
-const QUEUED_BYTES_MAX: usize = 512 * 1024;
+const QUEUED_BYTES_MAX: usize = 64 * 1024;
 
 /// What is still to be sent.
 pub(super) struct StateToSend {

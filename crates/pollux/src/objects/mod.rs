@@ -20,7 +20,7 @@ use std::rc::Rc;
 use crate::error::{Error, Result};
 
 /// Bytes of one part of an object's state: small enough that service goes on between two parts.
-pub(crate) const PART_BYTES_MAX: usize = 256 * 1024;
+pub(crate) const PART_BYTES_MAX: usize = 64 * 1024;
 
 /// How far the saving of an object has come; each kind of object keeps its own mark in it.
 #[derive(Default)]

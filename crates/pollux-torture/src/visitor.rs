@@ -1,0 +1,69 @@
+//! A requester made of raw frames: what a hostile program could send, the library does not.
+
+use crate::node::Node;
+use crate::wait::PATIENCE;
+use pollux_os::{Channel, Fill, Interest, LifePage, Poller, connect_unix};
+use pollux_wire::control::{CONTROL, ToDaemon, ToProcess};
+use pollux_wire::limits::{CONTROL_BODY_BYTES_MAX, PROTOCOL_VERSION};
+use pollux_wire::{FileError, ProcessName, Wire as _, decode};
+use std::os::fd::OwnedFd;
+
+/// Attached to a daemon.
+pub struct Visitor {
+    channel: Channel,
+    _life: LifePage,
+    requests: u32,
+}
+
+impl Visitor {
+    /// Attaches to a CPU.
+    pub fn attach(node: &Node, cpu: u8) -> Self {
+        let life = LifePage::create().unwrap();
+        life.hold().unwrap();
+        let channel = Channel::new(connect_unix(&node.socket(cpu)).unwrap(), CONTROL_BODY_BYTES_MAX);
+        let mut visitor = Self { channel, _life: life, requests: 0 };
+        let attach = ToDaemon::Attach { version: PROTOCOL_VERSION, pid: std::process::id() };
+        let page = visitor._life.share().unwrap();
+        visitor.send(&attach, vec![page]);
+        visitor.wait_for(|message| matches!(message, ToProcess::Welcome { .. }));
+        visitor
+    }
+
+    /// Sends a message.
+    pub fn send(&mut self, message: &ToDaemon, descriptors: Vec<OwnedFd>) {
+        self.channel.queue_with(CONTROL, descriptors, |out| message.put(out));
+        let _ = self.channel.flush().unwrap();
+    }
+
+    /// Opens a server; the path, on which the server's answer to the open is the first frame.
+    pub fn open(&mut self, name: &str, depth: u16) -> Result<OwnedFd, FileError> {
+        self.requests += 1;
+        let (request, name) = (self.requests, ProcessName::new(name).unwrap());
+        self.send(&ToDaemon::Open { request, name, sync_depth: depth, nowait_depth: depth }, Vec::new());
+        let (answer, descriptors) = self.wait_for(
+            |message| matches!(message, ToProcess::Opened { request: answered, .. } if *answered == request),
+        );
+        match (answer, descriptors.into_iter().next()) {
+            (ToProcess::Opened { error: FileError::OK, .. }, Some(path)) => Ok(path),
+            (ToProcess::Opened { error, .. }, _) => Err(error),
+            _ => unreachable!("it was waited for"),
+        }
+    }
+
+    fn wait_for(&mut self, wanted: impl Fn(&ToProcess) -> bool) -> (ToProcess, Vec<OwnedFd>) {
+        let mut poller = Poller::new().unwrap();
+        poller.add(self.channel.as_fd(), 0, Interest::READ).unwrap();
+        loop {
+            let filled = self.channel.fill().unwrap();
+            while let Some(frame) = self.channel.next_frame().unwrap() {
+                let message: ToProcess = decode(frame.body).unwrap();
+                if wanted(&message) {
+                    return (message, frame.descriptors);
+                }
+            }
+            assert_ne!(filled, Fill::Closed, "the daemon has closed");
+            let events = poller.wait(Some(PATIENCE)).unwrap();
+            assert!(!events.is_empty(), "the daemon does not answer");
+        }
+    }
+}
