@@ -16,7 +16,20 @@ pub(crate) fn all(demo: bool) -> Outcome {
     document()?;
     if demo {
         cargo(&["build", "--release", "--package", "pollux-cli"])?;
-        let arguments = ["run", "--quiet", "--release", "--", "demo", "--fault", "mix", "--kills", "60", "--every", "50", "--json"];
+        let arguments = [
+            "run",
+            "--quiet",
+            "--release",
+            "--",
+            "demo",
+            "--fault",
+            "mix",
+            "--kills",
+            "60",
+            "--every",
+            "50",
+            "--json",
+        ];
         cargo(&arguments)?;
     }
     println!("--- all checks passed");
@@ -25,15 +38,21 @@ pub(crate) fn all(demo: bool) -> Outcome {
 
 fn document() -> Outcome {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    program("env", &["RUSTDOCFLAGS=-D warnings", &cargo, "doc", "--workspace", "--all-features", "--no-deps", "--quiet"])
+    program(
+        "env",
+        &["RUSTDOCFLAGS=-D warnings", &cargo, "doc", "--workspace", "--all-features", "--no-deps", "--quiet"],
+    )
 }
 
 /// Installs what is missing when it can, and says what is missing when it cannot.
 fn prerequisites() -> Outcome {
     if !has("cc") {
-        return Err("no C compiler: the coordinator's store is C\n  next: apt-get install gcc libc6-dev".to_owned());
+        return Err(
+            "no C compiler: the coordinator's store is C\n  next: apt-get install gcc libc6-dev".to_owned()
+        );
     }
-    let missing: Vec<&str> = PACKAGES.iter().filter(|(command, _)| !has(command)).map(|(_, package)| *package).collect();
+    let missing: Vec<&str> =
+        PACKAGES.iter().filter(|(command, _)| !has(command)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }

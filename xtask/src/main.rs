@@ -28,7 +28,9 @@ fn main() -> ExitCode {
         ["fix"] => run::cargo(&["fmt", "--all"]),
         ["tidy"] => tidy::check(),
         ["bench", rest @ ..] => bench::all(rest),
-        ["man", directory] => run::cargo(&["run", "--quiet", "--release", "--package", "pollux-cli", "--", "man", directory]),
+        ["man", directory] => {
+            run::cargo(&["run", "--quiet", "--release", "--package", "pollux-cli", "--", "man", directory])
+        }
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -20,7 +20,8 @@ pub(crate) fn cargo(arguments: &[&str]) -> Outcome {
 
 /// Runs a program in the workspace, its output on ours.
 pub(crate) fn program(program: &str, arguments: &[&str]) -> Outcome {
-    let text = format!("{} {}", Path::new(program).file_name().unwrap_or_default().display(), arguments.join(" "));
+    let text =
+        format!("{} {}", Path::new(program).file_name().unwrap_or_default().display(), arguments.join(" "));
     println!("--- {text}");
     let status = Command::new(program)
         .args(arguments)

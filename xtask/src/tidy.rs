@@ -43,7 +43,8 @@ fn check_file(file: &Path, faults: &mut Vec<String>) {
         if text.lines().count() > LINES_MAX {
             faults.push(format!("{name}: more than {LINES_MAX} lines; look for the second idea in it"));
         }
-        let unfinished = [concat!("todo", "!("), concat!("unimplemented", "!("), concat!("FIX", "ME"), concat!("XX", "X")];
+        let unfinished =
+            [concat!("todo", "!("), concat!("unimplemented", "!("), concat!("FIX", "ME"), concat!("XX", "X")];
         for word in unfinished {
             if text.contains(word) {
                 faults.push(format!("{name}: {word} is left in it"));

@@ -13,7 +13,7 @@ use anyhow::Result;
 const PAIR: &str = "$REPL";
 const SINGLE: &str = "$SOLO";
 const REQUEST_BYTES: usize = 64;
-const OUTSTANDING: [usize; 3] = [1, 16, 256];
+const OUTSTANDING: [u16; 3] = [1, 16, 256];
 const PLACEMENTS: [Placement; 2] = [Placement::Other, Placement::Free];
 /// Of the rate without a backup, with the most requests outstanding.
 const RATIO_TARGET: f64 = 0.5;
@@ -27,11 +27,10 @@ pub(crate) fn measure(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
     for name in [PAIR, SINGLE] {
         pin(Some(bench.primary_pid(name)?), primary)?;
     }
-    let mut pair = Open::new(&bench.requester, PAIR, OUTSTANDING[2] as u16)?;
-    let mut single = Open::new(&bench.requester, SINGLE, OUTSTANDING[2] as u16)?;
+    let open = |name, outstanding| Open::new(&bench.requester, name, outstanding);
     let mut raw = RawPeer::chain(primary, backup)?;
 
-    let cells: Vec<(usize, Placement)> = PLACEMENTS
+    let cells: Vec<(u16, Placement)> = PLACEMENTS
         .iter()
         .flat_map(|placement| OUTSTANDING.map(|outstanding| (outstanding, *placement)))
         .collect();
@@ -45,17 +44,18 @@ pub(crate) fn measure(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
                 plan.rounds
             ));
             placement.enter(bench, 0)?;
+            // An open as wide as what is outstanding, as a program would declare it.
+            let (mut pair, mut single) = (open(PAIR, *outstanding)?, open(SINGLE, *outstanding)?);
             let requesters: [&mut dyn Requester; 3] = [&mut pair, &mut single, &mut raw];
             for (requester, rounds) in requesters.into_iter().zip(rounds) {
-                rounds.add(&roots, requester, (REQUEST_BYTES, *outstanding, plan.row_time))?;
+                rounds.add(&roots, requester, (REQUEST_BYTES, usize::from(*outstanding), plan.row_time))?;
             }
         }
     }
-    drop((pair, single));
     bench.stop_server(PAIR)?;
     bench.stop_server(SINGLE)?;
 
-    let rows = |((outstanding, placement), [pair, single, raw]): (&(usize, Placement), &[Rounds; 3])| {
+    let rows = |((outstanding, placement), [pair, single, raw]): (&(u16, Placement), &[Rounds; 3])| {
         let name = format!("replicated {outstanding} outstanding, {}", placement.name());
         let row = |name, baseline, other: &Rounds, target| Row {
             name,

@@ -104,11 +104,15 @@ mod tests {
         let take_over = Change::TakeOver { epoch: Epoch(5), dead: a };
         let remove = Change::RemoveBackup { epoch: Epoch(5), backup: b };
 
-        let Ruling::Write(taken) = rule(&whole, b, &take_over) else { panic!("a whole pair's backup may take over") };
+        let Ruling::Write(taken) = rule(&whole, b, &take_over) else {
+            panic!("a whole pair's backup may take over")
+        };
         assert_eq!((taken.primary, taken.backup, taken.epoch), (b, None, Epoch(6)));
         assert!(matches!(rule(&taken, a, &remove), Ruling::Refuse(_)));
 
-        let Ruling::Write(alone) = rule(&whole, a, &remove) else { panic!("a primary may remove its backup") };
+        let Ruling::Write(alone) = rule(&whole, a, &remove) else {
+            panic!("a primary may remove its backup")
+        };
         assert_eq!((alone.primary, alone.backup, alone.epoch), (a, None, Epoch(6)));
         assert!(matches!(rule(&alone, b, &take_over), Ruling::Refuse(_)));
     }
@@ -117,10 +121,22 @@ mod tests {
     #[test]
     fn the_same_change_again_is_already_done() {
         let (a, b) = (process(0, 1), process(1, 2));
-        assert_eq!(rule(&record(b, None), b, &Change::TakeOver { epoch: Epoch(4), dead: a }), Ruling::Already(Epoch(5)));
-        assert_eq!(rule(&record(a, None), a, &Change::RemoveBackup { epoch: Epoch(4), backup: b }), Ruling::Already(Epoch(5)));
-        assert_eq!(rule(&record(a, Some(b)), a, &Change::Join { epoch: Epoch(4), backup: b }), Ruling::Already(Epoch(5)));
-        assert_eq!(rule(&record(b, Some(a)), a, &Change::Switch { epoch: Epoch(4), to: b }), Ruling::Already(Epoch(5)));
+        assert_eq!(
+            rule(&record(b, None), b, &Change::TakeOver { epoch: Epoch(4), dead: a }),
+            Ruling::Already(Epoch(5))
+        );
+        assert_eq!(
+            rule(&record(a, None), a, &Change::RemoveBackup { epoch: Epoch(4), backup: b }),
+            Ruling::Already(Epoch(5))
+        );
+        assert_eq!(
+            rule(&record(a, Some(b)), a, &Change::Join { epoch: Epoch(4), backup: b }),
+            Ruling::Already(Epoch(5))
+        );
+        assert_eq!(
+            rule(&record(b, Some(a)), a, &Change::Switch { epoch: Epoch(4), to: b }),
+            Ruling::Already(Epoch(5))
+        );
     }
 
     // The primary dies after the exchange of roles is on record and before the other half hears of it. If the dead one stayed
@@ -128,7 +144,9 @@ mod tests {
     #[test]
     fn a_takeover_clears_an_exchange_of_roles() {
         let (a, b) = (process(0, 1), process(1, 2));
-        let Ruling::Write(taken) = rule(&record(b, Some(a)), b, &Change::TakeOver { epoch: Epoch(4), dead: a }) else {
+        let Ruling::Write(taken) =
+            rule(&record(b, Some(a)), b, &Change::TakeOver { epoch: Epoch(4), dead: a })
+        else {
             panic!("a primary on record may put its dead predecessor off the record")
         };
         assert_eq!((taken.primary, taken.backup, taken.epoch), (b, None, Epoch(6)));
@@ -141,9 +159,15 @@ mod tests {
         let whole = record(a, Some(b));
         assert!(matches!(rule(&whole, c, &Change::TakeOver { epoch: Epoch(5), dead: a }), Ruling::Refuse(_)));
         assert!(matches!(rule(&whole, a, &Change::TakeOver { epoch: Epoch(5), dead: c }), Ruling::Refuse(_)));
-        assert!(matches!(rule(&whole, c, &Change::RemoveBackup { epoch: Epoch(5), backup: b }), Ruling::Refuse(_)));
+        assert!(matches!(
+            rule(&whole, c, &Change::RemoveBackup { epoch: Epoch(5), backup: b }),
+            Ruling::Refuse(_)
+        ));
         assert!(matches!(rule(&whole, a, &Change::Join { epoch: Epoch(5), backup: c }), Ruling::Refuse(_)));
-        assert!(matches!(rule(&record(a, None), a, &Change::Join { epoch: Epoch(4), backup: c }), Ruling::Refuse(_)));
+        assert!(matches!(
+            rule(&record(a, None), a, &Change::Join { epoch: Epoch(4), backup: c }),
+            Ruling::Refuse(_)
+        ));
         assert!(matches!(rule(&whole, a, &Change::Switch { epoch: Epoch(5), to: c }), Ruling::Refuse(_)));
     }
 

@@ -217,18 +217,41 @@ enum Stop {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
-    Alone { repair: Repair },
-    Syncing { backup: Phandle },
+    Alone {
+        repair: Repair,
+    },
+    Syncing {
+        backup: Phandle,
+    },
     /// `in_step`: what must be acknowledged; `asked`: the record may name the backup already; `dead`: it died meanwhile.
-    Joining { backup: Phandle, in_step: CheckpointNumber, asked: bool, dead: bool },
-    Paired { backup: Phandle },
+    Joining {
+        backup: Phandle,
+        in_step: CheckpointNumber,
+        asked: bool,
+        dead: bool,
+    },
+    Paired {
+        backup: Phandle,
+    },
     /// The backup is dead; outputs are held until its removal is on record.
-    Removing { backup: Phandle },
+    Removing {
+        backup: Phandle,
+    },
     /// `asked`: the record may name the other half as primary already.
-    Switching { backup: Phandle, asked: bool, dead: bool },
-    Loading { primary: Phandle },
-    Following { primary: Phandle },
-    TakingOver { primary: Phandle },
+    Switching {
+        backup: Phandle,
+        asked: bool,
+        dead: bool,
+    },
+    Loading {
+        primary: Phandle,
+    },
+    Following {
+        primary: Phandle,
+    },
+    TakingOver {
+        primary: Phandle,
+    },
     Ended,
 }
 
@@ -311,9 +334,15 @@ impl Pair {
             State::Alone { .. } | State::Syncing { .. } => Gate::Open,
             // S6: no checkpoint is made while the removal of a dead backup is due, so what is made now depends on
             // none, and must not leave for that reason.
-            State::Joining { dead: true, .. } | State::Switching { dead: true, .. } | State::Removing { .. } => Gate::Closed,
-            State::Joining { .. } | State::Paired { .. } | State::Switching { .. } => Gate::UpTo(self.acknowledged),
-            State::Loading { .. } | State::Following { .. } | State::TakingOver { .. } | State::Ended => Gate::Closed,
+            State::Joining { dead: true, .. }
+            | State::Switching { dead: true, .. }
+            | State::Removing { .. } => Gate::Closed,
+            State::Joining { .. } | State::Paired { .. } | State::Switching { .. } => {
+                Gate::UpTo(self.acknowledged)
+            }
+            State::Loading { .. } | State::Following { .. } | State::TakingOver { .. } | State::Ended => {
+                Gate::Closed
+            }
         }
     }
 
@@ -321,7 +350,12 @@ impl Pair {
     pub fn is_primary(&self) -> bool {
         matches!(
             self.state,
-            State::Alone { .. } | State::Syncing { .. } | State::Joining { .. } | State::Paired { .. } | State::Removing { .. } | State::Switching { .. }
+            State::Alone { .. }
+                | State::Syncing { .. }
+                | State::Joining { .. }
+                | State::Paired { .. }
+                | State::Removing { .. }
+                | State::Switching { .. }
         )
     }
 
@@ -356,7 +390,9 @@ impl Pair {
             | State::Paired { backup }
             | State::Removing { backup }
             | State::Switching { backup, .. } => Some(*backup),
-            State::Loading { primary } | State::Following { primary } | State::TakingOver { primary } => Some(*primary),
+            State::Loading { primary } | State::Following { primary } | State::TakingOver { primary } => {
+                Some(*primary)
+            }
         }
     }
 
@@ -394,7 +430,8 @@ impl Pair {
                 }
                 // That there is no CPU says nothing against the program.
                 self.starts_failed += usize::from(!wait_for_cpu);
-                self.state = State::Alone { repair: if wait_for_cpu { Repair::NoCpu } else { self.next_pause() } };
+                self.state =
+                    State::Alone { repair: if wait_for_cpu { Repair::NoCpu } else { self.next_pause() } };
                 Handled::Acted
             }
             _ => Handled::Impossible("a start failed that nobody asked for"),
@@ -656,7 +693,9 @@ impl Pair {
 
     fn handle_end_ordered(&mut self) -> Handled {
         match self.state {
-            State::Loading { .. } | State::Following { .. } | State::TakingOver { .. } => self.end(End::Stopped),
+            State::Loading { .. } | State::Following { .. } | State::TakingOver { .. } => {
+                self.end(End::Stopped)
+            }
             _ => Handled::Impossible("only a backup is ordered to end"),
         }
     }
@@ -667,18 +706,25 @@ impl Pair {
         }
         match self.state {
             State::Alone { .. } | State::Ended => self.end(End::Stopped),
-            State::Syncing { .. } | State::Joining { asked: false, .. } | State::Paired { .. } => self.order_end(),
+            State::Syncing { .. } | State::Joining { asked: false, .. } | State::Paired { .. } => {
+                self.order_end()
+            }
             State::Switching { backup, asked: false, .. } => {
                 self.give_up_switch("the pair stops");
                 self.state = State::Paired { backup };
                 self.order_end()
             }
             // These end when the outcome of what is under way is known: see `go_on_stopping` and `become_alone`.
-            State::Joining { .. } | State::Removing { .. } | State::Switching { .. } | State::TakingOver { .. } => {
+            State::Joining { .. }
+            | State::Removing { .. }
+            | State::Switching { .. }
+            | State::TakingOver { .. } => {
                 self.stop = Stop::Wanted;
                 Handled::Acted
             }
-            State::Loading { .. } | State::Following { .. } => Handled::Ignored("a pair is stopped through its primary"),
+            State::Loading { .. } | State::Following { .. } => {
+                Handled::Ignored("a pair is stopped through its primary")
+            }
         }
     }
 

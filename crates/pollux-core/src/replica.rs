@@ -134,7 +134,9 @@ impl Replica {
             }
             Record::CallAnswered { open, sync, error, payload } => {
                 // The turn may be over already: then nobody asks for the answer.
-                if let Some(call) = self.calls.iter_mut().find(|call| call.open == *open && call.sync == *sync) {
+                if let Some(call) =
+                    self.calls.iter_mut().find(|call| call.open == *open && call.sync == *sync)
+                {
                     call.answer = Some((*error, payload.to_vec()));
                 }
             }
@@ -150,7 +152,12 @@ impl Replica {
     /// A copy of what concerns calls and suspects, for a new backup.
     pub fn calls_only(&self) -> Self {
         let Self { call_opens, calls, suspects, .. } = self;
-        Self { call_opens: call_opens.clone(), calls: calls.clone(), suspects: suspects.clone(), ..Self::default() }
+        Self {
+            call_opens: call_opens.clone(),
+            calls: calls.clone(),
+            suspects: suspects.clone(),
+            ..Self::default()
+        }
     }
 
     /// The calls that turn `turn` has made so far, in order.

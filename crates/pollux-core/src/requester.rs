@@ -109,7 +109,9 @@ impl Requester {
 
     /// True when [`Requester::start`] has room for one more.
     pub fn can_start(&self) -> bool {
-        self.outstanding.front().is_none_or(|oldest| self.next.0 - oldest.sync.0 < u64::from(self.nowait_depth))
+        self.outstanding
+            .front()
+            .is_none_or(|oldest| self.next.0 - oldest.sync.0 < u64::from(self.nowait_depth))
     }
 
     /// Takes up a request that an earlier primary of this pair started (S3b). In the order of the sync ids.
@@ -198,7 +200,13 @@ impl Requester {
     }
 
     /// A reply came over `path`.
-    pub fn handle_reply(&mut self, path: PathNumber, sync: SyncId, error: FileError, epoch: Epoch) -> ReplyIs {
+    pub fn handle_reply(
+        &mut self,
+        path: PathNumber,
+        sync: SyncId,
+        error: FileError,
+        epoch: Epoch,
+    ) -> ReplyIs {
         if epoch < self.epoch && self.active != Some(path) {
             return ReplyIs::Stale;
         }
@@ -257,7 +265,11 @@ impl Requester {
         let other = if self.ownership_replies == 1 { self.others.pop() } else { None };
         self.others.insert(0, path);
         self.active = other;
-        if other.is_some() { self.resend_or_fail() } else { self.ask_for_path() }
+        if other.is_some() {
+            self.resend_or_fail()
+        } else {
+            self.ask_for_path()
+        }
         ReplyIs::NotMine
     }
 
@@ -441,7 +453,11 @@ mod tests {
         requester.handle_path_lost(third);
         assert_eq!(commands(&mut requester), [Command::AskForPath]);
         requester.handle_path_lost(PathNumber(4));
-        assert_eq!(commands(&mut requester), [Command::AskForPath], "also if the shell did not announce the path");
+        assert_eq!(
+            commands(&mut requester),
+            [Command::AskForPath],
+            "also if the shell did not announce the path"
+        );
     }
 
     // A refusal that was sent before the takeover must not fail what the new primary is answering (T2).

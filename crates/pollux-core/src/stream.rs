@@ -160,7 +160,10 @@ mod tests {
         let mut stream = Stream::at(100, 50);
         stream.progress(110, b"abc");
         assert_eq!(stream.resume(KernelPositions { consumed: 111, produced: 50 }), Err(Mismatch::InputLost));
-        assert_eq!(stream.resume(KernelPositions { consumed: 100, produced: 54 }), Err(Mismatch::OutputUnknown));
+        assert_eq!(
+            stream.resume(KernelPositions { consumed: 100, produced: 54 }),
+            Err(Mismatch::OutputUnknown)
+        );
         assert_eq!(stream.resume(KernelPositions { consumed: 100, produced: 49 }), Err(Mismatch::OutputLost));
     }
 

@@ -120,7 +120,8 @@ impl Server {
                         }
                         remembered.commands += 1;
                         let mut chance = || xorshift(random);
-                        if execute(&mut keyspace.0, args, context, &mut chance, output, effects) == Flow::Quit {
+                        if execute(&mut keyspace.0, args, context, &mut chance, output, effects) == Flow::Quit
+                        {
                             close = true;
                             break;
                         }
@@ -145,7 +146,9 @@ impl Server {
         self.effects.clear();
         let now = now_ms(&mut self.remembered);
         let Self { store, effects, .. } = self;
-        store.decide(effects, |keyspace, effects| keyspace.0.expire_some(now, EXPIRED_PER_ROUND_MAX, effects))?;
+        store.decide(effects, |keyspace, effects| {
+            keyspace.0.expire_some(now, EXPIRED_PER_ROUND_MAX, effects)
+        })?;
         self.refresh_status();
         if self.remembered.commands != self.saved_commands {
             self.saved_commands = self.remembered.commands;
@@ -242,7 +245,8 @@ pub fn main(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> std::pro
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("pollux-kv: on {address}: {error}");
-            if matches!(&error, pollux::Error::System { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse) {
+            if matches!(&error, pollux::Error::System { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse)
+            {
                 eprintln!("  next: end what listens there, or choose another port with --port");
             }
             std::process::ExitCode::FAILURE

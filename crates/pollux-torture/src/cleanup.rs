@@ -21,7 +21,9 @@ pub fn processes_of(root: &Path) -> Vec<(i32, String)> {
     let own = std::process::id().cast_signed();
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
         if pid == own {
             continue;
         }

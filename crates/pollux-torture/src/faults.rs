@@ -65,7 +65,8 @@ impl Faults {
 
     /// Carries the plan out. `others` are further pairs of the node that must be whole before a CPU is killed.
     pub fn inflict(&self, node: &Node, others: &[&str]) {
-        let names: Vec<&str> = self.plan.iter().map(|(name, _)| name.as_str()).chain(others.iter().copied()).collect();
+        let names: Vec<&str> =
+            self.plan.iter().map(|(name, _)| name.as_str()).chain(others.iter().copied()).collect();
         for (name, fault) in &self.plan {
             // A CPU takes the halves of all pairs along.
             if matches!(fault, Fault::KillPrimaryCpu | Fault::KillBackupCpu) {

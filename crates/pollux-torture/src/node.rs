@@ -104,14 +104,23 @@ impl Node {
     }
 
     fn start_daemon(&self, cpu: u8) -> Child {
-        let log = File::options().append(true).create(true).open(self.path().join(format!("cpu-{cpu}.log"))).unwrap();
+        let log = File::options()
+            .append(true)
+            .create(true)
+            .open(self.path().join(format!("cpu-{cpu}.log")))
+            .unwrap();
         let Settings { cpus, sick_after_ms, hang_after_ms, reload_after_ms } = self.settings;
         Command::new(&self.program)
             .arg(polluxd::CPU_COMMAND)
             .arg("--run-dir")
             .arg(self.path())
             .args(["--node", "\\TEST", "--cpu", &cpu.to_string(), "--cpus", &cpus.to_string()])
-            .args(["--sick-after-ms", &sick_after_ms.to_string(), "--hang-after-ms", &hang_after_ms.to_string()])
+            .args([
+                "--sick-after-ms",
+                &sick_after_ms.to_string(),
+                "--hang-after-ms",
+                &hang_after_ms.to_string(),
+            ])
             .args(["--reload-after-ms", &reload_after_ms.to_string()])
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -133,7 +142,8 @@ impl Node {
     /// The ends of all logs.
     pub fn logs(&self) -> String {
         let mut text = String::new();
-        let mut paths: Vec<PathBuf> = fs::read_dir(self.path()).unwrap().flatten().map(|entry| entry.path()).collect();
+        let mut paths: Vec<PathBuf> =
+            fs::read_dir(self.path()).unwrap().flatten().map(|entry| entry.path()).collect();
         paths.sort();
         for path in paths {
             let log = path.extension().is_some_and(|extension| extension == "log" || extension == "jsonl");
@@ -193,7 +203,9 @@ impl Node {
         let up = |status: &Status| status.cpus.iter().filter(|cpu| cpu.state == CpuState::Up).count();
         statuses.len() == usize::from(cpus)
             && statuses.iter().all(|status| {
-                up(status) == usize::from(cpus) && status.connected.iter().filter(|cpu| **cpu != status.cpu).count() + 1 == usize::from(cpus)
+                up(status) == usize::from(cpus)
+                    && status.connected.iter().filter(|cpu| **cpu != status.cpu).count() + 1
+                        == usize::from(cpus)
             })
     }
 
@@ -347,17 +359,21 @@ impl Node {
 
     /// Takes the node down and checks that nothing of it is left and nothing of it has panicked.
     pub fn finish(mut self) {
-        for cpu in 0..self.settings.cpus {
-            let _ = self.ask(cpu, &AdminRequest::CpuDown { node: true }, Vec::new());
-        }
-        self.wait_until("all sockets are gone", || (0..self.settings.cpus).all(|cpu| !self.socket(cpu).exists()));
+        let root = self.root().to_owned();
+        wait_until(
+            "no process is left",
+            || format!("{:?}\n{}", cleanup::processes_of(&root), self.logs()),
+            || {
+                // Again for those that came up meanwhile: a CPU may be on its way after a fault.
+                for cpu in 0..self.settings.cpus {
+                    let _ = self.ask(cpu, &AdminRequest::CpuDown { node: true }, Vec::new());
+                }
+                cleanup::processes_of(&root).is_empty()
+            },
+        );
         for daemon in &mut self.daemons {
             daemon.wait().unwrap();
         }
-        let root = self.root().to_owned();
-        wait_until("no process is left", || format!("{:?}", cleanup::processes_of(&root)), || {
-            cleanup::processes_of(&root).is_empty()
-        });
         let daemons = (0..self.settings.cpus).map(|cpu| self.path().join(format!("cpu-{cpu}.log")));
         for log in daemons {
             let text = fs::read_to_string(log).unwrap_or_default();

@@ -61,14 +61,20 @@ impl Requester {
     /// Closes its input, waits for its end, and gives its status, what it said, and its errors.
     pub fn outcome(mut self) -> (ExitStatus, String, String) {
         self.close_input();
-        let status = wait_for(&format!("{} ends", self.what), || self.errors(), || {
-            // Only this child is waited for, so no reference is shared with `explain`.
-            rustix::process::waitid(
-                rustix::process::WaitId::Pid(rustix::process::Pid::from_child(&self.child)),
-                rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOHANG | rustix::process::WaitIdOptions::NOWAIT,
-            )
-            .unwrap()
-        });
+        let status = wait_for(
+            &format!("{} ends", self.what),
+            || self.errors(),
+            || {
+                // Only this child is waited for, so no reference is shared with `explain`.
+                rustix::process::waitid(
+                    rustix::process::WaitId::Pid(rustix::process::Pid::from_child(&self.child)),
+                    rustix::process::WaitIdOptions::EXITED
+                        | rustix::process::WaitIdOptions::NOHANG
+                        | rustix::process::WaitIdOptions::NOWAIT,
+                )
+                .unwrap()
+            },
+        );
         let _ = status;
         let status = self.child.wait().unwrap();
         let said = self.lines.iter().collect::<Vec<_>>().join("\n");

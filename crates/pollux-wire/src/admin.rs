@@ -28,7 +28,13 @@ wire_struct! {
 impl ProgramSpec {
     /// The spec of a process that a daemon did not start.
     pub fn none() -> Self {
-        Self { program: String::new(), arguments: Vec::new(), environment: Vec::new(), directory: String::new(), pair: false }
+        Self {
+            program: String::new(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            directory: String::new(),
+            pair: false,
+        }
     }
 }
 

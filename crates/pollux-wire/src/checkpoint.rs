@@ -5,7 +5,10 @@
 //! is always the primary's state between two turns (S4). A new backup receives the full state as the same records.
 
 use crate::codec::{DecodeError, Reader, Wire, put_prefixed, wire_enum, wire_struct};
-use crate::{CheckpointNumber, ConnectionId, Epoch, FileError, ListenerId, ObjectId, OpenId, Phandle, ProcessName, SyncId};
+use crate::{
+    CheckpointNumber, ConnectionId, Epoch, FileError, ListenerId, ObjectId, OpenId, Phandle, ProcessName,
+    SyncId,
+};
 
 /// Primary to backup: a [`CheckpointNumber`] and records; descriptors in the order of the records that need one.
 pub const CHECKPOINT: u8 = 33;
@@ -279,7 +282,13 @@ mod tests {
             Record::ObjectChanged { object: ObjectId(1), change: b"x" },
             Record::Replied { open: OpenId(4), sync: SyncId(9), error: FileError(0), payload: b"done" },
             Record::Progress { connection: ConnectionId(3), consumed: 1 << 40, output: b"+OK\r\n" },
-            Record::CallStarted { turn: TurnKey::Request { open: OpenId(4), sync: SyncId(10) }, open: OpenId(8), sync: SyncId(1), reply_bytes_max: 9, payload: b"" },
+            Record::CallStarted {
+                turn: TurnKey::Request { open: OpenId(4), sync: SyncId(10) },
+                open: OpenId(8),
+                sync: SyncId(1),
+                reply_bytes_max: 9,
+                payload: b"",
+            },
         ];
         let mut body = Vec::new();
         begin_checkpoint(CheckpointNumber(7), &mut body);

@@ -33,5 +33,7 @@ pub mod system;
 
 pub use codec::{DecodeError, Reader, Wire, decode, encode};
 pub use error::FileError;
-pub use ids::{CheckpointNumber, ConnectionId, CpuNumber, Epoch, ListenerId, ObjectId, OpenId, Phandle, Pin, SyncId};
+pub use ids::{
+    CheckpointNumber, ConnectionId, CpuNumber, Epoch, ListenerId, ObjectId, OpenId, Phandle, Pin, SyncId,
+};
 pub use names::{NameError, NodeName, ProcessName};

@@ -33,7 +33,8 @@ impl Daemon {
     /// The channel that the daemon which started this program has left to it, if one did.
     pub(crate) fn inherited() -> Result<Option<Self>> {
         let Ok(number) = env::var(CONTROL_DESCRIPTOR_VARIABLE) else { return Ok(None) };
-        let number = number.parse().map_err(|_| Error::Misuse("POLLUX_CONTROL_FD is not a descriptor number"))?;
+        let number =
+            number.parse().map_err(|_| Error::Misuse("POLLUX_CONTROL_FD is not a descriptor number"))?;
         let fd = take_inherited(number).context("take over the control descriptor left by the daemon")?;
         Ok(Some(Self::over(fd)))
     }
@@ -53,7 +54,12 @@ impl Daemon {
     }
 
     fn over(fd: OwnedFd) -> Self {
-        Self { channel: Channel::new(fd, CONTROL_BODY_BYTES_MAX), inbox: VecDeque::new(), last_request: 0, lost: false }
+        Self {
+            channel: Channel::new(fd, CONTROL_BODY_BYTES_MAX),
+            inbox: VecDeque::new(),
+            last_request: 0,
+            lost: false,
+        }
     }
 
     /// Says who we are, and waits to hear who we are.
@@ -133,7 +139,8 @@ impl Daemon {
                 return Err(Error::Unknown);
             }
             self.flush()?;
-            let flags = if self.channel.is_blocked() { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+            let flags =
+                if self.channel.is_blocked() { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
             wait_fds(&mut [PollFd::from_borrowed_fd(self.channel.as_fd(), flags)], Some(left))?;
             self.fill()?;
         }
@@ -170,7 +177,8 @@ pub(crate) fn node_directory() -> PathBuf {
 
 /// Waits until one of the descriptors is ready; an interrupted wait counts as over.
 pub(crate) fn wait_fds(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<()> {
-    let timeout = timeout.map(|t| Timespec { tv_sec: t.as_secs() as i64, tv_nsec: i64::from(t.subsec_nanos()) });
+    let timeout =
+        timeout.map(|t| Timespec { tv_sec: t.as_secs() as i64, tv_nsec: i64::from(t.subsec_nanos()) });
     match poll(fds, timeout.as_ref()) {
         Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
         Err(error) => Err(Error::System { what: "wait", source: error.into() }),

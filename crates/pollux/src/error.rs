@@ -11,10 +11,14 @@ use std::io;
 #[non_exhaustive]
 pub enum Error {
     /// The program does not run in a node.
-    #[error("this program was not started in a Pollux node\n  next: start a node with `pollux up`, then the program with `pollux run --name '$NAME' PROGRAM`")]
+    #[error(
+        "this program was not started in a Pollux node\n  next: start a node with `pollux up`, then the program with `pollux run --name '$NAME' PROGRAM`"
+    )]
     NotInNode,
     /// No node can be reached.
-    #[error("no Pollux node answers in {directory}: {reason}\n  next: `pollux up`, or set POLLUX_RUN_DIR and POLLUX_NODE to where the node runs")]
+    #[error(
+        "no Pollux node answers in {directory}: {reason}\n  next: `pollux up`, or set POLLUX_RUN_DIR and POLLUX_NODE to where the node runs"
+    )]
     NoNode {
         /// Where it was looked for.
         directory: String,

@@ -83,7 +83,12 @@ impl Link {
     }
 
     /// Starts a request; its answer is fetched with [`Link::take_answer`].
-    pub(crate) fn start(&mut self, payload: Vec<u8>, reply_bytes_max: u32, descriptor: Option<OwnedFd>) -> Result<SyncId> {
+    pub(crate) fn start(
+        &mut self,
+        payload: Vec<u8>,
+        reply_bytes_max: u32,
+        descriptor: Option<OwnedFd>,
+    ) -> Result<SyncId> {
         let requester = match &mut self.state {
             State::Open(requester) => requester,
             State::Opening => return Err(Error::Misuse("the server has not accepted the open yet")),
@@ -103,7 +108,8 @@ impl Link {
     pub(crate) fn take_up(&mut self, sync: SyncId, payload: Vec<u8>, reply_bytes_max: u32) {
         if let State::Open(requester) = &mut self.state {
             requester.take_up(sync);
-            self.kept.insert(sync, Kept { io: IoType::WriteRead, reply_bytes_max, payload, descriptor: None });
+            self.kept
+                .insert(sync, Kept { io: IoType::WriteRead, reply_bytes_max, payload, descriptor: None });
             requester.handle_impatience();
         }
         self.act();
@@ -278,7 +284,8 @@ impl Link {
                         path::REPLY => {
                             let Ok(reply) = Reply::decode(frame.body) else { break true };
                             if let State::Open(requester) = &mut self.state
-                                && requester.handle_reply(number, reply.sync, reply.error, reply.epoch) == ReplyIs::Wanted
+                                && requester.handle_reply(number, reply.sync, reply.error, reply.epoch)
+                                    == ReplyIs::Wanted
                             {
                                 self.kept.remove(&reply.sync);
                                 let answer = Answer { error: reply.error, payload: reply.payload.to_vec() };
@@ -297,7 +304,13 @@ impl Link {
                                     State::Closed(reply.error)
                                 } else {
                                     let (sync, nowait) = (self.sync_depth, self.nowait_depth);
-                                    State::Open(Requester::new(number, reply.epoch, sync, nowait, self.next_sync))
+                                    State::Open(Requester::new(
+                                        number,
+                                        reply.epoch,
+                                        sync,
+                                        nowait,
+                                        self.next_sync,
+                                    ))
                                 };
                             } else if !reply.error.is_ok()
                                 && let State::Open(requester) = &mut self.state
@@ -356,10 +369,18 @@ impl Link {
         while let Some(command) = requester.poll_command() {
             match command {
                 Command::Send { path: number, sync, again } => {
-                    let (Some(channel), Some(kept)) = (self.paths.get_mut(&number), self.kept.get(&sync)) else { continue };
+                    let (Some(channel), Some(kept)) = (self.paths.get_mut(&number), self.kept.get(&sync))
+                    else {
+                        continue;
+                    };
                     let Kept { io, reply_bytes_max, payload, descriptor } = kept;
-                    let request =
-                        Request { sync, reply_bytes_max: *reply_bytes_max, io: *io, again, payload: payload.as_slice() };
+                    let request = Request {
+                        sync,
+                        reply_bytes_max: *reply_bytes_max,
+                        io: *io,
+                        again,
+                        payload: payload.as_slice(),
+                    };
                     match descriptor.as_ref().map(|fd| fd.try_clone()) {
                         None => channel.queue(path::REQUEST, |out| request.put(out)),
                         Some(Ok(fd)) => channel.queue_with(path::REQUEST, vec![fd], |out| request.put(out)),
@@ -377,8 +398,12 @@ impl Link {
     }
 
     fn flush(&mut self) {
-        let lost: Vec<PathNumber> =
-            self.paths.iter_mut().filter(|(_, c)| c.is_blocked()).filter_map(|(n, c)| c.flush().is_err().then_some(*n)).collect();
+        let lost: Vec<PathNumber> = self
+            .paths
+            .iter_mut()
+            .filter(|(_, c)| c.is_blocked())
+            .filter_map(|(n, c)| c.flush().is_err().then_some(*n))
+            .collect();
         for number in lost {
             // What the other end had still written is read before the path counts as lost.
             self.read(number);

@@ -164,10 +164,17 @@ impl Pair {
         self.handle.engine().counts()
     }
 
-    fn object<R: Default + crate::objects::Object + 'static>(&self, kind: u8, name: &str) -> Result<(ObjectId, Rc<RefCell<R>>)> {
+    fn object<R: Default + crate::objects::Object + 'static>(
+        &self,
+        kind: u8,
+        name: &str,
+    ) -> Result<(ObjectId, Rc<RefCell<R>>)> {
         let mut engine = self.handle.engine();
         let (id, _) = engine.object(kind, name, || Rc::new(RefCell::new(R::default())))?;
-        let raw = engine.objects.typed::<R>(id).ok_or(Error::Misuse("the pair has an object of that name, but of another kind"))?;
+        let raw = engine
+            .objects
+            .typed::<R>(id)
+            .ok_or(Error::Misuse("the pair has an object of that name, but of another kind"))?;
         Ok((id, raw))
     }
 }

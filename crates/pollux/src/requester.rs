@@ -142,13 +142,19 @@ impl Node {
     ) -> Result<Result<(OpenId, OwnedFd), FileError>> {
         let number = daemon.next_request();
         daemon.send(&question(number, name, options, again), Vec::new())?;
-        let wanted = |message: &ToProcess| matches!(message, ToProcess::Opened { request, .. } if *request == number);
+        let wanted =
+            |message: &ToProcess| matches!(message, ToProcess::Opened { request, .. } if *request == number);
         Ok(path_from(daemon.wait_for(wanted)?))
     }
 }
 
 /// The question for a path.
-pub(crate) fn question(request: u32, name: &ProcessName, options: OpenOptions, again: Option<OpenId>) -> ToDaemon {
+pub(crate) fn question(
+    request: u32,
+    name: &ProcessName,
+    options: OpenOptions,
+    again: Option<OpenId>,
+) -> ToDaemon {
     let OpenOptions { sync_depth, nowait_depth } = options;
     let name = name.clone();
     match again {
@@ -158,7 +164,9 @@ pub(crate) fn question(request: u32, name: &ProcessName, options: OpenOptions, a
 }
 
 /// The path in an answer.
-pub(crate) fn path_from((message, descriptors): crate::daemon::Message) -> Result<(OpenId, OwnedFd), FileError> {
+pub(crate) fn path_from(
+    (message, descriptors): crate::daemon::Message,
+) -> Result<(OpenId, OwnedFd), FileError> {
     let ToProcess::Opened { error, open, .. } = message else { return Err(FileError::PATH_DOWN) };
     match descriptors.into_iter().next() {
         Some(path) if error.is_ok() => Ok((open, path)),
@@ -233,7 +241,8 @@ impl Server {
 
     /// Waits for the reply of a request.
     pub fn finish(&mut self, ticket: Ticket) -> Result<Answer> {
-        self.finish_within(ticket, None).map(|answer| answer.expect("without a limit the wait ends with an answer"))
+        self.finish_within(ticket, None)
+            .map(|answer| answer.expect("without a limit the wait ends with an answer"))
     }
 
     /// Waits for the reply at most so long; `None` when the time is over, then the request is cancelled (error 40 of

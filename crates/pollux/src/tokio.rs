@@ -30,8 +30,16 @@ const WAITING_MAX: usize = 1024;
 
 /// A question to the thread that speaks with the daemon.
 enum Ask {
-    Open { name: ProcessName, options: OpenOptions, answer: oneshot::Sender<Result<Link>> },
-    Path { name: ProcessName, link: (pollux_wire::OpenId, OpenOptions), answer: oneshot::Sender<Result<OwnedFd, FileError>> },
+    Open {
+        name: ProcessName,
+        options: OpenOptions,
+        answer: oneshot::Sender<Result<Link>>,
+    },
+    Path {
+        name: ProcessName,
+        link: (pollux_wire::OpenId, OpenOptions),
+        answer: oneshot::Sender<Result<OwnedFd, FileError>>,
+    },
 }
 
 /// This process's place in a node, as a requester.
@@ -55,7 +63,9 @@ impl Node {
                 let _ = connected.send(Ok(()));
                 while let Some(ask) = questions.blocking_recv() {
                     match ask {
-                        Ask::Open { name, options, answer } => drop(answer.send(node.open_link(&name, options))),
+                        Ask::Open { name, options, answer } => {
+                            drop(answer.send(node.open_link(&name, options)))
+                        }
                         Ask::Path { name, link: (open, options), answer } => {
                             let path = node.ask_open(&name, options, Some(open));
                             let path = path.unwrap_or(Err(FileError::PATH_DOWN)).map(|(_, path)| path);
@@ -158,7 +168,12 @@ async fn drive(
     }
 }
 
-async fn fetch_path(link: &mut Link, name: &ProcessName, options: OpenOptions, asks: &mpsc::UnboundedSender<Ask>) {
+async fn fetch_path(
+    link: &mut Link,
+    name: &ProcessName,
+    options: OpenOptions,
+    asks: &mpsc::UnboundedSender<Ask>,
+) {
     let (answer, path) = oneshot::channel();
     let ask = Ask::Path { name: name.clone(), link: (link.open_id(), options), answer };
     let path = match asks.send(ask) {

@@ -90,7 +90,8 @@ impl Daemon {
         // Every takeover leaves one event, also that of a primary that did not live to report it.
         if let Some(epoch) = process.unreported_takeover {
             let subject = (process.name.as_ref(), Some(phandle));
-            let cause = format!("the primary was gone; the new one ended before it could report more ({})", end.text);
+            let cause =
+                format!("the primary was gone; the new one ended before it could report more ({})", end.text);
             self.report(EventKind::Takeover, subject, (Epoch(epoch.0.saturating_sub(1)), epoch), cause);
         }
         let why = format!("the program did not join the node: {}", end.text);

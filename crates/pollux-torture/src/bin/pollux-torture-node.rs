@@ -18,10 +18,13 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
-        ("__kv", _) => pollux_kv::server::main(std::iter::once("pollux-kv".into()).chain(rest.iter().cloned())),
+        ("__kv", _) => {
+            pollux_kv::server::main(std::iter::once("pollux-kv".into()).chain(rest.iter().cloned()))
+        }
         (cleanup::GUARD_COMMAND, [root]) => cleanup::guard_main(Path::new(root)),
         _ => {
-            let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+            let words: Vec<String> =
+                arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             programs::run(&words).unwrap_or_else(usage)
         }

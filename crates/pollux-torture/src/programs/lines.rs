@@ -36,7 +36,8 @@ pub fn serve(address: &str) -> Result<()> {
                     if bytes.len() < HEADER_BYTES {
                         break;
                     }
-                    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+                    let word =
+                        |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
                     let (length, answer) = (word(0), word(4) as usize);
                     let total = HEADER_BYTES + if length == QUIT { 0 } else { length as usize };
                     if bytes.len() < total {
@@ -112,7 +113,13 @@ impl Client {
     }
 
     /// Sends a message in pieces; `between` is called after each with the number of bytes of the body sent so far.
-    pub fn send_slowly(&mut self, body: &[u8], piece: usize, answer: usize, mut between: impl FnMut(usize)) -> io::Result<()> {
+    pub fn send_slowly(
+        &mut self,
+        body: &[u8],
+        piece: usize,
+        answer: usize,
+        mut between: impl FnMut(usize),
+    ) -> io::Result<()> {
         let head = [(body.len() as u32).to_le_bytes(), (answer as u32).to_le_bytes()].concat();
         self.stream.write_all(&head)?;
         self.sum = hash(self.sum, &head);
@@ -139,13 +146,18 @@ impl Client {
         let mut head = [0; 16];
         self.stream.read_exact(&mut head)?;
         let word = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().expect("eight bytes"));
-        assert_eq!((word(0), word(8)), (count, sum), "count and hash of answer {count}: bytes were lost, doubled or reordered");
+        assert_eq!(
+            (word(0), word(8)),
+            (count, sum),
+            "count and hash of answer {count}: bytes were lost, doubled or reordered"
+        );
         let mut read = 0;
         let mut buffer = vec![0; answer.min(piece)];
         while read < answer {
             let size = (answer - read).min(piece);
             self.stream.read_exact(&mut buffer[..size])?;
-            let wrong = buffer[..size].iter().enumerate().position(|(at, byte)| *byte != pattern(count, read + at));
+            let wrong =
+                buffer[..size].iter().enumerate().position(|(at, byte)| *byte != pattern(count, read + at));
             assert_eq!(wrong.map(|at| read + at), None, "the first wrong byte of answer {count}");
             read += size;
             between();

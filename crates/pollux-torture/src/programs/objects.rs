@@ -59,7 +59,10 @@ impl StateMachine for Pages {
             let bytes = &command[6..];
             let content = self.0.entry(page).or_insert_with(|| vec![0; PAGE_BYTES]);
             // A change, not an overwrite: applied twice or to another state it shows.
-            content[at..at + bytes.len()].iter_mut().zip(bytes).for_each(|(old, new)| *old = old.wrapping_mul(3) ^ new);
+            content[at..at + bytes.len()]
+                .iter_mut()
+                .zip(bytes)
+                .for_each(|(old, new)| *old = old.wrapping_mul(3) ^ new);
         }
         self.0.len()
     }
@@ -124,7 +127,11 @@ impl Contents {
         let of = |entries: &BTreeMap<u64, Vec<u8>>| {
             entries.iter().fold(HASH_START, |sum, (key, value)| hash(hash(sum, &key.to_le_bytes()), value))
         };
-        let pages = self.pages.0.iter().fold(HASH_START, |sum, (page, content)| hash(hash(sum, &page.to_le_bytes()), content));
+        let pages = self
+            .pages
+            .0
+            .iter()
+            .fold(HASH_START, |sum, (page, content)| hash(hash(sum, &page.to_le_bytes()), content));
         format!(
             "operations {} map {} {:x} cell {:?} log {} {} {:x} pages {} {pages:x}",
             self.operations,
@@ -225,7 +232,11 @@ pub fn change(name: &str, seed: u64, times: u64) -> Result<()> {
         let last = done >= times && enough.load(Ordering::SeqCst);
         if last || done % 1000 == 0 {
             let theirs = server.request(b"digest")?;
-            assert_eq!(String::from_utf8_lossy(&theirs), model.digest(), "after {done} operations of seed {seed}");
+            assert_eq!(
+                String::from_utf8_lossy(&theirs),
+                model.digest(),
+                "after {done} operations of seed {seed}"
+            );
         }
         if last {
             println!("{done} changes, {}", model.digest());

@@ -17,7 +17,8 @@ fn torture(seed: u64, requesters: &[&[&str]]) {
     let mut all = 0;
     for requester in running {
         let said = requester.finish();
-        let total: u64 = said.lines().last().and_then(|line| line.split(' ').nth(1)).unwrap().parse().unwrap();
+        let total: u64 =
+            said.lines().last().and_then(|line| line.split(' ').nth(1)).unwrap().parse().unwrap();
         assert!(total >= 20_000, "{said}");
         all += total;
     }
@@ -46,8 +47,11 @@ fn sixteen_requests_at_a_time_through_all_faults() {
 #[test]
 fn eight_requesters_through_all_faults() {
     let keys: Vec<String> = (0..8).map(|n| format!("k{n}")).collect();
-    let words: Vec<Vec<&str>> =
-        keys.iter().enumerate().map(|(n, key)| vec!["count", "$COUNT", key, "20000", if n % 2 == 0 { "1" } else { "16" }]).collect();
+    let words: Vec<Vec<&str>> = keys
+        .iter()
+        .enumerate()
+        .map(|(n, key)| vec!["count", "$COUNT", key, "20000", if n % 2 == 0 { "1" } else { "16" }])
+        .collect();
     let words: Vec<&[&str]> = words.iter().map(Vec::as_slice).collect();
     torture(3, &words);
 }

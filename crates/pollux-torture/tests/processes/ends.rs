@@ -112,8 +112,10 @@ fn the_loss_of_both_halves_is_told() {
     // A stopped process must not be found hung before it is killed.
     let node = node_with(Settings { hang_after_ms: 5000, ..Settings::default() });
     node.run_pair("$LOST", &["counter"]);
-    let mut requesters =
-        [node.requester(&["count", "$LOST", "a", "1", "1"]), node.requester(&["count", "$LOST", "b", "1", "16"])];
+    let mut requesters = [
+        node.requester(&["count", "$LOST", "a", "1", "1"]),
+        node.requester(&["count", "$LOST", "b", "1", "16"]),
+    ];
     let mut tokio = node.requester(&["count-tokio", "$LOST", "4", "1"]);
     for requester in &mut requesters {
         requester.line();

@@ -29,7 +29,8 @@ fn garbage_to_a_daemon_hurts_nobody() {
             0 => garbage.splice(..garbage.len().min(4), [0xff; 4]).for_each(drop),
             // A frame of a right kind with a wrong body.
             1 => {
-                let kind = if round % 3 == 0 { pollux_wire::admin::ADMIN } else { pollux_wire::control::CONTROL };
+                let kind =
+                    if round % 3 == 0 { pollux_wire::admin::ADMIN } else { pollux_wire::control::CONTROL };
                 let mut framed = (garbage.len() as u32).to_le_bytes().to_vec();
                 framed.extend([kind, 0, 0, 0]);
                 framed.append(&mut garbage);
@@ -70,7 +71,8 @@ fn is_closed(fd: OwnedFd) -> bool {
 
 fn request(sync: u64, payload: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
-    Request { sync: SyncId(sync), reply_bytes_max: 1 << 21, io: IoType::WriteRead, again: false, payload }.put(&mut body);
+    Request { sync: SyncId(sync), reply_bytes_max: 1 << 21, io: IoType::WriteRead, again: false, payload }
+        .put(&mut body);
     body
 }
 
@@ -83,8 +85,14 @@ fn wild_frames_on_a_path_end_that_path_only() {
     requester.line();
     let mut visitor = Visitor::attach(&node, 1);
     // Frames that cannot be understood.
-    let wrong: [(u8, Vec<u8>); 6] =
-        [(250, vec![1, 2, 3]), (path::REQUEST, vec![1]), (path::REPLY, vec![0; 40]), (path::TAKEOVER, vec![0; 8]), (path::CANCEL, vec![]), (0, vec![])];
+    let wrong: [(u8, Vec<u8>); 6] = [
+        (250, vec![1, 2, 3]),
+        (path::REQUEST, vec![1]),
+        (path::REPLY, vec![0; 40]),
+        (path::TAKEOVER, vec![0; 8]),
+        (path::CANCEL, vec![]),
+        (0, vec![]),
+    ];
     for (kind, body) in wrong {
         let mut channel = Channel::new(visitor.open("$GOOD", 4).unwrap(), PATH_BODY_BYTES_MAX);
         channel.queue(kind, |out| out.extend_from_slice(&body));
@@ -96,7 +104,12 @@ fn wild_frames_on_a_path_end_that_path_only() {
     let _ = (&stream).write_all(&[0xff; 64]);
     assert!(is_closed(stream.into()));
     // Frames that can be understood, but make no sense: sync ids out of any order, repeated, cancelled, too many.
-    for syncs in [vec![u64::MAX, 1, u64::MAX, 5, 5, 0], vec![u64::MAX - 1, u64::MAX], vec![0, 0, 0], (1..500).rev().collect()] {
+    for syncs in [
+        vec![u64::MAX, 1, u64::MAX, 5, 5, 0],
+        vec![u64::MAX - 1, u64::MAX],
+        vec![0, 0, 0],
+        (1..500).rev().collect(),
+    ] {
         let mut channel = Channel::new(visitor.open("$GOOD", 4).unwrap(), PATH_BODY_BYTES_MAX);
         for sync in syncs {
             channel.queue(path::REQUEST, |out| out.extend(request(sync, b"wild")));
@@ -108,7 +121,12 @@ fn wild_frames_on_a_path_end_that_path_only() {
         let _ = channel.flush();
         assert!(is_closed(channel.into_fd()));
     }
-    assert_eq!(node.wait_whole("$GOOD"), record, "nothing has happened to the pair:\n{}", node.log_of("$GOOD"));
+    assert_eq!(
+        node.wait_whole("$GOOD"),
+        record,
+        "nothing has happened to the pair:\n{}",
+        node.log_of("$GOOD")
+    );
     requester.finish();
     node.finish();
 }
@@ -143,7 +161,11 @@ fn a_requester_that_never_reads_waits_alone() {
 fn descriptors(node: &Node) -> Vec<usize> {
     let record = node.wait_whole("$GOOD");
     let halves = [record.primary, record.backup.unwrap()].map(|half| node.process(half).unwrap().pid);
-    halves.into_iter().chain([0, 1].map(|cpu| node.daemon_pid(cpu))).map(|pid| descriptors_of(pid).unwrap()).collect()
+    halves
+        .into_iter()
+        .chain([0, 1].map(|cpu| node.daemon_pid(cpu)))
+        .map(|pid| descriptors_of(pid).unwrap())
+        .collect()
 }
 
 /// A server that is opened often enough would run out of descriptors.

@@ -48,7 +48,8 @@ fn redis_benchmark_does_not_notice_kills() {
             let epoch = node.wait_whole("$KV").epoch;
             let deadline = std::time::Instant::now() + std::time::Duration::from_millis(300);
             node.wait_until("the next kill is due", || {
-                std::time::Instant::now() >= deadline || node.record("$KV").is_none_or(|record| record.epoch != epoch)
+                std::time::Instant::now() >= deadline
+                    || node.record("$KV").is_none_or(|record| record.epoch != epoch)
             });
         }
         kills
@@ -58,7 +59,9 @@ fn redis_benchmark_does_not_notice_kills() {
     println!("{kills} kills");
     assert!(status.success(), "{status}\n{said}\n{errors}\n{}", node.logs());
     for text in [&said, &errors] {
-        let wrong = text.lines().find(|line| line.contains("Error") || line.contains("error") || line.contains("ERR"));
+        let wrong = text
+            .lines()
+            .find(|line| line.contains("Error") || line.contains("error") || line.contains("ERR"));
         assert_eq!(wrong, None, "{said}\n{errors}");
     }
     // 100,000 is a multiple of the pipeline's 8, so exactly so many are sent.

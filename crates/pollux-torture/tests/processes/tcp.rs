@@ -12,7 +12,9 @@ fn serve(node: &Node) -> u16 {
 }
 
 fn expect_no_connection(node: &Node) {
-    node.wait_until("no connection is left in the pair", || node.request("$LINES", "connections").trim() == "0 0");
+    node.wait_until("no connection is left in the pair", || {
+        node.request("$LINES", "connections").trim() == "0 0"
+    });
 }
 
 /// A client would see a reset, or a byte lost, doubled or in the wrong place.
@@ -30,7 +32,9 @@ fn twenty_connections_go_on_through_all_faults() {
                 scope.spawn(move || converse(port, seed + number, enough, ready))
             })
             .collect();
-        node.wait_until("all clients were answered", || ready.load(Ordering::SeqCst) == 20 || clients.iter().any(|c| c.is_finished()));
+        node.wait_until("all clients were answered", || {
+            ready.load(Ordering::SeqCst) == 20 || clients.iter().any(|c| c.is_finished())
+        });
         let counts = Counts { primary: 20, backup: 5, cpu: 3, stop: 2, switch: 6 };
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             Faults::plan(seed, &["$LINES"], counts).inflict(&node, &[]);
@@ -143,7 +147,13 @@ fn connections_made_while_the_primary_dies_are_served() {
                     })
                 })
                 .collect();
-            let fault = [Fault::KillPrimary, Fault::KillPrimary, Fault::Switch, Fault::KillPrimaryCpu, Fault::StopPrimary][round % 5];
+            let fault = [
+                Fault::KillPrimary,
+                Fault::KillPrimary,
+                Fault::Switch,
+                Fault::KillPrimaryCpu,
+                Fault::StopPrimary,
+            ][round % 5];
             faults::inflict(&node, "$LINES", fault);
             clients.into_iter().for_each(|client| client.join().unwrap());
         });
@@ -164,7 +174,9 @@ fn half_closed_connections_get_all_answers() {
         }
         client.finish_sending().unwrap();
         for answer in 0..4 {
-            if answer == 2 && let Some(fault) = fault {
+            if answer == 2
+                && let Some(fault) = fault
+            {
                 faults::inflict(&node, "$LINES", fault);
             }
             client.receive().unwrap();
@@ -189,7 +201,9 @@ fn a_close_by_the_server_delivers_all_bytes() {
         client
             .receive_slowly(64 * 1024, || {
                 pieces += 1;
-                if pieces == 10 && let Some(fault) = fault {
+                if pieces == 10
+                    && let Some(fault) = fault
+                {
                     faults::inflict(&node, "$LINES", fault);
                 }
             })

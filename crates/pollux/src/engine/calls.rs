@@ -43,7 +43,10 @@ impl Engine {
                         Some(Err(error)) => return Err(Error::File(error)),
                         Some(Ok(())) => {
                             let next_sync = SyncId(1);
-                            self.record(&Record::CallOpened { open, server: server.clone(), next_sync }, None);
+                            self.record(
+                                &Record::CallOpened { open, server: server.clone(), next_sync },
+                                None,
+                            );
                             self.links.insert(open, link);
                             return Ok(open);
                         }
@@ -65,7 +68,8 @@ impl Engine {
         self.turn.calls += 1;
         self.turn.has_calls = true;
         // Made already by the primary that handled this turn before us?
-        let made = self.replica.calls_of(&turn).nth(ordinal).map(|call| (call.open, call.sync, call.answer.clone()));
+        let made =
+            self.replica.calls_of(&turn).nth(ordinal).map(|call| (call.open, call.sync, call.answer.clone()));
         match made {
             Some((_, _, Some((error, payload)))) => return Ok(Answer { error, payload }),
             Some((open, sync, None)) => return self.wait_for_answer(open, sync),
@@ -99,7 +103,8 @@ impl Engine {
             let Some(link) = self.links.get_mut(&open) else { return Err(Error::File(FileError::NOT_OPEN)) };
             link.pump();
             if let Some(answer) = link.take_answer(sync) {
-                let record = Record::CallAnswered { open, sync, error: answer.error, payload: &answer.payload };
+                let record =
+                    Record::CallAnswered { open, sync, error: answer.error, payload: &answer.payload };
                 self.replica.apply(&record).expect("a primary's own records fit its replica");
                 if self.pair.checkpoints() {
                     self.batch.put_before_turn(&record);
@@ -130,7 +135,9 @@ impl Engine {
     }
 
     fn fetch_path(&mut self, open: OpenId) -> Result<()> {
-        let Some(server) = self.replica.call_opens.get(&open).map(|open| open.server.clone()) else { return Ok(()) };
+        let Some(server) = self.replica.call_opens.get(&open).map(|open| open.server.clone()) else {
+            return Ok(());
+        };
         let path = self.ask_for_path(&server, Some(open))?;
         let Some(link) = self.links.get_mut(&open) else { return Ok(()) };
         match path {
@@ -145,10 +152,15 @@ impl Engine {
         Ok(())
     }
 
-    fn ask_for_path(&mut self, server: &ProcessName, again: Option<OpenId>) -> Result<Result<(OpenId, std::os::fd::OwnedFd), FileError>> {
+    fn ask_for_path(
+        &mut self,
+        server: &ProcessName,
+        again: Option<OpenId>,
+    ) -> Result<Result<(OpenId, std::os::fd::OwnedFd), FileError>> {
         let number = self.daemon.next_request();
         self.daemon.send(&question(number, server, CALL_OPTIONS, again), Vec::new())?;
-        let wanted = |message: &ToProcess| matches!(message, ToProcess::Opened { request, .. } if *request == number);
+        let wanted =
+            |message: &ToProcess| matches!(message, ToProcess::Opened { request, .. } if *request == number);
         Ok(path_from(self.daemon.wait_for(wanted)?))
     }
 
@@ -163,7 +175,8 @@ impl Engine {
         for (open, call_open) in &self.replica.call_opens {
             let first = self.replica.calls.iter().filter(|call| call.open == *open && call.answer.is_none());
             let next = first.clone().map(|call| call.sync).min().unwrap_or(call_open.next_sync);
-            let mut link = Link::without_path(*open, CALL_OPTIONS.sync_depth, CALL_OPTIONS.nowait_depth, next);
+            let mut link =
+                Link::without_path(*open, CALL_OPTIONS.sync_depth, CALL_OPTIONS.nowait_depth, next);
             for call in first {
                 link.take_up(call.sync, call.payload.clone(), call.reply_bytes_max);
             }

@@ -174,7 +174,8 @@ impl Engine {
     }
 
     fn send_completed(&mut self) {
-        let Batch { records, descriptors, outputs, turn_records_at, turn_descriptors_at, turn_outputs_at } = &mut self.batch;
+        let Batch { records, descriptors, outputs, turn_records_at, turn_descriptors_at, turn_outputs_at } =
+            &mut self.batch;
         if *turn_records_at > 0 {
             if self.pair.checkpoints()
                 && let Some(partner) = &mut self.partner
@@ -187,7 +188,11 @@ impl Engine {
                 });
                 self.number = number;
                 let handled = self.pair.handle(PairEvent::Sent { number });
-                assert_eq!(handled, pollux_core::pair::Handled::Acted, "a checkpoint is made only where one is expected");
+                assert_eq!(
+                    handled,
+                    pollux_core::pair::Handled::Acted,
+                    "a checkpoint is made only where one is expected"
+                );
             } else {
                 descriptors.drain(..*turn_descriptors_at);
             }
@@ -234,7 +239,9 @@ impl Engine {
             Output::OpenReply { open, error, label } => {
                 self.queue_on_path(open, path::OPEN_REPLY, |out| OpenReply { error, label, epoch }.put(out));
             }
-            Output::Connection { connection, made, taken } => self.release_connection(connection, made, taken),
+            Output::Connection { connection, made, taken } => {
+                self.release_connection(connection, made, taken)
+            }
             Output::Close(fd) => {
                 let _ = rustix::net::shutdown(&fd, rustix::net::Shutdown::Both);
             }
@@ -334,10 +341,14 @@ impl Engine {
 
     /// Applies a record of the primary.
     fn apply(&mut self, record: &Record<'_>, descriptors: &mut impl Iterator<Item = OwnedFd>) -> Result<()> {
-        let misfit = |misfit: pollux_core::replica::Misfit| Error::Refused(format!("a checkpoint does not fit: {}", misfit.0));
+        let misfit = |misfit: pollux_core::replica::Misfit| {
+            Error::Refused(format!("a checkpoint does not fit: {}", misfit.0))
+        };
         let missing = || Error::Refused("a checkpoint lacks a descriptor".to_owned());
         match record {
-            Record::ObjectCreated { object, kind, name } => self.objects.create(*object, *kind, name).map_err(misfit)?,
+            Record::ObjectCreated { object, kind, name } => {
+                self.objects.create(*object, *kind, name).map_err(misfit)?
+            }
             Record::ObjectChanged { object, change } => {
                 let slot = self.objects.get(*object).ok_or_else(missing)?;
                 slot.object.apply(change).map_err(misfit)?;

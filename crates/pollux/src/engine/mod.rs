@@ -370,7 +370,9 @@ impl Engine {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if self.state_to_send.is_some() && !self.partner.as_ref().is_some_and(|partner| partner.writing || partner.closed) {
+        if self.state_to_send.is_some()
+            && !self.partner.as_ref().is_some_and(|partner| partner.writing || partner.closed)
+        {
             return Some(Duration::ZERO);
         }
         let mut next = self.next_housekeeping_ns;
@@ -448,7 +450,9 @@ impl Engine {
 
     fn handle_message(&mut self, (message, descriptors): Message) -> Result<()> {
         match message {
-            ToProcess::NewPath { open, opener, again } => self.handle_new_path(open, opener, again, descriptors),
+            ToProcess::NewPath { open, opener, again } => {
+                self.handle_new_path(open, opener, again, descriptors)
+            }
             ToProcess::Recorded { request, outcome } => self.handle_recorded(request, outcome),
             ToProcess::BackupStarted { backup: Some(backup), .. } => {
                 self.meet(backup, descriptors)?;
@@ -505,7 +509,9 @@ impl Engine {
     /// Gets to know the other half by its channel, its life page and its pidfd.
     fn meet(&mut self, phandle: Phandle, descriptors: Vec<OwnedFd>) -> Result<()> {
         let mut descriptors = descriptors.into_iter();
-        let (Some(channel), Some(page), Some(pidfd)) = (descriptors.next(), descriptors.next(), descriptors.next()) else {
+        let (Some(channel), Some(page), Some(pidfd)) =
+            (descriptors.next(), descriptors.next(), descriptors.next())
+        else {
             return Err(Error::Refused("the daemon named another half without its descriptors".to_owned()));
         };
         let watch = Arc::new(LifeWatch::open(page).context("open the other half's life page")?);
@@ -553,10 +559,14 @@ impl Engine {
                     self.daemon.send(&ToDaemon::StartBackup { request, cpu: None }, Vec::new())?;
                 }
                 Command::SendState { .. } => self.begin_state()?,
-                Command::TellInStep { number } => self.tell_partner(checkpoint::IN_STEP, |out| number.put(out)),
+                Command::TellInStep { number } => {
+                    self.tell_partner(checkpoint::IN_STEP, |out| number.put(out))
+                }
                 Command::Record(change) => self.ask_for_change(change)?,
                 Command::RecordLater(change) => self.change_later = Some(change),
-                Command::TellOnRecord { epoch } => self.tell_partner(checkpoint::ON_RECORD, |out| epoch.put(out)),
+                Command::TellOnRecord { epoch } => {
+                    self.tell_partner(checkpoint::ON_RECORD, |out| epoch.put(out))
+                }
                 Command::KillPartner => self.kill_partner()?,
                 Command::DropPartner => self.drop_partner(),
                 Command::Quiesce => self.quiesce(),
@@ -601,7 +611,10 @@ impl Engine {
 
     fn kill_partner(&mut self) -> Result<()> {
         let Some(partner) = &self.partner else { return Ok(()) };
-        eprintln!("pollux: {}: the other half ({}) does not acknowledge; it is killed", self.name, partner.phandle);
+        eprintln!(
+            "pollux: {}: the other half ({}) does not acknowledge; it is killed",
+            self.name, partner.phandle
+        );
         pollux_os::signal(&partner.pidfd, Signal::KILL).context("kill the other half")
     }
 
@@ -656,7 +669,12 @@ impl Engine {
     }
 
     fn tell_when_drained(&mut self) -> Result<()> {
-        if self.quiescing && self.in_hand == 0 && self.batch.is_empty() && self.outputs.is_empty() && !self.awaiting() {
+        if self.quiescing
+            && self.in_hand == 0
+            && self.batch.is_empty()
+            && self.outputs.is_empty()
+            && !self.awaiting()
+        {
             self.pair_event(PairEvent::Drained)?;
             self.run_commands()?;
         }
@@ -675,7 +693,9 @@ impl Engine {
         {
             partner.writing = !partner.writing;
             let interest = if partner.writing { Interest::READ_WRITE } else { Interest::READ };
-            self.poller.modify(partner.channel.as_fd(), TOKEN_PARTNER, interest).context("watch the pair channel")?;
+            self.poller
+                .modify(partner.channel.as_fd(), TOKEN_PARTNER, interest)
+                .context("watch the pair channel")?;
         }
         if self.daemon.is_blocked() {
             self.daemon.flush()?;

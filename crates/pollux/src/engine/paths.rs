@@ -43,14 +43,27 @@ impl Path {
 
 /// A frame of a requester, taken out of the channel before it is acted upon.
 enum Incoming {
-    Request { sync: SyncId, io: path::IoType, reply_bytes_max: u32, again: bool, payload: Vec<u8>, descriptor: Option<OwnedFd> },
+    Request {
+        sync: SyncId,
+        io: path::IoType,
+        reply_bytes_max: u32,
+        again: bool,
+        payload: Vec<u8>,
+        descriptor: Option<OwnedFd>,
+    },
     Cancel(SyncId),
     Close,
 }
 
 impl Engine {
     /// Somebody opens this pair, or an opener whose paths are all lost comes back.
-    pub(super) fn handle_new_path(&mut self, open: OpenId, opener: Opener, again: bool, fds: Vec<OwnedFd>) -> Result<()> {
+    pub(super) fn handle_new_path(
+        &mut self,
+        open: OpenId,
+        opener: Opener,
+        again: bool,
+        fds: Vec<OwnedFd>,
+    ) -> Result<()> {
         let Some(fd) = fds.into_iter().next() else { return Ok(()) };
         if !self.pair.is_primary() {
             // The path ends with its descriptor, and the requester asks who is primary today.
@@ -61,7 +74,9 @@ impl Engine {
         let refusal = match (again, known) {
             (true, None) => Some(FileError::WRONG_ID),
             (true, Some(known)) if !same_opener(known, &opener) => Some(FileError::WRONG_ID),
-            (false, _) if self.replica.opens.len() >= OPENERS_PER_SERVER_MAX => Some(FileError::NO_MORE_OPENS),
+            (false, _) if self.replica.opens.len() >= OPENERS_PER_SERVER_MAX => {
+                Some(FileError::NO_MORE_OPENS)
+            }
             (false, Some(_)) => Some(FileError::EXISTS),
             _ => None,
         };
@@ -204,7 +219,9 @@ impl Engine {
         let crashes = self.replica.crashes_of(&key);
         self.begin_turn(key);
         if crashes >= CRASHES_MAX {
-            self.report_quarantined(&format!("request {sync} of open {open} killed its server {crashes} times"))?;
+            self.report_quarantined(&format!(
+                "request {sync} of open {open} killed its server {crashes} times"
+            ))?;
             self.save_reply(open, sync, FileError::ILLEGAL_REQUEST, Vec::new());
             return Ok(false);
         }
@@ -340,8 +357,12 @@ impl Engine {
 
     /// Looks at all paths that have not ended.
     pub(super) fn watch_paths(&mut self) -> Result<()> {
-        for (open, path) in self.paths.iter_mut().filter(|(_, path)| !path.watched && path.lost_at_ns.is_none()) {
-            self.poller.add(path.channel.as_fd(), TOKEN_PATH | open.0, Interest::READ).context("watch a path")?;
+        for (open, path) in
+            self.paths.iter_mut().filter(|(_, path)| !path.watched && path.lost_at_ns.is_none())
+        {
+            self.poller
+                .add(path.channel.as_fd(), TOKEN_PATH | open.0, Interest::READ)
+                .context("watch a path")?;
             (path.watched, path.writing) = (true, false);
         }
         Ok(())

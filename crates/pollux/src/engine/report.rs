@@ -69,7 +69,9 @@ impl Engine {
     }
 
     pub(super) fn report_handover(&mut self, now: u64) -> Result<()> {
-        let due = |handover: &mut Handover| handover.spoken.as_ref().is_some_and(|s| now >= s.at_ns + COUNT_RESENT_NS);
+        let due = |handover: &mut Handover| {
+            handover.spoken.as_ref().is_some_and(|s| now >= s.at_ns + COUNT_RESENT_NS)
+        };
         let Some(handover) = self.handover.take_if(due) else { return Ok(()) };
         let Some(spoken) = handover.spoken else { return Ok(()) };
         let since = |from: u64, to: u64| to.saturating_sub(from) / 1000;
@@ -96,7 +98,13 @@ impl Engine {
         self.report(EventKind::BackupRemoved, cause, Epoch(epoch.0 - 1), epoch, None)
     }
 
-    pub(super) fn report_backup_failed(&mut self, error: u16, detail: u16, why: &str, waits: bool) -> Result<()> {
+    pub(super) fn report_backup_failed(
+        &mut self,
+        error: u16,
+        detail: u16,
+        why: &str,
+        waits: bool,
+    ) -> Result<()> {
         if waits {
             // Known to everybody who looks at the CPUs; it is tried again when one comes up.
             return Ok(());

@@ -140,7 +140,8 @@ impl Engine {
                 self.acceptors.insert(*open, ListenerId(state.label.unsigned_abs().into()));
             }
         }
-        let idle: Vec<ListenerId> = self.listeners.keys().copied().filter(|id| !self.acceptor_of(*id)).collect();
+        let idle: Vec<ListenerId> =
+            self.listeners.keys().copied().filter(|id| !self.acceptor_of(*id)).collect();
         for listener in idle {
             self.start_acceptor(listener)?;
         }
@@ -156,7 +157,8 @@ impl Engine {
         let Some(socket) = self.listeners.get(&listener) else { return Ok(()) };
         let socket = socket.try_clone().context("duplicate a listener")?;
         let (ours, theirs) = socket_pair().context("make the acceptor's path")?;
-        let open = OpenId(1 << 55 | u64::from(self.me.incarnation) << 32 | u64::from(self.daemon.next_request()));
+        let open =
+            OpenId(1 << 55 | u64::from(self.me.incarnation) << 32 | u64::from(self.daemon.next_request()));
         let opener = Opener {
             phandle: self.me,
             name: None,
@@ -165,7 +167,9 @@ impl Engine {
             nowait_depth: ACCEPTED_AHEAD_MAX,
         };
         let channel = Channel::new(ours, PATH_BODY_BYTES_MAX);
-        self.poller.add(channel.as_fd(), TOKEN_PATH | open.0, Interest::READ).context("watch the acceptor")?;
+        self.poller
+            .add(channel.as_fd(), TOKEN_PATH | open.0, Interest::READ)
+            .context("watch the acceptor")?;
         self.paths.insert(open, super::paths::Path::watched(channel));
         if self.pair.checkpoints() {
             self.give_standby(open, opener)?;
@@ -182,9 +186,20 @@ impl Engine {
     }
 
     /// An acceptor hands over a connection: from here on it is the pair's.
-    pub(super) fn accept(&mut self, open: OpenId, sync: SyncId, listener: ListenerId, peer: &str, fd: OwnedFd) -> ConnectionId {
-        let connection = ConnectionId(u64::from(self.me.incarnation) << 32 | u64::from(self.daemon.next_request()));
-        self.record(&Record::Connected { connection, listener, peer, consumed: 0, written: 0 }, Some(fd.as_fd()));
+    pub(super) fn accept(
+        &mut self,
+        open: OpenId,
+        sync: SyncId,
+        listener: ListenerId,
+        peer: &str,
+        fd: OwnedFd,
+    ) -> ConnectionId {
+        let connection =
+            ConnectionId(u64::from(self.me.incarnation) << 32 | u64::from(self.daemon.next_request()));
+        self.record(
+            &Record::Connected { connection, listener, peer, consumed: 0, written: 0 },
+            Some(fd.as_fd()),
+        );
         self.sockets.insert(connection, Socket::held(fd));
         self.watch_socket(connection);
         self.save_reply(open, sync, FileError::OK, Vec::new());
@@ -200,7 +215,9 @@ impl Engine {
             let _ = pollux_os::set_peek_offset(&socket.fd, Some(0));
         }
         // Edge-triggered: peeked bytes stay in the socket and would wake a level-triggered wait for ever.
-        if let Err(error) = self.poller.add(&socket.fd, TOKEN_CONNECTION | connection.0, Interest::EDGE_READ_WRITE) {
+        if let Err(error) =
+            self.poller.add(&socket.fd, TOKEN_CONNECTION | connection.0, Interest::EDGE_READ_WRITE)
+        {
             eprintln!("pollux: {}: a connection cannot be watched: {error}", self.name);
             self.ready.push_back(Ready::Disconnected(connection));
         }
@@ -277,7 +294,8 @@ impl Engine {
 
     /// Begins the turn of a connection's input.
     pub(super) fn begin_input(&mut self, connection: ConnectionId) -> Result<Option<InputData>> {
-        let (Some(socket), Some(state)) = (self.sockets.get_mut(&connection), self.replica.connections.get(&connection))
+        let (Some(socket), Some(state)) =
+            (self.sockets.get_mut(&connection), self.replica.connections.get(&connection))
         else {
             return Ok(None);
         };
@@ -295,7 +313,9 @@ impl Engine {
         let crashes = if self.replica.suspects.is_empty() { 0 } else { self.replica.crashes_of(&key) };
         self.begin_turn(key);
         if crashes >= CRASHES_MAX {
-            self.report_quarantined(&format!("input of connection {connection} killed its server {crashes} times"))?;
+            self.report_quarantined(&format!(
+                "input of connection {connection} killed its server {crashes} times"
+            ))?;
             self.finish_input(InputData { connection, input, used: 0, output: Vec::new(), close: true });
             return Ok(None);
         }
@@ -305,7 +325,8 @@ impl Engine {
     /// The program is done with a connection's input for this turn.
     pub(crate) fn finish_input(&mut self, data: InputData) {
         let InputData { connection, mut input, used, output, close } = data;
-        let (Some(socket), Some(state)) = (self.sockets.get_mut(&connection), self.replica.connections.get_mut(&connection))
+        let (Some(socket), Some(state)) =
+            (self.sockets.get_mut(&connection), self.replica.connections.get_mut(&connection))
         else {
             return;
         };
@@ -356,7 +377,9 @@ impl Engine {
     }
 
     fn keep_what_is_large(&mut self, connection: ConnectionId) {
-        let (Some(socket), Some(state)) = (self.sockets.get(&connection), self.replica.connections.get(&connection)) else {
+        let (Some(socket), Some(state)) =
+            (self.sockets.get(&connection), self.replica.connections.get(&connection))
+        else {
             return;
         };
         let kept = state.stream.kept().len();
@@ -364,7 +387,10 @@ impl Engine {
             return;
         }
         if socket.input.len() > KEPT_BYTES_MAX {
-            eprintln!("pollux: {}: a message of more than {KEPT_BYTES_MAX} bytes; its connection is closed", self.name);
+            eprintln!(
+                "pollux: {}: a message of more than {KEPT_BYTES_MAX} bytes; its connection is closed",
+                self.name
+            );
             self.ready.push_back(Ready::Disconnected(connection));
             return;
         }
@@ -406,7 +432,8 @@ impl Engine {
     }
 
     fn write_connection(&mut self, connection: ConnectionId) {
-        let (Some(socket), Some(state)) = (self.sockets.get_mut(&connection), self.replica.connections.get_mut(&connection))
+        let (Some(socket), Some(state)) =
+            (self.sockets.get_mut(&connection), self.replica.connections.get_mut(&connection))
         else {
             return;
         };
@@ -467,10 +494,16 @@ impl Engine {
             else {
                 continue;
             };
-            let resumed = pollux_os::stream_positions(&socket.fd).map_err(|error| error.to_string()).and_then(|kernel| {
-                let kernel = KernelPositions { consumed: kernel.consumed(), produced: kernel.produced() };
-                state.stream.resume(kernel).map(|resume| (kernel, resume)).map_err(|m| format!("{m:?} ({kernel:?})"))
-            });
+            let resumed = pollux_os::stream_positions(&socket.fd)
+                .map_err(|error| error.to_string())
+                .and_then(|kernel| {
+                    let kernel = KernelPositions { consumed: kernel.consumed(), produced: kernel.produced() };
+                    state
+                        .stream
+                        .resume(kernel)
+                        .map(|resume| (kernel, resume))
+                        .map_err(|m| format!("{m:?} ({kernel:?})"))
+                });
             match resumed {
                 Ok((kernel, resume)) => {
                     socket.forget_primary();
@@ -489,7 +522,10 @@ impl Engine {
                     }
                 }
                 Err(why) => {
-                    eprintln!("pollux: {}: connection {connection} ({}) cannot go on: {why}", self.name, state.peer);
+                    eprintln!(
+                        "pollux: {}: connection {connection} ({}) cannot go on: {why}",
+                        self.name, state.peer
+                    );
                     self.ready.push_back(Ready::Disconnected(connection));
                 }
             }

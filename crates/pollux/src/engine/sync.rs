@@ -101,12 +101,19 @@ impl Engine {
             let Some(fd) = self.listeners.get(&listener).and_then(|fd| fd.try_clone().ok()) else { continue };
             self.tell(&Record::Listening { listener, name: &name }, Some(fd.as_fd()));
         }
-        let connections: Vec<_> = self.replica.connections.iter().map(|(id, state)| (*id, state.clone())).collect();
+        let connections: Vec<_> =
+            self.replica.connections.iter().map(|(id, state)| (*id, state.clone())).collect();
         for (connection, state) in connections {
-            let Some(fd) = self.sockets.get(&connection).and_then(|socket| socket.fd().try_clone().ok()) else { continue };
+            let Some(fd) = self.sockets.get(&connection).and_then(|socket| socket.fd().try_clone().ok())
+            else {
+                continue;
+            };
             let stream = &state.stream;
             let (consumed, written, peer) = (stream.consumed(), stream.written(), state.peer.as_str());
-            self.tell(&Record::Connected { connection, listener: state.listener, peer, consumed, written }, Some(fd.as_fd()));
+            self.tell(
+                &Record::Connected { connection, listener: state.listener, peer, consumed, written },
+                Some(fd.as_fd()),
+            );
             let (front, back) = stream.pending(u64::MAX);
             let output = [front, back].concat();
             if !output.is_empty() {

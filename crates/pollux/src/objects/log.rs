@@ -52,7 +52,8 @@ impl Object for RawLog {
     }
 
     fn save_part(&self, position: &mut Position, out: &mut Vec<u8>) -> bool {
-        let from = position.mark.take().map_or(0, |mark| u64::from_le_bytes(mark.try_into().unwrap_or_default()));
+        let from =
+            position.mark.take().map_or(0, |mark| u64::from_le_bytes(mark.try_into().unwrap_or_default()));
         self.next.put(out);
         for (index, entry) in self.entries.range(from..) {
             index.put(out);

@@ -68,7 +68,12 @@ pub struct Machine<M> {
 
 impl<M> Clone for Machine<M> {
     fn clone(&self) -> Self {
-        Self { name: self.name.clone(), holder: self.holder.clone(), bound: self.bound.clone(), handle: self.handle.clone() }
+        Self {
+            name: self.name.clone(),
+            holder: self.holder.clone(),
+            bound: self.bound.clone(),
+            handle: self.handle.clone(),
+        }
     }
 }
 
@@ -102,7 +107,11 @@ impl<M: StateMachine> Machine<M> {
     ///
     /// For programs that decide and change in one pass. The appended bytes must be one or more commands that
     /// [`StateMachine::apply`] understands *as one run of bytes*; nothing is sent if none are appended.
-    pub fn decide<R>(&self, commands: &mut Vec<u8>, decide: impl FnOnce(&mut M, &mut Vec<u8>) -> R) -> Result<R> {
+    pub fn decide<R>(
+        &self,
+        commands: &mut Vec<u8>,
+        decide: impl FnOnce(&mut M, &mut Vec<u8>) -> R,
+    ) -> Result<R> {
         let before = commands.len();
         let answer = decide(&mut self.holder.borrow_mut().machine, commands);
         if commands.len() > before {
@@ -119,7 +128,9 @@ impl<M: StateMachine> Machine<M> {
     fn record(&self, command: &[u8]) -> Result<()> {
         let handle = self.handle.borrow();
         let (Some(handle), Some(id)) = (handle.as_ref(), self.bound.get()) else {
-            return Err(crate::Error::Misuse("a state machine can change only after its pair has been joined"));
+            return Err(crate::Error::Misuse(
+                "a state machine can change only after its pair has been joined",
+            ));
         };
         handle.object_changed(id, |out| out.extend_from_slice(command))
     }

@@ -156,7 +156,10 @@ impl<K: Serialize + DeserializeOwned, V: Serialize + DeserializeOwned> Map<K, V>
     /// All entries. Their order is the same in both halves, and otherwise unspecified.
     pub fn entries(&self) -> Result<Vec<(K, V)>> {
         let raw = self.raw.borrow();
-        raw.entries.iter().map(|(key, value)| Ok((from_bytes(&self.name, key)?, from_bytes(&self.name, value)?))).collect()
+        raw.entries
+            .iter()
+            .map(|(key, value)| Ok((from_bytes(&self.name, key)?, from_bytes(&self.name, value)?)))
+            .collect()
     }
 
     /// How many keys have a value.

@@ -121,11 +121,9 @@ impl Objects {
             map::KIND => Rc::new(RefCell::new(map::RawMap::default())),
             cell::KIND => Rc::new(RefCell::new(cell::RawCell::default())),
             log::KIND => Rc::new(RefCell::new(log::RawLog::default())),
-            machine::KIND => self
-                .machines
-                .get(name)
-                .cloned()
-                .ok_or(Misfit("the primary has a state machine that this program did not describe before it joined"))?,
+            machine::KIND => self.machines.get(name).cloned().ok_or(Misfit(
+                "the primary has a state machine that this program did not describe before it joined",
+            ))?,
             _ => return Err(Misfit("an object of an unknown kind")),
         };
         self.insert(id, kind, name.to_owned(), object);
