@@ -80,7 +80,8 @@ impl Open {
         self.last = self.last.max(reply.sync);
         let (last, window) = (self.last.0, self.window());
         self.saved.push_back(reply);
-        self.saved.retain(|kept| kept.sync.0 + window > last);
+        // Compared by distance: an opener may choose the last of all numbers as its sync id.
+        self.saved.retain(|kept| last - kept.sync.0 < window);
     }
 
     /// Forgets a request that is in hand without a reply: its sender cancelled it, or this half is no longer the primary.
@@ -170,6 +171,18 @@ mod tests {
         assert_eq!(open.arrive(SyncId(1)), Arrival::TooOld);
         assert_eq!(open.arrive(SyncId(2)), Arrival::Repeated(&reply(2)));
         assert_eq!(open.saved().count(), 2);
+    }
+
+    // An opener with the highest of all sync ids would end the server by an overflow, and then its backup (S17).
+    #[test]
+    fn the_highest_sync_id_is_a_number_like_any_other() {
+        let mut open = open(2, 1);
+        for sync in [u64::MAX, 1, u64::MAX - 1] {
+            let _ = open.arrive(SyncId(sync));
+            open.replied(reply(sync));
+        }
+        assert_eq!(open.arrive(SyncId(u64::MAX)), Arrival::Repeated(&reply(u64::MAX)));
+        assert_eq!(open.arrive(SyncId(1)), Arrival::TooOld);
     }
 
     // One opener must not fill the server's memory (S15).

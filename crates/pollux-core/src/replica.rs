@@ -18,6 +18,8 @@ pub struct Connection {
     pub peer: String,
     /// Its positions and pending output.
     pub stream: Stream,
+    /// The program has ended it: it closes when its output has left.
+    pub closing: bool,
 }
 
 /// An open of a server by this pair.
@@ -97,7 +99,8 @@ impl Replica {
             Record::Connected { connection, listener, peer, consumed, written } => {
                 let stream = Stream::at(*consumed, *written);
                 let peer = (*peer).to_owned();
-                self.connections.insert(*connection, Connection { listener: *listener, peer, stream });
+                self.connections
+                    .insert(*connection, Connection { listener: *listener, peer, stream, closing: false });
             }
             Record::Progress { connection, consumed, output } => {
                 let stream = &mut self.connection(connection)?.stream;
@@ -114,6 +117,7 @@ impl Replica {
                 }
                 stream.wrote(*written);
             }
+            Record::Closing { connection } => self.connection(connection)?.closing = true,
             Record::Disconnected { connection } => {
                 self.connections.remove(connection);
             }
@@ -168,6 +172,18 @@ impl Replica {
     /// How often a primary crashed while this turn was in hand.
     pub fn crashes_of(&self, turn: &TurnKey) -> u8 {
         self.suspects.iter().find(|(suspect, _)| suspect == turn).map_or(0, |(_, crashes)| *crashes)
+    }
+
+    /// True when a primary crashed with a request of this open in hand: none of that open may be handled before it (S8).
+    pub fn suspects_open(&self, open: OpenId) -> bool {
+        self.suspects.iter().any(|(turn, _)| matches!(turn, TurnKey::Request { open: o, .. } if *o == open))
+    }
+
+    /// True when a primary crashed with input of this connection in hand.
+    pub fn suspects_connection(&self, connection: ConnectionId) -> bool {
+        self.suspects
+            .iter()
+            .any(|(turn, _)| matches!(turn, TurnKey::Input { connection: c, .. } if *c == connection))
     }
 
     fn end_turn(&mut self, turn: &TurnKey) {

@@ -12,6 +12,9 @@ const EXPIRY_INTERVAL: Duration = Duration::from_millis(100);
 /// Keys removed per such round: more wait for the next one, so that requests do not.
 const EXPIRED_PER_ROUND_MAX: usize = 1000;
 
+/// Reply bytes of one turn after which the rest of a pipeline waits for the next one.
+const REPLY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// The store as a replicated object: its commands are runs of encoded effects.
 struct Keyspace(Store);
 
@@ -38,9 +41,22 @@ impl StateMachine for Keyspace {
 struct Life {
     started_ms: u64,
     takeovers: u64,
+    switchovers: u64,
     connections: u64,
     commands: u64,
     last_now_ms: u64,
+}
+
+impl Life {
+    /// Counts a change of roles, if one came since this process had become primary so often; how often it has now.
+    fn note_promotion(&mut self, pair: &Pair, seen: u64) -> u64 {
+        match pair.promotions() {
+            (now, true) if now != seen => self.takeovers += 1,
+            (now, false) if now != seen => self.switchovers += 1,
+            _ => {}
+        }
+        pair.promotions().0
+    }
 }
 
 /// Serves RESP2 on an address until the pair is stopped.
@@ -53,9 +69,8 @@ pub fn serve(address: &str) -> Result<()> {
     let mut remembered = life.get()?.unwrap_or_default();
     if remembered.started_ms == 0 {
         remembered.started_ms = unix_ms();
-    } else {
-        remembered.takeovers += 1;
     }
+    let promotions = remembered.note_promotion(&pair, 0);
     life.set(&remembered)?;
     let listener = pair.listen(address)?;
     let port = listener.local_address()?.port();
@@ -65,6 +80,7 @@ pub fn serve(address: &str) -> Result<()> {
         pair,
         store,
         life,
+        promotions,
         saved_commands: remembered.commands,
         remembered,
         port,
@@ -89,6 +105,7 @@ struct Server {
     pair: Pair,
     store: Machine<Keyspace>,
     life: Cell<Life>,
+    promotions: u64,
     saved_commands: u64,
     remembered: Life,
     port: u16,
@@ -110,7 +127,8 @@ impl Server {
         let mut used = 0;
         let mut close = false;
         store.decide(effects, |keyspace, effects| {
-            loop {
+            // What is left comes again: one turn must not gather replies without a bound.
+            while output.len() < REPLY_BYTES_MAX {
                 match parser.parse(&bytes[used..]) {
                     Parsed::Incomplete => break,
                     Parsed::Request { args, consumed } => {
@@ -143,6 +161,7 @@ impl Server {
     }
 
     fn tick(&mut self) -> Result<()> {
+        self.catch_up()?;
         self.effects.clear();
         let now = now_ms(&mut self.remembered);
         let Self { store, effects, .. } = self;
@@ -152,6 +171,19 @@ impl Server {
         self.refresh_status();
         if self.remembered.commands != self.saved_commands {
             self.saved_commands = self.remembered.commands;
+            self.life.set(&self.remembered)?;
+        }
+        Ok(())
+    }
+
+    /// What this process remembers is old when it has been the backup in between.
+    fn catch_up(&mut self) -> Result<()> {
+        let (promotions, _) = self.pair.promotions();
+        if promotions != self.promotions {
+            let last_now_ms = self.remembered.last_now_ms;
+            self.remembered = self.life.get()?.unwrap_or_default();
+            self.remembered.last_now_ms = self.remembered.last_now_ms.max(last_now_ms);
+            self.promotions = self.remembered.note_promotion(&self.pair, self.promotions);
             self.life.set(&self.remembered)?;
         }
         Ok(())
@@ -171,7 +203,7 @@ impl Server {
             backup,
             epoch: self.pair.epoch().0,
             takeovers: self.remembered.takeovers,
-            switchovers: 0,
+            switchovers: self.remembered.switchovers,
             uptime_s: unix_ms().saturating_sub(self.remembered.started_ms) / 1000,
             process_id: std::process::id(),
             tcp_port: self.port,

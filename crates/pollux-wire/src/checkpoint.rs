@@ -153,6 +153,11 @@ pub enum Record<'a> {
         /// Offset since the connection began.
         written: u64,
     },
+    /// The program has ended a connection: it closes when all its output has left.
+    Closing {
+        /// The connection.
+        connection: ConnectionId,
+    },
     /// A connection has ended.
     Disconnected {
         /// The connection.
@@ -251,6 +256,7 @@ records! {
     16 => TurnEnded { turn: value },
     17 => Suspected { turn: value, crashes: value },
     18 => Kept { connection: value, input: bytes },
+    19 => Closing { connection: value },
 }
 
 /// Starts the body of a CHECKPOINT frame; the records follow.

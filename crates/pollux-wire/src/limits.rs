@@ -5,7 +5,7 @@ pub const PAYLOAD_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Body bytes of a frame on an open's path: a payload and its header.
 pub const PATH_BODY_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 1024;
 /// Body bytes of a frame between primary and backup. One turn is one frame, so this bounds what one turn may change.
-pub const CHECKPOINT_BODY_BYTES_MAX: usize = 256 * 1024 * 1024;
+pub const CHECKPOINT_BODY_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// Body bytes of a frame to or from a daemon.
 pub const CONTROL_BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Requests read and not yet replied to, per server (`$RECEIVE` receive depth; Guardian Procedure Calls, `FILE_OPEN_`).

@@ -27,7 +27,7 @@
 //!
 //! # What is promised
 //!
-//! For any single fault (crash, hang, loss of a CPU): a request that was answered is in every later primary; a request is
+//! For any single fault (crash, stop, loss of a CPU): a request that was answered is in every later primary; a request is
 //! executed once, and its repetition gets the same reply; no byte of a connection is lost, doubled or reordered.
 //! Nothing leaves the primary before the backup holds what it depends on, or the backup's removal is on record. The loss
 //! of both halves loses the state, and is reported, never hidden.

@@ -34,7 +34,7 @@ pub struct Pair {
 }
 
 /// What is told to the engine when a machine's object has its number.
-type Binder = Box<dyn Fn(&Handle, ObjectId)>;
+pub(crate) type Binder = Box<dyn Fn(&Handle, ObjectId)>;
 
 /// Describes what a backup must know before it joins.
 #[derive(Default)]
@@ -157,6 +157,12 @@ impl Pair {
     /// Where the pair stands.
     pub fn state(&self) -> PairState {
         self.handle.engine().state()
+    }
+
+    /// How often this process has become the primary, and whether the last time was a takeover (else a switchover).
+    /// Zero in the first process of the pair.
+    pub fn promotions(&self) -> (u64, bool) {
+        self.handle.engine().promotions()
     }
 
     /// How many opens and connections the pair has.

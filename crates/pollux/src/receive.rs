@@ -2,7 +2,7 @@
 
 use crate::engine::{Delivery, Handle, InputData};
 use crate::error::{Error, Result};
-use pollux_wire::limits::RECEIVE_DEPTH_MAX;
+use pollux_wire::limits::{PAYLOAD_BYTES_MAX, RECEIVE_DEPTH_MAX};
 use pollux_wire::path::IoType;
 use pollux_wire::system::SystemMessage;
 use pollux_wire::{ConnectionId, FileError, ListenerId, OpenId, SyncId};
@@ -167,7 +167,7 @@ impl Request {
     /// Replies with an error number and data.
     pub fn reply_with(mut self, error: FileError, payload: impl Into<Vec<u8>>) -> Result<()> {
         let mut payload = payload.into();
-        payload.truncate(self.reply_bytes_max as usize);
+        payload.truncate((self.reply_bytes_max as usize).min(PAYLOAD_BYTES_MAX));
         if let Some(handle) = self.handle.take() {
             handle.engine().reply(self.open, self.sync, error, payload);
         }
@@ -232,7 +232,7 @@ impl Connection {
 
     /// Ends the connection when all that was written has left.
     pub fn close(&self) {
-        self.handle.engine().close_when_written(self.id);
+        self.handle.engine().close_by_program(self.id);
     }
 }
 

@@ -203,5 +203,10 @@ async fn readable(link: &Link) -> bool {
             let _ = path.ready(interest).await;
         });
     }
+    if paths.is_empty() {
+        // An empty set is ready at once: the loop would spin, and no other task of this thread would run again.
+        tokio::time::sleep(PATIENCE).await;
+        return false;
+    }
     tokio::time::timeout(PATIENCE, paths.join_next()).await.is_ok_and(|joined| joined.is_some())
 }

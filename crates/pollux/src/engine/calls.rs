@@ -9,7 +9,7 @@ use crate::daemon::{Message, wait_fds};
 use crate::error::{Error, Result};
 use crate::link::{Answer, Link};
 use crate::requester::{OpenOptions, path_from, poll_fds, question};
-use pollux_wire::checkpoint::Record;
+use pollux_wire::checkpoint::{Record, TurnKey};
 use pollux_wire::control::ToProcess;
 use pollux_wire::limits::PAYLOAD_BYTES_MAX;
 use pollux_wire::{FileError, OpenId, ProcessName, SyncId};
@@ -67,13 +67,20 @@ impl Engine {
         let ordinal = self.turn.calls;
         self.turn.calls += 1;
         self.turn.has_calls = true;
-        // Made already by the primary that handled this turn before us?
-        let made =
-            self.replica.calls_of(&turn).nth(ordinal).map(|call| (call.open, call.sync, call.answer.clone()));
-        match made {
-            Some((_, _, Some((error, payload)))) => return Ok(Answer { error, payload }),
-            Some((open, sync, None)) => return self.wait_for_answer(open, sync),
-            None => {}
+        // Made already by the primary that handled this turn before us? Turns without a key are not handled again.
+        let recorded = match &turn {
+            TurnKey::Own {} => None,
+            key => self.replica.calls_of(key).nth(ordinal),
+        };
+        if let Some(call) = recorded {
+            if call.open != open || call.payload != payload {
+                return Err(Error::Misuse("a handler that is run again must make the same calls"));
+            }
+            let (sync, answer) = (call.sync, call.answer.clone());
+            return match answer {
+                Some((error, payload)) => Ok(Answer { error, payload }),
+                None => self.wait_for_answer(open, sync),
+            };
         }
         let sync = self.replica.call_opens.get(&open).ok_or(Error::File(FileError::NOT_OPEN))?.next_sync;
         let reply_bytes_max = PAYLOAD_BYTES_MAX as u32;

@@ -110,11 +110,12 @@ impl Engine {
 
     /// What the turn has changed is complete: it may go to the backup.
     pub(super) fn end_turn(&mut self) {
+        if self.turn.has_calls {
+            self.turn.has_calls = false;
+            let turn = self.turn.key.clone();
+            self.record(&Record::TurnEnded { turn }, None);
+        }
         if self.turn.open {
-            if self.turn.has_calls {
-                let turn = self.turn.key.clone();
-                self.record(&Record::TurnEnded { turn }, None);
-            }
             self.turn.open = false;
             self.life.set_turn(pollux_os::Turn { kind: 0, a: 0, b: 0 });
         }

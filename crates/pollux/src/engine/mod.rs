@@ -56,6 +56,11 @@ const TOKEN_PATH: u64 = 4 << 56;
 const TOKEN_CONNECTION: u64 = 5 << 56;
 const TOKEN_KIND: u64 = 0xff << 56;
 
+/// How long a turn that crashed a primary waits for the pair to be whole, before it is tried without a backup.
+const SUSPECT_WAIT_NS: u64 = 10_000_000_000;
+/// A backup that is not stopped but does not acknowledge counts as hung after so many times the configured limit:
+/// one large change may take it a while.
+const SILENCE_FACTOR: u64 = 4;
 /// Between two sweeps of what must not be forgotten for ever: output positions, paths of vanished openers, wishes.
 const HOUSEKEEPING: Duration = Duration::from_millis(200);
 
@@ -117,6 +122,12 @@ enum Place {
     InTurn,
 }
 
+/// When and how this half became the primary.
+struct Promoted {
+    at_ns: u64,
+    took_over: bool,
+}
+
 /// A half of a pair.
 pub(crate) struct Engine {
     pub(crate) daemon: Daemon,
@@ -140,6 +151,8 @@ pub(crate) struct Engine {
     applied: CheckpointNumber,
     outputs: OutputQueue<Vec<checkpoints::Output>>,
     paths: BTreeMap<OpenId, paths::Path>,
+    /// Opens of this primary that have no path, and since when.
+    pathless: BTreeMap<OpenId, u64>,
     acceptors: BTreeMap<OpenId, ListenerId>,
     listeners: BTreeMap<ListenerId, OwnedFd>,
     sockets: BTreeMap<ConnectionId, Socket>,
@@ -151,6 +164,11 @@ pub(crate) struct Engine {
     quiescing: bool,
     stopped: bool,
     tick_us: u64,
+    /// False when no backup is ever taken for hung.
+    hang_counts: bool,
+    /// When this half began to speak, and as what.
+    promoted: Option<Promoted>,
+    promotions: u64,
     next_tick_ns: u64,
     next_housekeeping_ns: u64,
     next_user_tick_ns: u64,
@@ -161,6 +179,13 @@ pub(crate) struct Engine {
     reported: Option<(PairState, Epoch)>,
     scratch: Vec<u8>,
     peek_offset: bool,
+}
+
+/// The length of a tick, so that [`SILENT_TICKS_MAX`] of them are the time after which a silent backup counts as hung.
+fn tick_us(hang_after_ms: u32) -> u64 {
+    let default_ms = 250;
+    let limit_ms = if hang_after_ms == 0 { default_ms } else { u64::from(hang_after_ms) };
+    (limit_ms * 1000 * SILENCE_FACTOR / u64::from(SILENT_TICKS_MAX)).max(1000)
 }
 
 impl Engine {
@@ -213,6 +238,7 @@ impl Engine {
             applied: CheckpointNumber(0),
             outputs: OutputQueue::default(),
             paths: BTreeMap::new(),
+            pathless: BTreeMap::new(),
             acceptors: BTreeMap::new(),
             listeners: BTreeMap::new(),
             sockets: BTreeMap::new(),
@@ -223,7 +249,10 @@ impl Engine {
             dirty_sockets: Vec::new(),
             quiescing: false,
             stopped: false,
-            tick_us: (u64::from(hang_after_ms.max(1)) * 1000 / u64::from(SILENT_TICKS_MAX)).max(1000),
+            tick_us: tick_us(hang_after_ms),
+            hang_counts: hang_after_ms > 0,
+            promoted: None,
+            promotions: 0,
             next_tick_ns: now,
             next_housekeeping_ns: now,
             next_user_tick_ns: now,
@@ -295,18 +324,36 @@ impl Engine {
         self.pair.state()
     }
 
+    /// How often this half has become the primary, and whether the last time was a takeover.
+    pub(crate) fn promotions(&self) -> (u64, bool) {
+        (self.promotions, self.promoted.as_ref().is_some_and(|promoted| promoted.took_over))
+    }
+
     /// Counts for people: opens, connections.
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.replica.opens.len(), self.replica.connections.len())
     }
 
     fn next_ready(&mut self) -> Option<Ready> {
-        // Beyond the receive depth requests wait, the rest goes on.
-        if self.in_hand < self.receive_depth {
+        if self.in_hand < self.receive_depth && self.replica.suspects.is_empty() {
             return self.ready.pop_front();
         }
-        let at = self.ready.iter().position(|ready| !matches!(ready, Ready::Request { .. }))?;
+        // Beyond the receive depth requests wait, and so does what crashed a primary while this half is alone: if it
+        // crashes this one too there must be a backup that can set it aside (L5). The rest goes on.
+        let held = self.holds_suspects();
+        let full = self.in_hand >= self.receive_depth;
+        let at = self.ready.iter().position(|ready| match ready {
+            Ready::Request { open, .. } => !(full || held && self.replica.suspects_open(*open)),
+            Ready::Input(connection) => !(held && self.replica.suspects_connection(*connection)),
+            _ => true,
+        })?;
         self.ready.remove(at)
+    }
+
+    fn holds_suspects(&self) -> bool {
+        let waited = |promoted: &Promoted| clock::monotonic_ns() > promoted.at_ns + SUSPECT_WAIT_NS;
+        let whole = matches!(self.pair.state(), PairState::Paired | PairState::Single | PairState::Removing);
+        !self.replica.suspects.is_empty() && !whole && !self.promoted.as_ref().is_some_and(waited)
     }
 
     fn deliver(&mut self, ready: Ready) -> Result<Option<Delivery>> {
@@ -317,7 +364,10 @@ impl Engine {
                 }
                 Some(Delivery::Request { open, sync, io, reply_bytes_max, payload })
             }
-            Ready::System(message) => self.wants_system.then_some(Delivery::System(message)),
+            Ready::System(message) => {
+                self.begin_turn(TurnKey::Own {});
+                self.wants_system.then_some(Delivery::System(message))
+            }
             Ready::Accepted { open, sync, listener, peer, fd } => {
                 self.begin_turn(TurnKey::Request { open, sync });
                 Some(Delivery::Connected(self.accept(open, sync, listener, &peer, fd)))
@@ -390,7 +440,7 @@ impl Engine {
         if now >= self.next_tick_ns {
             // One tick per turn of the loop, however late: time in which this process could not run does not count.
             self.next_tick_ns = now + self.tick_us * 1000;
-            if self.pair.wants_ticks() {
+            if self.pair.wants_ticks() && (self.hang_counts || self.pair.state() == PairState::Alone) {
                 self.pair_event(PairEvent::Tick)?;
             }
             if let Some(change) = self.change_later.take() {
@@ -464,7 +514,7 @@ impl Engine {
                 self.report_backup_failed(error, detail, &why, wait_for_cpu)?;
                 self.pair_event(PairEvent::BackupFailed { wait_for_cpu })
             }
-            ToProcess::PartnerGone { .. } => self.look_for_death(),
+            ToProcess::PartnerGone { phandle, .. } => self.look_twice_for_death(phandle),
             ToProcess::System { message } => {
                 if matches!(message, SystemMessage::CpuUp { .. }) {
                     self.pair_event(PairEvent::CpuUp)?;
@@ -526,11 +576,25 @@ impl Engine {
     }
 
     fn look_for_death(&mut self) -> Result<()> {
-        let Some(partner) = &self.partner else { return Ok(()) };
-        if !partner.watch.is_dead() {
-            return Ok(());
+        match &self.partner {
+            Some(partner) if partner.watch.is_dead() => self.partner_dead(partner.phandle),
+            _ => Ok(()),
         }
-        let phandle = partner.phandle;
+    }
+
+    /// Its daemon says that the other half is gone: the pidfd proves it also where the life page was overwritten.
+    fn look_twice_for_death(&mut self, phandle: Phandle) -> Result<()> {
+        match &self.partner {
+            Some(partner) if partner.phandle == phandle => {
+                let gone =
+                    pollux_os::wait_gone(&partner.pidfd, Duration::ZERO).context("look at the other half")?;
+                if gone { self.partner_dead(phandle) } else { self.look_for_death() }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn partner_dead(&mut self, phandle: Phandle) -> Result<()> {
         self.note_death();
         // Everything it had sent is in our socket: it can never speak again.
         self.read_partner()?;
@@ -611,11 +675,10 @@ impl Engine {
 
     fn kill_partner(&mut self) -> Result<()> {
         let Some(partner) = &self.partner else { return Ok(()) };
-        eprintln!(
-            "pollux: {}: the other half ({}) does not acknowledge; it is killed",
-            self.name, partner.phandle
-        );
-        pollux_os::signal(&partner.pidfd, Signal::KILL).context("kill the other half")
+        let cause = format!("the other half ({}) does not acknowledge; it is killed", partner.phandle);
+        pollux_os::signal(&partner.pidfd, Signal::KILL).context("kill the other half")?;
+        eprintln!("pollux: {}: {cause}", self.name);
+        self.report_hung(cause)
     }
 
     fn drop_partner(&mut self) {
@@ -653,7 +716,8 @@ impl Engine {
         self.resume_links()?;
         self.renew_acceptors()?;
         self.note_speaking(epoch, took_over);
-        self.report_state();
+        self.promoted = Some(Promoted { at_ns: clock::monotonic_ns(), took_over });
+        self.promotions += 1;
         Ok(())
     }
 

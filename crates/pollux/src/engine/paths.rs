@@ -25,6 +25,8 @@ pub(crate) struct Path {
     pub(super) channel: Channel,
     watched: bool,
     writing: bool,
+    /// Nothing is read while too much is unsent.
+    deaf: bool,
     /// Something was queued since the last flush.
     dirty: bool,
     lost_at_ns: Option<u64>,
@@ -32,12 +34,12 @@ pub(crate) struct Path {
 
 impl Path {
     pub(super) fn standby(channel: Channel) -> Self {
-        Self { channel, watched: false, writing: false, dirty: false, lost_at_ns: None }
+        Self { channel, watched: false, writing: false, deaf: false, dirty: false, lost_at_ns: None }
     }
 
     pub(super) fn watched(mut channel: Channel) -> Self {
         channel.set_stop_at_short_read(true);
-        Self { channel, watched: true, writing: false, dirty: false, lost_at_ns: None }
+        Self { channel, watched: true, writing: false, deaf: false, dirty: false, lost_at_ns: None }
     }
 }
 
@@ -92,6 +94,7 @@ impl Engine {
             let _ = self.poller.remove(old.channel.as_fd());
         }
         self.poller.add(channel.as_fd(), TOKEN_PATH | open.0, Interest::READ).context("watch a path")?;
+        self.pathless.remove(&open);
         self.paths.insert(open, Path::watched(channel));
         if again {
             let epoch = self.pair.epoch();
@@ -131,7 +134,7 @@ impl Engine {
         loop {
             self.flush_path(open);
             let Some(path) = self.paths.get_mut(&open) else { return Ok(()) };
-            if path.channel.queued_bytes() > UNSENT_BYTES_MAX {
+            if path.deaf {
                 return Ok(());
             }
             let filled = path.channel.fill();
@@ -250,12 +253,15 @@ impl Engine {
 
     fn cancel(&mut self, open: OpenId, sync: SyncId) {
         let waits = |ready: &Ready| matches!(ready, Ready::Request { open: o, sync: s, .. } if (*o, *s) == (open, sync));
+        let Some(state) = self.replica.opens.get_mut(&open) else { return };
+        if !state.is_in_hand(sync) {
+            return;
+        }
+        // It counts no longer as outstanding: its sender may send the next one.
+        state.forget(sync);
         if let Some(at) = self.ready.iter().position(waits) {
             self.ready.remove(at);
-            if let Some(state) = self.replica.opens.get_mut(&open) {
-                state.forget(sync);
-            }
-        } else if self.replica.opens.get(&open).is_some_and(|state| state.is_in_hand(sync)) {
+        } else {
             // The server must still reply; the reply is dropped by the requester (FILE_GETRECEIVEINFO_, -38).
             self.push_system(SystemMessage::Cancelled { open, sync });
         }
@@ -275,6 +281,7 @@ impl Engine {
     }
 
     fn close_open(&mut self, open: OpenId) {
+        self.pathless.remove(&open);
         if let Some(path) = self.paths.remove(&open)
             && path.watched
         {
@@ -297,6 +304,12 @@ impl Engine {
             .iter()
             .filter(|(_, path)| path.lost_at_ns.is_some_and(|at| now > at + VANISHED_OPENER_NS))
             .map(|(open, _)| *open)
+            .chain(
+                self.pathless
+                    .iter()
+                    .filter(|(_, since)| now > **since + VANISHED_OPENER_NS)
+                    .map(|(open, _)| *open),
+            )
             .collect();
         for open in vanished {
             self.close_open(open);
@@ -335,9 +348,17 @@ impl Engine {
         path.dirty = false;
         if path.channel.is_blocked() && path.channel.flush().is_err() {
             self.lose_path(open);
-        } else if path.watched && path.channel.is_blocked() != path.writing {
-            path.writing = !path.writing;
-            let interest = if path.writing { Interest::READ_WRITE } else { Interest::READ };
+            return;
+        }
+        let Some(path) = self.paths.get_mut(&open) else { return };
+        let want = (path.channel.is_blocked(), path.channel.queued_bytes() > UNSENT_BYTES_MAX);
+        if path.watched && want != (path.writing, path.deaf) {
+            (path.writing, path.deaf) = want;
+            let interest = match want {
+                (_, true) => Interest::WRITE,
+                (true, false) => Interest::READ_WRITE,
+                (false, false) => Interest::READ,
+            };
             let _ = self.poller.modify(path.channel.as_fd(), TOKEN_PATH | open.0, interest);
         }
     }
@@ -351,7 +372,10 @@ impl Engine {
             let _ = path.channel.flush();
             self.dirty_paths.push(*open);
         }
-        // Opens whose standby path never came are asked for again by their openers.
+        // Opens whose standby path never came are asked for again by their openers, or end.
+        let now = clock::monotonic_ns();
+        let pathless = self.replica.opens.keys().filter(|open| !self.paths.contains_key(*open));
+        self.pathless = pathless.map(|open| (*open, now)).collect();
         self.watch_paths()
     }
 
@@ -363,7 +387,7 @@ impl Engine {
             self.poller
                 .add(path.channel.as_fd(), TOKEN_PATH | open.0, Interest::READ)
                 .context("watch a path")?;
-            (path.watched, path.writing) = (true, false);
+            (path.watched, path.writing, path.deaf) = (true, false, false);
         }
         Ok(())
     }

@@ -37,11 +37,9 @@ impl Engine {
         let (crashed, turn) = (partner.watch.crashed(), partner.watch.turn());
         let cause = if crashed { "the primary crashed" } else { "the primary is gone" };
         self.begin_handover(cause);
-        if crashed {
-            if let Some(turn) = partner_turn(turn) {
-                let crashes = self.replica.crashes_of(&turn).saturating_add(1);
-                self.replica.apply(&Record::Suspected { turn, crashes }).expect("a suspect always fits");
-            }
+        if crashed && let Some(turn) = partner_turn(turn) {
+            let crashes = self.replica.crashes_of(&turn).saturating_add(1);
+            self.replica.apply(&Record::Suspected { turn, crashes }).expect("a suspect always fits");
         }
     }
 
@@ -113,6 +111,11 @@ impl Engine {
         let cause = format!("{why} (error {error}, detail {detail})");
         eprintln!("pollux: {}: no backup could be started: {cause}", self.name);
         self.report(EventKind::BackupFailed, cause, epoch, epoch, None)
+    }
+
+    pub(super) fn report_hung(&mut self, cause: String) -> Result<()> {
+        let epoch = self.pair.epoch();
+        self.report(EventKind::HungKilled, cause, epoch, epoch, None)
     }
 
     pub(super) fn report_quarantined(&mut self, cause: &str) -> Result<()> {

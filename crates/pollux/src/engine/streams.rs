@@ -26,9 +26,11 @@ const DISCARD_READS: u32 = 32;
 /// Input that no turn could use is kept in the state from this size on: well below the smallest receive buffer.
 const KEEP_BYTES: usize = 32 * 1024;
 /// Largest message that can be gathered this way; beyond it the connection is closed (S15).
-const KEPT_BYTES_MAX: usize = 128 * 1024 * 1024;
+const KEPT_BYTES_MAX: usize = 320 * 1024 * 1024;
 /// Unwritten output after which a connection's input waits (S15).
 const OUTPUT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Marks the opens that a pair makes itself, for its acceptors; all others get their number from the coordinator.
+const LOCAL_OPEN: u64 = 1 << 55;
 /// Connections that an acceptor may have on their way to the pair.
 pub(crate) const ACCEPTED_AHEAD_MAX: u16 = 64;
 
@@ -53,6 +55,8 @@ pub(crate) struct Socket {
     queued: bool,
     in_turn: bool,
     stalled: bool,
+    /// The poller has told of the end of the input: told once, it may stand behind bytes that a short peek has shown.
+    end_heard: bool,
     peer_finished: bool,
     closing: bool,
 }
@@ -75,6 +79,7 @@ impl Socket {
             queued: false,
             in_turn: false,
             stalled: false,
+            end_heard: false,
             peer_finished: false,
             closing: false,
         }
@@ -84,7 +89,8 @@ impl Socket {
     fn forget_primary(&mut self) {
         self.input.clear();
         (self.reads, self.write_blocked, self.dirty, self.queued) = (0, false, false, false);
-        (self.in_turn, self.stalled, self.peer_finished, self.closing) = (false, false, false, false);
+        (self.in_turn, self.stalled, self.end_heard) = (false, false, false);
+        (self.peer_finished, self.closing) = (false, false);
     }
 
     /// The state sent to a new backup told it this position.
@@ -136,7 +142,8 @@ impl Engine {
     pub(super) fn renew_acceptors(&mut self) -> Result<()> {
         let own = self.me.sequence;
         for (open, state) in &self.replica.opens {
-            if state.opener.phandle.sequence == own && self.paths.contains_key(open) {
+            let is_acceptor = open.0 & LOCAL_OPEN != 0 && state.opener.phandle.sequence == own;
+            if is_acceptor && self.paths.contains_key(open) {
                 self.acceptors.insert(*open, ListenerId(state.label.unsigned_abs().into()));
             }
         }
@@ -158,7 +165,7 @@ impl Engine {
         let socket = socket.try_clone().context("duplicate a listener")?;
         let (ours, theirs) = socket_pair().context("make the acceptor's path")?;
         let open =
-            OpenId(1 << 55 | u64::from(self.me.incarnation) << 32 | u64::from(self.daemon.next_request()));
+            OpenId(LOCAL_OPEN | u64::from(self.me.incarnation) << 32 | u64::from(self.daemon.next_request()));
         let opener = Opener {
             phandle: self.me,
             name: None,
@@ -231,6 +238,11 @@ impl Engine {
             socket.write_blocked = false;
             self.mark_dirty(connection);
         }
+        if event.closed
+            && let Some(socket) = self.sockets.get_mut(&connection)
+        {
+            socket.end_heard = true;
+        }
         if (event.readable || event.closed) && !self.quiescing {
             self.read_socket(connection);
         }
@@ -259,12 +271,16 @@ impl Engine {
                     socket.peer_finished = true;
                     break;
                 }
-                Ok(count) if count <= before => break,
+                Ok(count) if count <= before => {
+                    // Without a peek offset the end does not show while handled input stands before it.
+                    socket.peer_finished |= socket.end_heard;
+                    break;
+                }
                 Ok(count) => {
                     socket.input.extend_from_slice(&self.scratch[before..count]);
                     socket.seen += (count - before) as u64;
                     socket.reads += 1;
-                    if count < room {
+                    if count < room && !socket.end_heard {
                         break;
                     }
                 }
@@ -350,7 +366,7 @@ impl Engine {
         let Some(socket) = self.sockets.get_mut(&connection) else { return };
         let finished = socket.peer_finished;
         if close {
-            self.close_when_written(connection);
+            self.close_by_program(connection);
         } else if left > 0 && (used > 0 || arrived_while_in_turn) {
             self.queue_input(connection);
         } else if finished {
@@ -368,8 +384,17 @@ impl Engine {
         Ok(())
     }
 
+    /// The program ends a connection: a new primary must do it where this one did not come to it.
+    pub(crate) fn close_by_program(&mut self, connection: ConnectionId) {
+        if self.replica.connections.get(&connection).is_some_and(|state| !state.closing) {
+            self.record(&Record::Closing { connection }, None);
+            self.settle();
+        }
+        self.close_when_written(connection);
+    }
+
     /// Ends a connection once everything written to it has left.
-    pub(crate) fn close_when_written(&mut self, connection: ConnectionId) {
+    fn close_when_written(&mut self, connection: ConnectionId) {
         if let Some(socket) = self.sockets.get_mut(&connection) {
             socket.closing = true;
             self.mark_dirty(connection);
@@ -514,6 +539,7 @@ impl Engine {
                     socket.input = state.stream.kept().to_vec();
                     socket.released = state.stream.made();
                     socket.told_written = state.stream.written();
+                    socket.closing = state.closing;
                     let has_input = !socket.input.is_empty();
                     self.watch_socket(connection);
                     self.mark_dirty(connection);

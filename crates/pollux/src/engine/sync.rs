@@ -122,6 +122,12 @@ impl Engine {
             if !stream.kept().is_empty() {
                 self.tell(&Record::Kept { connection, input: stream.kept() }, None);
             }
+            if state.closing {
+                self.tell(&Record::Closing { connection }, None);
+            }
+            if state.closing {
+                self.tell(&Record::Closing { connection }, None);
+            }
             if let Some(socket) = self.sockets.get_mut(&connection) {
                 socket.backup_knows_written(written);
             }

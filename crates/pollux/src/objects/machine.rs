@@ -88,7 +88,7 @@ impl<M: StateMachine> Machine<M> {
     }
 
     /// Called when the process is primary and the object has its number.
-    pub(crate) fn binder(&self) -> Box<dyn Fn(&Handle, ObjectId)> {
+    pub(crate) fn binder(&self) -> crate::pair::Binder {
         let (bound, slot) = (self.bound.clone(), self.handle.clone());
         Box::new(move |handle, id| {
             bound.set(Some(id));
