@@ -1,4 +1,5 @@
-//! Keeps a node for the measurer: nothing of it is left when this process ends, however the measurement ended.
+//! Keeps a node for the measurer: nothing of it is left when this process ends, however the measurement ended; after a
+//! failure its logs and events stay.
 
 use crate::node;
 use anyhow::{Context, Result, bail};
@@ -25,13 +26,33 @@ pub(crate) fn run_inside_node() -> Result<ExitCode> {
         .env_remove(node::NODE_VARIABLE)
         .spawn()
         .context("start the measurer")?;
-    let code = wait(&mut measurer, &stop);
+    let outcome = wait(&mut measurer, &stop);
     drop(node);
-    code
+    if matches!(outcome, Ok(Outcome::Failed)) {
+        eprintln!("pollux-bench: the node's logs and events are kept in {}", directory.keep().display());
+    }
+    outcome.map(Outcome::code)
+}
+
+/// How the measurement ended.
+enum Outcome {
+    Done,
+    Failed,
+    Interrupted,
+}
+
+impl Outcome {
+    fn code(self) -> ExitCode {
+        match self {
+            Outcome::Done => ExitCode::SUCCESS,
+            Outcome::Failed => ExitCode::FAILURE,
+            Outcome::Interrupted => ExitCode::from(130),
+        }
+    }
 }
 
 /// Waits for the measurer; a stop signal ends it.
-fn wait(measurer: &mut Child, stop: &StopSignals) -> Result<ExitCode> {
+fn wait(measurer: &mut Child, stop: &StopSignals) -> Result<Outcome> {
     loop {
         let pause = Timespec { tv_sec: 0, tv_nsec: LOOK_NS };
         // An interrupted wait is a wait that is over.
@@ -39,10 +60,10 @@ fn wait(measurer: &mut Child, stop: &StopSignals) -> Result<ExitCode> {
         if stop.take().is_some() {
             let _ = measurer.kill();
             let _ = measurer.wait();
-            return Ok(ExitCode::from(130));
+            return Ok(Outcome::Interrupted);
         }
         if let Some(status) = measurer.try_wait().context("wait for the measurer")? {
-            return Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            return Ok(if status.success() { Outcome::Done } else { Outcome::Failed });
         }
     }
 }

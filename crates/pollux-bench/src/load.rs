@@ -100,7 +100,9 @@ impl Rounds {
         (bytes, outstanding, time): (usize, usize, Duration),
     ) -> Result<()> {
         requester.run(bytes, outstanding, time / 10)?;
-        self.rounds.push(noise::cleanest(roots, || requester.run(bytes, outstanding, time))?);
+        self.rounds.push(noise::cleanest(roots, noise::TRIES_AGAIN_MAX, || {
+            requester.run(bytes, outstanding, time)
+        })?);
         Ok(())
     }
 

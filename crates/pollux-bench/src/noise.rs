@@ -9,10 +9,10 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Above this a round is taken again.
-const NOISE_PERCENT_MAX: f64 = 8.0;
-/// So often at most.
-const TRIES_AGAIN_MAX: u32 = 3;
+/// Above this a round is taken again, and no row is judged.
+pub(crate) const NOISE_PERCENT_MAX: f64 = 8.0;
+/// So often at most, where a try is short.
+pub(crate) const TRIES_AGAIN_MAX: u32 = 3;
 /// What disturbs is rarely over at once.
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -27,9 +27,13 @@ pub(crate) struct Measured<T> {
 }
 
 /// Measures, again if it was noisy, and keeps the cleanest try.
-pub(crate) fn cleanest<T>(roots: &[u32], mut run: impl FnMut() -> Result<T>) -> Result<Measured<T>> {
+pub(crate) fn cleanest<T>(
+    roots: &[u32],
+    tries_again_max: u32,
+    mut run: impl FnMut() -> Result<T>,
+) -> Result<Measured<T>> {
     let mut best: Option<Measured<T>> = None;
-    for again in 0..=TRIES_AGAIN_MAX {
+    for again in 0..=tries_again_max {
         if again > 0 {
             thread::sleep(PAUSE);
         }

@@ -1,5 +1,6 @@
 //! What was measured, as a table for people and as JSON for programs.
 
+use crate::noise::NOISE_PERCENT_MAX;
 use crate::placement::processors_allowed;
 use anyhow::Result;
 use serde::Serialize;
@@ -71,6 +72,7 @@ struct View<'a> {
     target: Option<f64>,
     /// `value at most`, `ratio at most` or `ratio at least`.
     target_is: Option<&'static str>,
+    /// None without a target, and when others took too much of the machine to tell.
     met: Option<bool>,
     noise_percent: f64,
     figure: &'a Figure,
@@ -92,6 +94,8 @@ impl Row {
                 (Some(least), Some("ratio at least"), ratio.map(|ratio| ratio >= least))
             }
         };
+        // A neighbour can make either side slow: such a row says neither "met" nor "not met".
+        let met = met.filter(|_| !self.is_noisy());
         View {
             name: &self.name,
             value,
@@ -106,6 +110,10 @@ impl Row {
             figure: &self.figure,
             baseline_figure: self.baseline.as_ref().map(|(_, figure)| figure),
         }
+    }
+
+    fn is_noisy(&self) -> bool {
+        self.noise_percent > NOISE_PERCENT_MAX
     }
 
     fn cells(&self) -> Vec<String> {
@@ -126,7 +134,13 @@ impl Row {
         cells.extend(of(|figure| figure.cpu_us));
         cells.push(view.ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}")));
         cells.push(target);
-        cells.push(view.met.map_or("-", |met| if met { "met" } else { "NOT MET" }).to_owned());
+        let verdict = match (view.met, self.target) {
+            (Some(true), _) => "met",
+            (Some(false), _) => "NOT MET",
+            (None, Some(_)) => "too noisy",
+            (None, None) => "-",
+        };
+        cells.push(verdict.to_owned());
         cells.push(format!("{:.0} %", self.noise_percent));
         cells.push(view.baseline_name.unwrap_or("-").to_owned());
         cells
@@ -231,6 +245,8 @@ mod tests {
         assert_eq!(met(row(5.0, 10.0, Some(Target::RatioAtLeast(0.5)))), Some(true));
         assert_eq!(met(row(501.0, 10.0, Some(Target::ValueAtMost(500.0)))), Some(false));
         assert_eq!(met(row(1.0, 1.0, None)), None);
+        let noisy = Row { noise_percent: 30.0, ..row(5.0, 10.0, Some(Target::RatioAtMost(1.5))) };
+        assert_eq!((noisy.cells()[12].as_str(), met(noisy)), ("too noisy", None));
         let value = serde_json::to_value(row(15.0, 10.0, Some(Target::RatioAtMost(1.5))).view()).unwrap();
         assert_eq!((value["ratio"].as_f64(), value["baseline"].as_f64()), (Some(1.5), Some(10.0)));
         assert_eq!(value["target_is"], "ratio at most");

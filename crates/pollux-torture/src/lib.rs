@@ -25,7 +25,7 @@ pub mod wait;
 
 pub use faults::{Counts, Fault, Faults};
 pub use node::{Node, Settings};
-pub use random::Random;
+pub use random::{Random, seed};
 pub use requester::Requester;
 pub use visitor::Visitor;
 pub use wait::{PATIENCE, wait_until};

@@ -339,8 +339,7 @@ impl Node {
     /// A requester process of the sample programs.
     pub fn requester(&self, arguments: &[&str]) -> Requester {
         let number = self.requesters.fetch_add(1, Ordering::Relaxed);
-        let mut command = Command::new("strace");
-        command.args(["-f","-r","-o",&format!("/tmp/strace.{number}")]).arg(&self.program);
+        let mut command = Command::new(&self.program);
         command.args(arguments).env(RUN_DIRECTORY_VARIABLE, self.root()).env(NODE_VARIABLE, "\\TEST");
         Requester::start(command, self.path().join(format!("requester-{number}.log")), &arguments.join(" "))
     }

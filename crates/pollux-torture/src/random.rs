@@ -1,5 +1,13 @@
 //! Chance that can be repeated: a failing test prints its seed.
 
+/// The seed of a test, printed; another one for all tests with `POLLUX_TORTURE_SEED=N`.
+pub fn seed(usual: u64) -> u64 {
+    let wanted = std::env::var("POLLUX_TORTURE_SEED").ok().and_then(|text| text.parse().ok());
+    let seed = wanted.map_or(usual, |wanted: u64| wanted.wrapping_add(usual));
+    println!("seed {seed}; the same faults again: POLLUX_TORTURE_SEED={}", seed.wrapping_sub(usual));
+    seed
+}
+
 /// A small generator of numbers (xorshift64*).
 #[derive(Debug, Clone)]
 pub struct Random(u64);

@@ -1,11 +1,11 @@
 //! A requester: a process of its own that checks what it is answered.
 
-use crate::wait::{PATIENCE, wait_for};
+use crate::wait::PATIENCE;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 
 /// A running requester. It goes on at least until [`Requester::finish`] closes its standard input.
@@ -61,24 +61,20 @@ impl Requester {
     /// Closes its input, waits for its end, and gives its status, what it said, and its errors.
     pub fn outcome(mut self) -> (ExitStatus, String, String) {
         self.close_input();
-        let status = wait_for(
-            &format!("{} ends", self.what),
-            || self.errors(),
-            || {
-                // Only this child is waited for, so no reference is shared with `explain`.
-                rustix::process::waitid(
-                    rustix::process::WaitId::Pid(rustix::process::Pid::from_child(&self.child)),
-                    rustix::process::WaitIdOptions::EXITED
-                        | rustix::process::WaitIdOptions::NOHANG
-                        | rustix::process::WaitIdOptions::NOWAIT,
-                )
-                .unwrap()
-            },
-        );
-        let _ = status;
+        // Until its output ends; as long as it says something it is on its way, however slow the machine is.
+        let mut said = Vec::new();
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => said.push(line),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    let (what, said, errors) = (&self.what, said.join("\n"), self.errors());
+                    panic!("{what} says nothing more and does not end:\n{said}\n{errors}")
+                }
+            }
+        }
         let status = self.child.wait().unwrap();
-        let said = self.lines.iter().collect::<Vec<_>>().join("\n");
-        let errors = self.errors();
+        let (said, errors) = (said.join("\n"), self.errors());
         (status, said, errors)
     }
 

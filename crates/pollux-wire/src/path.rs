@@ -23,6 +23,10 @@ pub const REQUEST: u8 = 1;
 pub const CANCEL: u8 = 2;
 /// Requester to server: the open ends. The end of the path means the same.
 pub const CLOSE: u8 = 3;
+/// Requester to server: an [`Epoch`], the one of a TAKEOVER it has heard over this path. Requests and cancellations that
+/// came over the path before are void, and sent again behind this: a half that was primary before may still hold some
+/// that it has never read, and would execute them ahead of earlier ones (S8).
+pub const RESUMED: u8 = 4;
 /// Server to requester: an [`OpenReply`].
 pub const OPEN_REPLY: u8 = 17;
 /// Server to requester: a [`Reply`].

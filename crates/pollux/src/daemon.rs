@@ -39,13 +39,21 @@ impl Daemon {
         Ok(Some(Self::over(fd)))
     }
 
-    /// A channel to any CPU of the node that the environment names.
-    pub(crate) fn visit() -> Result<Self> {
+    /// A channel to any CPU of the node that the environment names: the first that `attach` is content with.
+    pub(crate) fn visit(mut attach: impl FnMut(&mut Self) -> Result<()>) -> Result<Self> {
         let directory = node_directory();
         let mut reason = "nothing listens there".to_owned();
         for cpu in 0..CPUS_PER_NODE_MAX {
             match connect_unix(&directory.join(format!("cpu-{cpu}.sock"))) {
-                Ok(fd) => return Ok(Self::over(fd)),
+                Ok(fd) => {
+                    let mut daemon = Self::over(fd);
+                    match attach(&mut daemon) {
+                        Ok(()) => return Ok(daemon),
+                        // This CPU goes down in this moment; its socket is there a little longer. Any other will do.
+                        Err(Error::Unknown) => reason = "its CPU is lost".to_owned(),
+                        Err(error) => return Err(error),
+                    }
+                }
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => reason = error.to_string(),
             }
@@ -96,7 +104,11 @@ impl Daemon {
     /// Takes in what has arrived.
     pub(crate) fn fill(&mut self) -> Result<()> {
         loop {
-            let filled = self.channel.fill().context("read from the daemon")?;
+            let filled = match self.channel.fill() {
+                // A daemon that is killed with our message unread.
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => Fill::Closed,
+                filled => filled.context("read from the daemon")?,
+            };
             while let Some(frame) = self.channel.next_frame().map_err(|_| Error::Unknown)? {
                 let message = pollux_wire::decode(frame.body)
                     .map_err(|source| Error::Malformed { from: "the daemon", source })?;

@@ -273,6 +273,7 @@ impl Link {
     fn read(&mut self, number: PathNumber) {
         let mut standby = Vec::new();
         let mut takeover = None;
+        let mut opened = false;
         let Some(channel) = self.paths.get_mut(&number) else { return };
         let lost = loop {
             let filled = channel.fill();
@@ -300,6 +301,7 @@ impl Link {
                         path::OPEN_REPLY => {
                             let Ok(reply) = decode::<OpenReply>(frame.body) else { break true };
                             if matches!(self.state, State::Opening) {
+                                opened = true;
                                 self.state = if reply.error.0 >= 10 {
                                     State::Closed(reply.error)
                                 } else {
@@ -333,6 +335,12 @@ impl Link {
                 Ok(Fill::Closed) | Err(_) => break true,
             }
         };
+        if opened && let State::Open(requester) = &mut self.state {
+            // The standby path comes ahead of the answer to the open, which waits for its checkpoint.
+            for path in self.paths.keys().filter(|path| **path != number) {
+                requester.handle_standby(*path);
+            }
+        }
         if let Some(epoch) = takeover {
             if let Some(active) = self.active()
                 && active != number
@@ -340,6 +348,9 @@ impl Link {
                 self.read(active);
             }
             if let State::Open(requester) = &mut self.state {
+                if let Some(channel) = self.paths.get_mut(&number) {
+                    channel.queue(path::RESUMED, |out| epoch.put(out));
+                }
                 requester.handle_takeover(number, epoch);
             }
         }

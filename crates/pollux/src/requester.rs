@@ -127,7 +127,11 @@ impl Node {
             Err(Error::Unknown) => {
                 // This CPU is lost; any other will do.
                 *daemon = visit(&self._life)?;
-                self.ask_open_once(&mut daemon, name, options, again)
+                match self.ask_open_once(&mut daemon, name, options, again) {
+                    // That one is lost, too: the caller asks again.
+                    Err(Error::Unknown) => Ok(Err(FileError::PATH_DOWN)),
+                    other => other,
+                }
             }
             other => other,
         }
@@ -196,9 +200,7 @@ fn wait_until_opened(link: &mut Link) -> Result<Result<(), FileError>> {
 }
 
 fn visit(life: &LifePage) -> Result<Daemon> {
-    let mut daemon = Daemon::visit()?;
-    welcome(daemon.attach(life)?)?;
-    Ok(daemon)
+    Daemon::visit(|daemon| welcome(daemon.attach(life)?))
 }
 
 fn welcome((message, _): crate::daemon::Message) -> Result<()> {

@@ -44,10 +44,16 @@ pub fn count(name: &str, key: &str, times: u64, depth: u16) -> Result<()> {
         assert!(answer.error.is_ok(), "request {} ended with {}", answered + 1, answer.error);
         let reply = numbers(&answer.payload);
         answered += 1;
-        assert_eq!(reply[0], answered, "reply {answered} of {key}: a request was lost, doubled or reordered");
+        if reply[0] != answered {
+            let rest = waiting
+                .into_iter()
+                .map(|ticket| server.finish(ticket).map(|answer| numbers(&answer.payload)));
+            let rest: Vec<_> = rest.collect();
+            panic!("reply {answered} of {key} is {reply:?}: lost, doubled or reordered? Then came {rest:?}");
+        }
         assert!(reply[1] > total, "the count of all went back from {total} to {}", reply[1]);
         total = reply[1];
-        if answered == 1 || answered % 1000 == 0 {
+        if answered == 1 || answered % 200 == 0 {
             println!("counted {answered}");
         }
     }
@@ -73,6 +79,9 @@ pub fn count_tokio(name: &str, tasks: u64, times: u64) -> Result<()> {
                     let reply = numbers(&server.request(key.as_bytes()).await?);
                     assert_eq!(reply[0], last + 1, "a request of {key} was lost, doubled or reordered");
                     last = reply[0];
+                    if last % 200 == 0 {
+                        println!("counted {last} in {key}");
+                    }
                 }
                 Ok::<u64, pollux::Error>(last)
             }));

@@ -237,6 +237,7 @@ pub fn change(name: &str, seed: u64, times: u64) -> Result<()> {
                 model.digest(),
                 "after {done} operations of seed {seed}"
             );
+            println!("{done} changes");
         }
         if last {
             println!("{done} changes, {}", model.digest());

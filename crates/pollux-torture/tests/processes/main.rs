@@ -1,11 +1,15 @@
 //! Pairs as real processes, under real signals. What the parts decide is tested beside them; here the promises are
 //! checked from outside, by requesters and clients that compare every answer with what it must be.
 
+// Its functions are all tests, though not all are marked so.
+#![allow(clippy::unwrap_used)]
+
 mod counter;
 mod cpus;
 mod ends;
 mod hostile;
 mod objects;
+mod order;
 mod redis;
 mod tcp;
 mod tiers;

@@ -2,7 +2,7 @@
 
 use crate::node;
 use pollux_torture::programs::lines::Client;
-use pollux_torture::{Counts, Fault, Faults, Node, Random, faults};
+use pollux_torture::{Counts, Fault, Faults, Node, Random, faults, seed};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -20,8 +20,7 @@ fn expect_no_connection(node: &Node) {
 /// A client would see a reset, or a byte lost, doubled or in the wrong place.
 #[test]
 fn twenty_connections_go_on_through_all_faults() {
-    let seed = 7;
-    println!("seed {seed}");
+    let seed = seed(7);
     let node = node();
     let port = serve(&node);
     let (enough, ready) = (AtomicBool::new(false), AtomicUsize::new(0));

@@ -1,13 +1,12 @@
 //! A pair that calls a pair.
 
 use crate::node;
-use pollux_torture::{Counts, Faults};
+use pollux_torture::{Counts, Faults, seed};
 
 /// An order would be booked twice, or not at all, when the shop or its bank dies between booking and answer.
 #[test]
 fn each_order_is_booked_once_through_faults_of_both() {
-    let seed = 5;
-    println!("seed {seed}");
+    let seed = seed(5);
     let node = node();
     node.run_pair("$BANK", &["bank"]);
     node.run_pair_in(1, "$SHOP", &["shop"]);

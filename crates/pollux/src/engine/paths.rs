@@ -27,6 +27,8 @@ pub(crate) struct Path {
     writing: bool,
     /// Nothing is read while too much is unsent.
     deaf: bool,
+    /// Requests count from the opener's RESUMED of this epoch on: what came before is from another time (S8).
+    void_until: Option<Epoch>,
     /// Something was queued since the last flush.
     dirty: bool,
     lost_at_ns: Option<u64>,
@@ -34,12 +36,13 @@ pub(crate) struct Path {
 
 impl Path {
     pub(super) fn standby(channel: Channel) -> Self {
-        Self { channel, watched: false, writing: false, deaf: false, dirty: false, lost_at_ns: None }
+        let (watched, writing, deaf, dirty) = (false, false, false, false);
+        Self { channel, watched, writing, deaf, void_until: None, dirty, lost_at_ns: None }
     }
 
     pub(super) fn watched(mut channel: Channel) -> Self {
         channel.set_stop_at_short_read(true);
-        Self { channel, watched: true, writing: false, deaf: false, dirty: false, lost_at_ns: None }
+        Self { watched: true, ..Self::standby(channel) }
     }
 }
 
@@ -54,6 +57,7 @@ enum Incoming {
         descriptor: Option<OwnedFd>,
     },
     Cancel(SyncId),
+    Resumed(Epoch),
     Close,
 }
 
@@ -98,6 +102,9 @@ impl Engine {
         self.paths.insert(open, Path::watched(channel));
         if again {
             let epoch = self.pair.epoch();
+            if let Some(path) = self.paths.get_mut(&open) {
+                path.void_until = Some(epoch);
+            }
             self.queue_on_path(open, path::TAKEOVER, |out| epoch.put(out));
             if self.pair.checkpoints() {
                 self.give_standby(open, opener)?;
@@ -147,6 +154,10 @@ impl Engine {
                     Err(_) => None,
                 };
                 match incoming {
+                    Some(Incoming::Request { .. } | Incoming::Cancel(_)) if path.void_until.is_some() => {}
+                    Some(Incoming::Resumed(epoch)) => {
+                        path.void_until = path.void_until.filter(|until| epoch < *until);
+                    }
                     Some(Incoming::Request { sync, io, reply_bytes_max, again, payload, descriptor }) => {
                         self.arrive(open, sync, io, reply_bytes_max, again, payload, descriptor);
                     }
@@ -367,6 +378,7 @@ impl Engine {
     pub(super) fn speak_on_all_paths(&mut self, epoch: Epoch) -> Result<()> {
         for (open, path) in &mut self.paths {
             path.channel.set_stop_at_short_read(true);
+            path.void_until = Some(epoch);
             path.channel.queue(path::TAKEOVER, |out| epoch.put(out));
             // What does not fit leaves when there is room; an opener that is gone shows at the first read.
             let _ = path.channel.flush();
@@ -440,6 +452,7 @@ fn incoming(kind: u8, body: &[u8], descriptors: Vec<OwnedFd>) -> Option<Incoming
             })
         }
         path::CANCEL => decode(body).ok().map(Incoming::Cancel),
+        path::RESUMED => decode(body).ok().map(Incoming::Resumed),
         path::CLOSE => Some(Incoming::Close),
         _ => None,
     }
