@@ -46,6 +46,7 @@ pub struct Open {
     /// What the server wants to see with each request; -1 if nothing.
     pub label: i16,
     last: SyncId,
+    /// In the order of the sync ids.
     saved: VecDeque<SavedReply>,
     in_hand: BTreeSet<SyncId>,
 }
@@ -58,7 +59,7 @@ impl Open {
 
     /// Takes in a request; a new one is in hand from here on.
     pub fn arrive(&mut self, sync: SyncId) -> Arrival<'_> {
-        if let Some(at) = self.saved.iter().rposition(|reply| reply.sync == sync) {
+        if let Ok(at) = self.saved.binary_search_by_key(&sync, |reply| reply.sync) {
             return Arrival::Repeated(&self.saved[at]);
         }
         if self.in_hand.contains(&sync) {
@@ -79,9 +80,13 @@ impl Open {
         self.in_hand.remove(&reply.sync);
         self.last = self.last.max(reply.sync);
         let (last, window) = (self.last.0, self.window());
-        self.saved.push_back(reply);
+        // Nearly always at the end.
+        let at = self.saved.partition_point(|kept| kept.sync < reply.sync);
+        self.saved.insert(at, reply);
         // Compared by distance: an opener may choose the last of all numbers as its sync id.
-        self.saved.retain(|kept| last - kept.sync.0 < window);
+        while self.saved.front().is_some_and(|kept| last - kept.sync.0 >= window) {
+            self.saved.pop_front();
+        }
     }
 
     /// Forgets a request that is in hand without a reply: its sender cancelled it, or this half is no longer the primary.
@@ -106,7 +111,8 @@ impl Open {
 
     /// The saved reply of a request.
     pub fn saved_reply(&self, sync: SyncId) -> Option<&SavedReply> {
-        self.saved.iter().rev().find(|reply| reply.sync == sync)
+        let at = self.saved.binary_search_by_key(&sync, |reply| reply.sync).ok()?;
+        self.saved.get(at)
     }
 
     fn window(&self) -> u64 {

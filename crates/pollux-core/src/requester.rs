@@ -127,9 +127,10 @@ impl Requester {
 
     /// Gives a request up; true if it was outstanding (then the server should be told).
     pub fn cancel(&mut self, sync: SyncId) -> bool {
-        let before = self.outstanding.len();
-        self.outstanding.retain(|request| request.sync != sync);
-        self.outstanding.len() != before
+        match self.outstanding.binary_search_by_key(&sync, |request| request.sync) {
+            Ok(at) => self.outstanding.remove(at).is_some(),
+            Err(_) => false,
+        }
     }
 
     /// A path to a half of the server is there, from the server or as the daemon's answer; it is not yet the one to use.
@@ -287,7 +288,9 @@ impl Requester {
             }
             return;
         };
-        for request in self.outstanding.iter_mut().filter(|request| !request.sent) {
+        // Requests are sent in order, so those that were not are the last ones.
+        let first = self.outstanding.partition_point(|request| request.sent);
+        for request in self.outstanding.range_mut(first..) {
             request.sent = true;
             self.commands.push_back(Command::Send { path, sync: request.sync, again: false });
         }

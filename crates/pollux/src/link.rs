@@ -147,11 +147,21 @@ impl Link {
 
     /// Reads, decides, writes; never blocks.
     pub(crate) fn pump(&mut self) {
+        let order = self.paths.keys().copied().collect();
+        self.pump_paths(order);
+    }
+
+    /// The same for those paths only of which the poll said that they are ready, in the order of [`Link::descriptors`].
+    pub(crate) fn pump_ready(&mut self, ready: &[bool]) {
+        let order =
+            self.paths.keys().zip(ready).filter(|(_, ready)| **ready).map(|(path, _)| *path).collect();
+        self.pump_paths(order);
+    }
+
+    fn pump_paths(&mut self, mut order: Vec<PathNumber>) {
         // The active path first: what a dead primary had still written is true and comes before the word of its successor.
-        let mut order: Vec<PathNumber> = self.paths.keys().copied().collect();
-        if let Some(active) = self.active() {
-            order.retain(|path| *path != active);
-            order.insert(0, active);
+        if let Some(at) = order.iter().position(|path| Some(*path) == self.active()) {
+            order.swap(0, at);
         }
         for path in order {
             self.read(path);
@@ -169,7 +179,10 @@ impl Link {
     pub(crate) fn add_path(&mut self, path: OwnedFd) {
         self.last_path += 1;
         let number = PathNumber(self.last_path);
-        self.paths.insert(number, Channel::new(path, PATH_BODY_BYTES_MAX));
+        let mut channel = Channel::new(path, PATH_BODY_BYTES_MAX);
+        // Paths are polled by level: what a short read leaves is told again.
+        channel.set_stop_at_short_read(true);
+        self.paths.insert(number, channel);
     }
 
     /// There is no path to be had.

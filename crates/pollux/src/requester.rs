@@ -281,7 +281,7 @@ impl Server {
 
     /// Waits for the paths and takes in what comes.
     fn step(&mut self, deadline: Option<Instant>) -> Result<()> {
-        self.link.pump();
+        // What was read before has been taken in, and what was started has been sent: the poll tells what is new.
         self.fetch_path()?;
         if !self.link.has_news() {
             let mut timeout = PATIENCE;
@@ -293,15 +293,15 @@ impl Server {
                 timeout = timeout.min(TRY_PAUSE);
             }
             wait_fds(&mut fds, Some(timeout))?;
-            let ready = fds.iter().any(|fd| !fd.revents().is_empty());
+            let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
             drop(fds);
-            if ready {
+            if ready.contains(&true) {
                 self.heard = Instant::now();
             } else if self.heard.elapsed() >= PATIENCE {
                 self.heard = Instant::now();
                 self.link.impatient();
             }
-            self.link.pump();
+            self.link.pump_ready(&ready);
         }
         Ok(())
     }

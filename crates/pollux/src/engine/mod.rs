@@ -145,6 +145,8 @@ pub(crate) struct Engine {
     bell: Arc<Doorbell>,
     pair: Pair,
     partner: Option<Partner>,
+    /// Other halves that are gone.
+    buried: Vec<Partner>,
     turn: Turn,
     batch: checkpoints::Batch,
     number: CheckpointNumber,
@@ -232,6 +234,7 @@ impl Engine {
             bell,
             pair,
             partner: None,
+            buried: Vec::new(),
             turn: Turn::default(),
             batch: checkpoints::Batch::default(),
             number: CheckpointNumber(0),
@@ -472,6 +475,7 @@ impl Engine {
     }
 
     fn keep_house(&mut self) -> Result<()> {
+        self.buried.clear();
         if self.pair.is_primary() && !self.quiescing {
             self.tell_written();
             self.renew_acceptors()?;
@@ -598,6 +602,9 @@ impl Engine {
         self.note_death();
         // Everything it had sent is in our socket: it can never speak again.
         self.read_partner()?;
+        // What it acknowledged last lets outputs go, which the gate holds from its death to the end of the removal: when
+        // the pair stops that never comes.
+        self.release_outputs()?;
         self.pair_event(PairEvent::PartnerDead { partner: phandle })?;
         self.run_commands()
     }
@@ -689,6 +696,8 @@ impl Engine {
                 let _ = pollux_os::signal(&partner.pidfd, Signal::KILL);
             }
             partner.watch.retire();
+            // Its memory and descriptors go when there is time: what follows may be a takeover.
+            self.buried.push(partner);
         }
         self.state_to_send = None;
     }

@@ -149,7 +149,8 @@ impl Engine {
     /// Tells the daemon where this half stands, when that has changed.
     pub(super) fn report_state(&mut self) {
         let (state, epoch) = (self.pair.state(), self.pair.epoch());
-        if self.reported == Some((state, epoch)) {
+        // A takeover is over before anybody could look, and its daemon has better to do meanwhile.
+        if self.reported == Some((state, epoch)) || state == PairState::TakingOver {
             return;
         }
         self.reported = Some((state, epoch));
