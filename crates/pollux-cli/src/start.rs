@@ -40,7 +40,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// What `pollux up` does when told nothing.
     pub(crate) const DEFAULT: Settings =
-        Settings { cpus: 2, unbound: false, sick_after_ms: 1000, hang_after_ms: 250, reload_after_ms: 500 };
+        Settings { cpus: 2, unbound: false, sick_after_ms: 3000, hang_after_ms: 250, reload_after_ms: 500 };
 
     /// The daemon's command line.
     fn arguments(&self, node: &Node, cpu: CpuNumber) -> Vec<std::ffi::OsString> {
@@ -298,7 +298,7 @@ mod tests {
             settings.arguments(&node, cpu(1)).into_iter().map(|word| word.into_string().unwrap()).collect();
         assert_eq!(
             words.join(" "),
-            "__cpu --run-root /r --run-dir /r/N --node \\N --cpu 1 --cpus 2 --sick-after-ms 1000 \
+            "__cpu --run-root /r --run-dir /r/N --node \\N --cpu 1 --cpus 2 --sick-after-ms 3000 \
              --hang-after-ms 250 --reload-after-ms 500 --no-bind"
         );
     }
