@@ -1,6 +1,6 @@
 //! The acceptor: a process of its own that accepts connections for a pair and hands them over.
 //!
-//! It serves one listener. To the pair it is a requester like any other, with sync depth 64: each accepted connection is a
+//! It serves one listener. To the pair it is a requester like any other, with sync depth 1: each accepted connection is a
 //! request that carries the descriptor, and the reply says that both halves hold it. Until then the acceptor keeps its
 //! own, and sends it again to a new primary. So a crash of the pair loses no connection; a crash of the acceptor
 //! can lose the one between `accept` and the first send; those in the listen queue wait for the next acceptor.

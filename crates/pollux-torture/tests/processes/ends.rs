@@ -21,7 +21,11 @@ fn a_stop_ends_both_halves_and_frees_the_name() {
     // A program that stops its pair by itself; often, since it is a race of the reply with the end of the backup.
     for _ in 0..20 {
         node.run_pair("$STOP", &["crasher"]);
-        assert_eq!(node.request("$STOP", "stop").trim(), "stopping", "what was answered before the stop arrives");
+        assert_eq!(
+            node.request("$STOP", "stop").trim(),
+            "stopping",
+            "what was answered before the stop arrives"
+        );
         node.wait_until("the name is free", || node.record("$STOP").is_none());
     }
     assert_eq!(node.events_of("$STOP", "takeover"), 0);

@@ -31,8 +31,9 @@ const KEPT_BYTES_MAX: usize = 320 * 1024 * 1024;
 const OUTPUT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Marks the opens that a pair makes itself, for its acceptors; all others get their number from the coordinator.
 const LOCAL_OPEN: u64 = 1 << 55;
-/// Connections that an acceptor may have on their way to the pair.
-pub(crate) const ACCEPTED_AHEAD_MAX: u16 = 64;
+/// Connections that an acceptor may have on their way to the pair. One: should its CPU be lost together with the primary,
+/// only that one is reset; all others still wait in the listen queue, which both halves hold.
+pub(crate) const ACCEPTED_AHEAD_MAX: u16 = 1;
 
 /// This process's descriptor of a connection, and what only a primary knows about it.
 pub(crate) struct Socket {
