@@ -2,7 +2,7 @@
 //!
 //! The owner's speaking thread locks a robust mutex in a sealed memfd and never unlocks it. When the thread
 //! dies, for whatever reason, the kernel marks the mutex and wakes a waiter *before* it tears down the address
-//! space, so the notice takes a tenth of a millisecond whatever the process size (`limits.md`, D.2).
+//! space, so the notice takes a tenth of a millisecond whatever the process size.
 //!
 //! ```text
 //!  owner                    kernel                    watchers (one thread each)

@@ -1,5 +1,5 @@
 //! Where a TCP connection stands, asked of the kernel: what lets a backup go on with the byte where the
-//! primary stopped (`spec/sockets.md`, B3).
+//! primary stopped.
 //!
 //! All functions take the *accepting* side of a connection that was not restored with TCP_REPAIR: there the
 //! counters start at zero. Which of the bytes matter is the caller's business.
