@@ -1,6 +1,6 @@
 //! The load: many clients on one thread, each with a pipeline of requests of which every reply is checked.
 //!
-//! What is asked and what is right is decided in [`Model`](super::model::Model); here bytes are moved. Connections are
+//! What is asked and what is right is decided in [`Model`]; here bytes are moved. Connections are
 //! never closed on purpose before the end: a takeover that breaks one shows as a reconnect.
 
 use std::collections::BTreeMap;
