@@ -58,6 +58,8 @@ const TOKEN_KIND: u64 = 0xff << 56;
 
 /// How long a turn that crashed a primary waits for the pair to be whole, before it is tried without a backup.
 const SUSPECT_WAIT_NS: u64 = 10_000_000_000;
+/// How long a new primary only answers, before it asks for a backup and tells its daemon how it is.
+const FIRST_ANSWERS_NS: u64 = 2_000_000;
 /// A backup that is not stopped but does not acknowledge counts as hung after so many times the configured limit:
 /// one large change may take it a while.
 const SILENCE_FACTOR: u64 = 4;
@@ -171,6 +173,7 @@ pub(crate) struct Engine {
     /// When this half began to speak, and as what.
     promoted: Option<Promoted>,
     promotions: u64,
+    backup_due_ns: Option<u64>,
     next_tick_ns: u64,
     next_housekeeping_ns: u64,
     next_user_tick_ns: u64,
@@ -256,6 +259,7 @@ impl Engine {
             hang_counts: hang_after_ms > 0,
             promoted: None,
             promotions: 0,
+            backup_due_ns: None,
             next_tick_ns: now,
             next_housekeeping_ns: now,
             next_user_tick_ns: now,
@@ -428,7 +432,7 @@ impl Engine {
         {
             return Some(Duration::ZERO);
         }
-        let mut next = self.next_housekeeping_ns;
+        let mut next = self.next_housekeeping_ns.min(self.backup_due_ns.unwrap_or(u64::MAX));
         if self.pair.wants_ticks() || self.change_later.is_some() || self.handover.is_some() {
             next = next.min(self.next_tick_ns);
         }
@@ -440,6 +444,9 @@ impl Engine {
 
     fn handle_time(&mut self, place: Place) -> Result<()> {
         let now = clock::monotonic_ns();
+        if self.backup_due_ns.take_if(|due| now >= *due).is_some() && self.pair.is_primary() {
+            self.ask_for_backup()?;
+        }
         if now >= self.next_tick_ns {
             // One tick per turn of the loop, however late: time in which this process could not run does not count.
             self.next_tick_ns = now + self.tick_us * 1000;
@@ -609,6 +616,18 @@ impl Engine {
         self.run_commands()
     }
 
+    fn ask_for_backup(&mut self) -> Result<()> {
+        let request = self.daemon.next_request();
+        self.daemon.send(&ToDaemon::StartBackup { request, cpu: None }, Vec::new())
+    }
+
+    /// True in the first moments of a new primary: the processor is for the openers that wait.
+    fn has_just_been_promoted(&self) -> bool {
+        self.promoted
+            .as_ref()
+            .is_some_and(|promoted| clock::monotonic_ns() < promoted.at_ns + FIRST_ANSWERS_NS)
+    }
+
     fn ask_to_stop(&mut self) -> Result<()> {
         self.pair_event(PairEvent::StopWanted)?;
         self.run_commands()
@@ -625,10 +644,10 @@ impl Engine {
     fn run_commands(&mut self) -> Result<()> {
         while let Some(command) = self.pair.poll_command() {
             match command {
-                Command::StartBackup => {
-                    let request = self.daemon.next_request();
-                    self.daemon.send(&ToDaemon::StartBackup { request, cpu: None }, Vec::new())?;
+                Command::StartBackup if self.has_just_been_promoted() => {
+                    self.backup_due_ns = Some(clock::monotonic_ns() + FIRST_ANSWERS_NS);
                 }
+                Command::StartBackup => self.ask_for_backup()?,
                 Command::SendState { .. } => self.begin_state()?,
                 Command::TellInStep { number } => {
                     self.tell_partner(checkpoint::IN_STEP, |out| number.put(out))

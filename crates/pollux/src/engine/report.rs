@@ -150,7 +150,10 @@ impl Engine {
     pub(super) fn report_state(&mut self) {
         let (state, epoch) = (self.pair.state(), self.pair.epoch());
         // A takeover is over before anybody could look, and its daemon has better to do meanwhile.
-        if self.reported == Some((state, epoch)) || state == PairState::TakingOver {
+        if self.reported == Some((state, epoch))
+            || state == PairState::TakingOver
+            || self.has_just_been_promoted()
+        {
             return;
         }
         self.reported = Some((state, epoch));
