@@ -5,7 +5,7 @@
 //! recorded ones in their order and get their answers instead of being made a second time.
 
 use super::{Engine, Place};
-use crate::daemon::{Message, wait_fds};
+use crate::daemon::wait_fds;
 use crate::error::{Error, Result};
 use crate::link::{Answer, Link};
 use crate::requester::{OpenOptions, path_from, poll_fds, question};
@@ -169,11 +169,6 @@ impl Engine {
         let wanted =
             |message: &ToProcess| matches!(message, ToProcess::Opened { request, .. } if *request == number);
         Ok(path_from(self.daemon.wait_for(wanted)?))
-    }
-
-    /// An answer to a question that nobody waits for any more.
-    pub(super) fn handle_link_path(&mut self, _request: u32, _message: Message) -> Result<()> {
-        Ok(())
     }
 
     /// As a new primary: takes up what the old one had asked. Paths are asked for when something is unanswered or next needed.

@@ -173,7 +173,9 @@ pub(crate) struct Engine {
     /// When this half began to speak, and as what.
     promoted: Option<Promoted>,
     promotions: u64,
-    backup_due_ns: Option<u64>,
+    /// In the first moments of a new primary: until when the processor is for the openers that wait.
+    answers_first_until_ns: Option<u64>,
+    backup_wanted: bool,
     next_tick_ns: u64,
     next_housekeeping_ns: u64,
     next_user_tick_ns: u64,
@@ -259,7 +261,8 @@ impl Engine {
             hang_counts: hang_after_ms > 0,
             promoted: None,
             promotions: 0,
-            backup_due_ns: None,
+            answers_first_until_ns: None,
+            backup_wanted: false,
             next_tick_ns: now,
             next_housekeeping_ns: now,
             next_user_tick_ns: now,
@@ -432,7 +435,7 @@ impl Engine {
         {
             return Some(Duration::ZERO);
         }
-        let mut next = self.next_housekeeping_ns.min(self.backup_due_ns.unwrap_or(u64::MAX));
+        let mut next = self.next_housekeeping_ns.min(self.answers_first_until_ns.unwrap_or(u64::MAX));
         if self.pair.wants_ticks() || self.change_later.is_some() || self.handover.is_some() {
             next = next.min(self.next_tick_ns);
         }
@@ -444,7 +447,9 @@ impl Engine {
 
     fn handle_time(&mut self, place: Place) -> Result<()> {
         let now = clock::monotonic_ns();
-        if self.backup_due_ns.take_if(|due| now >= *due).is_some() && self.pair.is_primary() {
+        if self.answers_first_until_ns.take_if(|until| now >= *until).is_some()
+            && std::mem::take(&mut self.backup_wanted)
+        {
             self.ask_for_backup()?;
         }
         if now >= self.next_tick_ns {
@@ -485,7 +490,7 @@ impl Engine {
         self.buried.clear();
         if self.pair.is_primary() && !self.quiescing {
             self.tell_written();
-            self.renew_acceptors()?;
+            self.start_missing_acceptors()?;
             self.forget_vanished_openers();
             self.nudge_links()?;
         }
@@ -541,8 +546,11 @@ impl Engine {
                 }
                 Ok(())
             }
-            ToProcess::Opened { request, .. } => self.handle_link_path(request, (message, descriptors)),
-            ToProcess::Welcome { .. } | ToProcess::Refused { .. } | ToProcess::Numbers { .. } => Ok(()),
+            // Answers that are waited for where they were asked for; one that comes too late is for nobody.
+            ToProcess::Opened { .. }
+            | ToProcess::Welcome { .. }
+            | ToProcess::Refused { .. }
+            | ToProcess::Numbers { .. } => Ok(()),
         }
     }
 
@@ -621,13 +629,6 @@ impl Engine {
         self.daemon.send(&ToDaemon::StartBackup { request, cpu: None }, Vec::new())
     }
 
-    /// True in the first moments of a new primary: the processor is for the openers that wait.
-    fn has_just_been_promoted(&self) -> bool {
-        self.promoted
-            .as_ref()
-            .is_some_and(|promoted| clock::monotonic_ns() < promoted.at_ns + FIRST_ANSWERS_NS)
-    }
-
     fn ask_to_stop(&mut self) -> Result<()> {
         self.pair_event(PairEvent::StopWanted)?;
         self.run_commands()
@@ -644,9 +645,7 @@ impl Engine {
     fn run_commands(&mut self) -> Result<()> {
         while let Some(command) = self.pair.poll_command() {
             match command {
-                Command::StartBackup if self.has_just_been_promoted() => {
-                    self.backup_due_ns = Some(clock::monotonic_ns() + FIRST_ANSWERS_NS);
-                }
+                Command::StartBackup if self.answers_first_until_ns.is_some() => self.backup_wanted = true,
                 Command::StartBackup => self.ask_for_backup()?,
                 Command::SendState { .. } => self.begin_state()?,
                 Command::TellInStep { number } => {
@@ -742,9 +741,12 @@ impl Engine {
         self.speak_on_all_paths(epoch)?;
         self.resume_connections();
         self.resume_links()?;
-        self.renew_acceptors()?;
+        self.learn_acceptors();
+        self.start_missing_acceptors()?;
         self.note_speaking(epoch, took_over);
-        self.promoted = Some(Promoted { at_ns: clock::monotonic_ns(), took_over });
+        let now = clock::monotonic_ns();
+        self.promoted = Some(Promoted { at_ns: now, took_over });
+        self.answers_first_until_ns = Some(now + FIRST_ANSWERS_NS);
         self.promotions += 1;
         Ok(())
     }

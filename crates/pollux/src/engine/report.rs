@@ -152,7 +152,7 @@ impl Engine {
         // A takeover is over before anybody could look, and its daemon has better to do meanwhile.
         if self.reported == Some((state, epoch))
             || state == PairState::TakingOver
-            || self.has_just_been_promoted()
+            || self.answers_first_until_ns.is_some()
         {
             return;
         }

@@ -138,9 +138,8 @@ impl Engine {
         socket.local_addr().context("ask for a listener's address")
     }
 
-    /// Acceptors live in processes of their own, so that no crash of a half loses a connection between its acceptance and
-    /// the moment both halves hold it. To the pair an acceptor is a requester whose requests carry a descriptor.
-    pub(super) fn renew_acceptors(&mut self) -> Result<()> {
+    /// As a new primary: which of the opens are those of acceptors that the old one had started.
+    pub(super) fn learn_acceptors(&mut self) {
         let own = self.me.sequence;
         for (open, state) in &self.replica.opens {
             let is_acceptor = open.0 & LOCAL_OPEN != 0 && state.opener.phandle.sequence == own;
@@ -148,6 +147,11 @@ impl Engine {
                 self.acceptors.insert(*open, ListenerId(state.label.unsigned_abs().into()));
             }
         }
+    }
+
+    /// Acceptors live in processes of their own, so that no crash of a half loses a connection between its acceptance and
+    /// the moment both halves hold it. To the pair an acceptor is a requester whose requests carry a descriptor.
+    pub(super) fn start_missing_acceptors(&mut self) -> Result<()> {
         let idle: Vec<ListenerId> =
             self.listeners.keys().copied().filter(|id| !self.acceptor_of(*id)).collect();
         for listener in idle {
