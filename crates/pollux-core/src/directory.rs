@@ -93,7 +93,15 @@ mod tests {
 
     fn record(primary: Phandle, backup: Option<Phandle>) -> NameRecord {
         let name = ProcessName::new("$A").unwrap();
-        NameRecord { name, epoch: Epoch(5), primary, backup, ancestor: None, program: String::new() }
+        NameRecord {
+            name,
+            epoch: Epoch(5),
+            primary,
+            backup,
+            ancestor: None,
+            program: String::new(),
+            keeps: pollux_wire::control::StateKeeping::Managed,
+        }
     }
 
     // If a takeover and a removal could both win, two primaries would answer (S1, S6).

@@ -134,7 +134,8 @@ mod tests {
             incarnation: 0,
             sequence: 1,
         };
-        Open::new(Opener { phandle, name: None, uid: 0, sync_depth, nowait_depth })
+        let details = pollux_wire::control::OpenDetails::default();
+        Open::new(Opener { phandle, name: None, uid: 0, sync_depth, nowait_depth, details })
     }
 
     fn reply(sync: u64) -> SavedReply {

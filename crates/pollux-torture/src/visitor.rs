@@ -22,7 +22,11 @@ impl Visitor {
         life.hold().unwrap();
         let channel = Channel::new(connect_unix(&node.socket(cpu)).unwrap(), CONTROL_BODY_BYTES_MAX);
         let mut visitor = Self { channel, _life: life, requests: 0 };
-        let attach = ToDaemon::Attach { version: PROTOCOL_VERSION, pid: std::process::id() };
+        let attach = ToDaemon::Attach {
+            version: PROTOCOL_VERSION,
+            pid: std::process::id(),
+            keeps: pollux_wire::control::StateKeeping::Managed,
+        };
         let page = visitor._life.share().unwrap();
         visitor.send(&attach, vec![page]);
         visitor.wait_for(|message| matches!(message, ToProcess::Welcome { .. }));
@@ -39,7 +43,16 @@ impl Visitor {
     pub fn open(&mut self, name: &str, depth: u16) -> Result<OwnedFd, FileError> {
         self.requests += 1;
         let (request, name) = (self.requests, ProcessName::new(name).unwrap());
-        self.send(&ToDaemon::Open { request, name, sync_depth: depth, nowait_depth: depth }, Vec::new());
+        self.send(
+            &ToDaemon::Open {
+                request,
+                target: pollux_wire::control::Target::Name { name, sequence: None },
+                sync_depth: depth,
+                nowait_depth: depth,
+                details: Default::default(),
+            },
+            Vec::new(),
+        );
         let (answer, descriptors) = self.wait_for(
             |message| matches!(message, ToProcess::Opened { request: answered, .. } if *answered == request),
         );

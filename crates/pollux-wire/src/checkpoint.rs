@@ -5,6 +5,7 @@
 //! is always the primary's state between two turns (S4). A new backup receives the full state as the same records.
 
 use crate::codec::{DecodeError, Reader, Wire, put_prefixed, wire_enum, wire_struct};
+use crate::control::OpenDetails;
 use crate::{
     CheckpointNumber, ConnectionId, Epoch, FileError, ListenerId, ObjectId, OpenId, Phandle, ProcessName,
     SyncId,
@@ -36,6 +37,8 @@ wire_struct! {
         pub sync_depth: u16,
         /// Requests it may have outstanding (`FILE_OPEN_`, nowait depth; at least 1).
         pub nowait_depth: u16,
+        /// What else `FILE_OPEN_` says.
+        pub details: OpenDetails,
     }
 }
 

@@ -4,11 +4,11 @@
 
 use crate::admin::ProgramSpec;
 use crate::checkpoint::Opener;
-use crate::codec::{wire_enum, wire_flat_enum};
+use crate::codec::{wire_enum, wire_flat_enum, wire_struct};
 use crate::event::Event;
 use crate::record::NameRecord;
 use crate::system::SystemMessage;
-use crate::{CpuNumber, Epoch, FileError, ListenerId, NodeName, OpenId, Phandle, ProcessName};
+use crate::{CpuNumber, Epoch, FileError, ListenerId, NodeName, OpenId, Phandle, Pin, ProcessName};
 
 /// Kind of every frame on a control channel.
 pub const CONTROL: u8 = 65;
@@ -47,13 +47,13 @@ wire_enum! {
     /// From a process to its daemon.
     pub enum ToDaemon {
         /// First message. With one descriptor: the life page.
-        0 => Attach { version: u16, pid: u32 },
+        0 => Attach { version: u16, pid: u32, keeps: StateKeeping },
         /// The process knows its role and is ready to be seen: `run` returns.
         1 => State { state: PairState, epoch: Epoch, backup: Option<Phandle>, lag_bytes: u64 },
         /// Opens a named server.
-        2 => Open { request: u32, name: ProcessName, sync_depth: u16, nowait_depth: u16 },
+        2 => Open { request: u32, target: Target, sync_depth: u16, nowait_depth: u16, details: OpenDetails },
         /// Asks for a new path of an open whose paths are all lost.
-        3 => Repath { request: u32, name: ProcessName, open: OpenId, sync_depth: u16, nowait_depth: u16 },
+        3 => Repath { request: u32, target: Target, open: OpenId, sync_depth: u16, nowait_depth: u16, details: OpenDetails },
         /// Asks for a change of the name's record.
         4 => Change { request: u32, change: Change },
         /// Asks for a backup process in another CPU.
@@ -62,10 +62,211 @@ wire_enum! {
         6 => StartAcceptor { request: u32, listener: ListenerId },
         /// Reports an event.
         7 => Report { event: Event },
-        /// The process is about to end by itself.
-        8 => Stopping { completion: i16, both: bool, text: String },
+        /// The process is about to end by itself; answered with `StopNow`. With `both`, its name is off the record and its
+        /// other half is gone before the answer, so that nobody takes over.
+        8 => Stopping { request: u32, both: bool, report: StopReport },
         /// Asks for unique numbers.
         9 => Numbers { request: u32, count: u32 },
+        /// Creates a process (`PROCESS_CREATE_`); answered with `Created`.
+        10 => Create { request: u32, creation: Creation },
+        /// Stops another process (`PROCESS_STOP_`); answered with `Answer`.
+        11 => StopOther { request: u32, target: Phandle, both: bool, abend: bool },
+        /// Asks about the node; answered with `Answer`.
+        12 => Query { request: u32, query: Query },
+        /// Adopts a process or changes what others see of this one (`PROCESS_SETINFO_`, `STEPMOM`); answered with `Answer`.
+        13 => BecomeMomOf { request: u32, child: Phandle },
+    }
+}
+
+wire_flat_enum! {
+    /// Who keeps a backup in step.
+    pub enum StateKeeping {
+        /// Pollux: checkpoints over the pair channel; the primary changes the name's record, the backup stays silent.
+        1 => Managed = "managed",
+        /// The program itself, with messages ("active backup"): both halves open files and read `$RECEIVE`; the daemons
+        /// change the name's record when a half ends.
+        2 => Active = "active",
+    }
+}
+
+wire_enum! {
+    /// What is opened.
+    pub enum Target {
+        /// The primary of a name; for a half of that very pair the other half. With a sequence number: only that instance.
+        0 => Name { name: ProcessName, sequence: Option<u64> },
+        /// A process without a name.
+        1 => Place { cpu: CpuNumber, pin: Pin, sequence: u64 },
+    }
+}
+
+wire_struct! {
+    /// What a server hears of an open beyond who its opener is (Guardian Procedure Errors and Messages, message -103).
+    pub struct OpenDetails {
+        /// Number of the file in the opener; -1 for a requester that has none.
+        pub file_number: i16,
+        /// `FILE_OPEN_`, access: 0 both, 1 read, 2 write.
+        pub access: u8,
+        /// `FILE_OPEN_`, exclusion: 0 shared, 1 exclusive, 3 protected.
+        pub exclusion: u8,
+        /// `FILE_OPEN_`, options.
+        pub options: u16,
+        /// The name's qualifier, like `#PORT2.CTL`.
+        pub qualifier: String,
+        /// Home terminal of the opener.
+        pub home_terminal: String,
+        /// Backup open: the opener's primary, and the number of the file there.
+        pub primary: Option<Phandle>,
+        /// See `primary`.
+        pub primary_file_number: i16,
+        /// The label that the server gave to the open, for a half that has not seen it; -1 for none.
+        pub label: i16,
+        /// Between two run-time libraries: programs do not see it.
+        pub internal: bool,
+    }
+}
+
+impl Default for OpenDetails {
+    fn default() -> Self {
+        Self {
+            file_number: -1,
+            access: 0,
+            exclusion: 0,
+            options: 0,
+            qualifier: String::new(),
+            home_terminal: String::new(),
+            primary: None,
+            primary_file_number: 0,
+            label: -1,
+            internal: false,
+        }
+    }
+}
+
+wire_struct! {
+    /// How a process ends by itself (`PROCESS_STOP_`).
+    pub struct StopReport {
+        /// Completion code.
+        pub completion: i16,
+        /// True for ABEND.
+        pub abend: bool,
+        /// Termination information.
+        pub information: i16,
+        /// Subsystem id, six words, or nothing.
+        pub subsystem: Vec<u16>,
+        /// Text, at most 80 bytes.
+        pub text: String,
+    }
+}
+
+wire_enum! {
+    /// The name of a process to be created (`PROCESS_CREATE_`, name-option).
+    pub enum NameChoice {
+        /// 0: none.
+        0 => None {},
+        /// 1: this one.
+        1 => Given { name: ProcessName },
+        /// 2 and 4: one that the node makes up, of four characters, or five if `long`.
+        2 => Generated { long: bool },
+        /// 3: the caller's; the process becomes the caller's backup and is on record as such when it runs.
+        3 => Callers {},
+    }
+}
+
+wire_struct! {
+    /// A process to be created.
+    pub struct Creation {
+        /// The program; none: the caller's, with the caller's arguments, environment and directory.
+        pub spec: Option<ProgramSpec>,
+        /// Added to the environment, in place of variables of the same names.
+        pub variables: Vec<(String, String)>,
+        /// Its name.
+        pub name: NameChoice,
+        /// Its CPU; none: the caller's, for a backup any other one.
+        pub cpu: Option<CpuNumber>,
+        /// Its home terminal; empty: the caller's.
+        pub home_terminal: String,
+        /// Its job; none: the caller's, 0: none.
+        pub job: Option<u16>,
+        /// Priority, 1 to 199.
+        pub priority: u8,
+    }
+}
+
+wire_enum! {
+    /// A question about the node.
+    pub enum Query {
+        /// The record of a name.
+        0 => Name { name: ProcessName },
+        /// The record whose name follows this one in order; the first for none.
+        1 => NextName { after: Option<ProcessName> },
+        /// The record that has this process as primary or backup, or had its instance.
+        2 => PairOf { phandle: Phandle },
+        /// A process.
+        3 => Process { phandle: Phandle },
+        /// The process with this pin of a CPU, or with `next` the one with the lowest pin from there on.
+        4 => Place { cpu: CpuNumber, pin: Pin, next: bool },
+        /// Which CPUs are up.
+        5 => Cpus {},
+        /// Whether a process lives, has ended, or was lost with its CPU. Not answered before that is known.
+        6 => Fate { phandle: Phandle },
+        /// A name that nobody has and nobody else is given.
+        7 => NewName { long: bool },
+    }
+}
+
+wire_flat_enum! {
+    /// What became of a process.
+    pub enum Fate {
+        /// It runs.
+        1 => Alive = "alive",
+        /// It has ended; its CPU lives.
+        2 => Ended = "ended",
+        /// Its CPU is lost.
+        3 => CpuLost = "cpu lost",
+    }
+}
+
+wire_enum! {
+    /// An answer about the node.
+    pub enum Answer {
+        /// Done; or not, with the error number.
+        0 => Done { error: FileError },
+        /// To `Name`, `NextName`, `PairOf`.
+        1 => Record { record: Option<NameRecord> },
+        /// To `Process` and `Place`.
+        2 => Process { process: Option<ProcessFacts> },
+        /// To `Cpus`: a bit for each CPU that is up, CPU 0 the lowest bit; and how many the node has.
+        3 => Cpus { up: u16, count: u8 },
+        /// To `Fate`.
+        4 => Fate { fate: Fate },
+        /// To `NewName`.
+        5 => NewName { name: ProcessName },
+    }
+}
+
+wire_struct! {
+    /// What others may know of a process (`PROCESS_GETINFO_`).
+    pub struct ProcessFacts {
+        /// Who.
+        pub phandle: Phandle,
+        /// Its name.
+        pub name: Option<ProcessName>,
+        /// Process id.
+        pub pid: u32,
+        /// User.
+        pub uid: u32,
+        /// Absolute path of the program.
+        pub program: String,
+        /// Home terminal.
+        pub home_terminal: String,
+        /// Who is told of its end (an unnamed process's creator, a half's other half).
+        pub mom: Option<Phandle>,
+        /// Job, 0 for none.
+        pub job: u16,
+        /// Priority.
+        pub priority: u8,
+        /// When it was created, microseconds since 1970.
+        pub created_unix_us: u64,
     }
 }
 
@@ -104,6 +305,8 @@ wire_enum! {
         1 => Primary { epoch: Epoch },
         /// Backup. With three descriptors: the pair channel, the primary's life page, the primary's pidfd.
         2 => Backup { epoch: Epoch, primary: Phandle },
+        /// Backup of a pair that keeps its state itself.
+        3 => ActiveBackup { epoch: Epoch, primary: Phandle },
     }
 }
 
@@ -122,6 +325,10 @@ wire_enum! {
             start: StartAs,
             /// What it was started from; empty for one that came by itself.
             program: ProgramSpec,
+            /// Its creator, if that is a process.
+            mom: Option<Phandle>,
+            /// Home terminal; empty for none.
+            home_terminal: String,
             /// Time without acknowledgement after which a backup counts as hung, milliseconds.
             hang_after_ms: u32,
         },
@@ -129,8 +336,9 @@ wire_enum! {
         1 => Refused { error: FileError, why: String },
         /// Answer to `Open` and `Repath`: with one descriptor, the path, if `error` is 0.
         2 => Opened { request: u32, error: FileError, open: OpenId, server: Option<Phandle> },
-        /// Somebody opens this process (`again`: asks for a new path of an open). With one descriptor: the path.
-        3 => NewPath { open: OpenId, opener: Opener, again: bool },
+        /// Somebody opens this process (`again`: asks for a new path of an open). With one descriptor: the path. `epoch` is
+        /// that of the name's record, 0 for a process without a name.
+        3 => NewPath { open: OpenId, opener: Opener, again: bool, epoch: Epoch },
         /// Answer to `Change`.
         4 => Recorded { request: u32, outcome: Recorded },
         /// Answer to `StartBackup`: with three descriptors (pair channel, life page, pidfd) if `backup` is there.
@@ -147,5 +355,13 @@ wire_enum! {
         10 => AcceptorStarted { request: u32, error: FileError, why: String },
         /// Answer to `Numbers`: the first of them.
         11 => Numbers { request: u32, first: u64 },
+        /// Answer to `Create`: the process runs its program, or why not (`PROCESS_CREATE_`, error and detail).
+        12 => Created { request: u32, process: Option<Phandle>, name: Option<ProcessName>, error: u16, detail: u16, why: String },
+        /// Answer to `Stopping`: end now.
+        13 => StopNow { request: u32 },
+        /// Answer to `StopOther`, `Query` and `BecomeMomOf`.
+        14 => Answer { request: u32, answer: Answer },
+        /// The name's record has changed: for both halves of a pair that keeps its state itself.
+        15 => RecordChanged { record: NameRecord },
     }
 }

@@ -45,6 +45,9 @@ wire_flat_enum! {
         2 => Read = "read",
         /// It writes and takes data back.
         3 => WriteRead = "writeread",
+        /// It did something to the file as such: the payload is a file-management message, -32 to -37, as the server reads
+        /// it (Guardian Procedure Errors and Messages). A server that takes none answers 7.
+        4 => Management = "management",
     }
 }
 

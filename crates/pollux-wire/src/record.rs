@@ -1,6 +1,7 @@
 //! What the coordinator keeps: one record per name, one per CPU.
 
 use crate::codec::{wire_flat_enum, wire_struct};
+use crate::control::StateKeeping;
 use crate::{CpuNumber, Epoch, Phandle, ProcessName};
 
 /// Prefix of the keys of [`NameRecord`]s; the name follows.
@@ -27,6 +28,8 @@ wire_struct! {
         pub ancestor: Option<Phandle>,
         /// The program, for people.
         pub program: String,
+        /// Who keeps the backup in step. Managed until the first process has attached.
+        pub keeps: StateKeeping,
     }
 }
 

@@ -4,6 +4,7 @@
 
 use crate::checkpoint::Opener;
 use crate::codec::{wire_enum, wire_flat_enum};
+use crate::control::StopReport;
 use crate::{CpuNumber, OpenId, Phandle, ProcessName, SyncId};
 
 wire_flat_enum! {
@@ -35,10 +36,14 @@ wire_enum! {
             name: Option<ProcessName>,
             /// How.
             ending: Ending,
-            /// Completion code (0 normal, 5 abend, 6 stopped by another, -4 lost with its CPU, ...).
-            completion: i16,
-            /// What people read.
-            text: String,
+            /// Completion code, termination information, subsystem and text.
+            report: StopReport,
+            /// Processor time it has used, microseconds.
+            processor_us: u64,
+            /// Who stopped it, if that was another process.
+            killer: Option<Phandle>,
+            /// Its job, 0 for none.
+            job: u16,
         },
         /// -103: a process opens this one.
         103 => Opened { open: OpenId, opener: Opener },

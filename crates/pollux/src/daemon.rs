@@ -5,7 +5,8 @@
 use crate::error::{Context, Error, Result};
 use pollux_os::{Channel, Fill, LifePage, connect_unix, take_inherited};
 use pollux_wire::control::{
-    CONTROL, CONTROL_DESCRIPTOR_VARIABLE, NODE_VARIABLE, RUN_DIRECTORY_VARIABLE, ToDaemon, ToProcess,
+    CONTROL, CONTROL_DESCRIPTOR_VARIABLE, NODE_VARIABLE, RUN_DIRECTORY_VARIABLE, StateKeeping, ToDaemon,
+    ToProcess,
 };
 use pollux_wire::limits::{CONTROL_BODY_BYTES_MAX, CPUS_PER_NODE_MAX, PROTOCOL_VERSION};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -71,9 +72,10 @@ impl Daemon {
     }
 
     /// Says who we are, and waits to hear who we are.
-    pub(crate) fn attach(&mut self, life: &LifePage) -> Result<Message> {
+    pub(crate) fn attach(&mut self, life: &LifePage, keeps: StateKeeping) -> Result<Message> {
         let page = life.share().context("share the life page")?;
-        self.send(&ToDaemon::Attach { version: PROTOCOL_VERSION, pid: std::process::id() }, vec![page])?;
+        let (version, pid) = (PROTOCOL_VERSION, std::process::id());
+        self.send(&ToDaemon::Attach { version, pid, keeps }, vec![page])?;
         self.wait_for(|message| matches!(message, ToProcess::Welcome { .. } | ToProcess::Refused { .. }))
     }
 

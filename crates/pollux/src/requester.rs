@@ -4,7 +4,7 @@ use crate::daemon::{Daemon, wait_fds};
 use crate::error::{Context, Error, Result};
 use crate::link::{Answer, Link};
 use pollux_os::LifePage;
-use pollux_wire::control::{ToDaemon, ToProcess};
+use pollux_wire::control::{OpenDetails, StateKeeping, Target, ToDaemon, ToProcess};
 use pollux_wire::limits::{PAYLOAD_BYTES_MAX, SYNC_DEPTH_MAX};
 use pollux_wire::{Epoch, FileError, OpenId, ProcessName, SyncId};
 use rustix::event::{PollFd, PollFlags};
@@ -73,7 +73,7 @@ impl Node {
         life.hold().context("hold the life page")?;
         let daemon = match Daemon::inherited()? {
             Some(mut daemon) => {
-                welcome(daemon.attach(&life)?)?;
+                welcome(daemon.attach(&life, StateKeeping::Managed)?)?;
                 daemon
             }
             None => visit(&life)?,
@@ -160,10 +160,11 @@ pub(crate) fn question(
     again: Option<OpenId>,
 ) -> ToDaemon {
     let OpenOptions { sync_depth, nowait_depth } = options;
-    let name = name.clone();
+    let target = Target::Name { name: name.clone(), sequence: None };
+    let details = OpenDetails::default();
     match again {
-        None => ToDaemon::Open { request, name, sync_depth, nowait_depth },
-        Some(open) => ToDaemon::Repath { request, name, open, sync_depth, nowait_depth },
+        None => ToDaemon::Open { request, target, sync_depth, nowait_depth, details },
+        Some(open) => ToDaemon::Repath { request, target, open, sync_depth, nowait_depth, details },
     }
 }
 
@@ -200,7 +201,7 @@ fn wait_until_opened(link: &mut Link) -> Result<Result<(), FileError>> {
 }
 
 fn visit(life: &LifePage) -> Result<Daemon> {
-    Daemon::visit(|daemon| welcome(daemon.attach(life)?))
+    Daemon::visit(|daemon| welcome(daemon.attach(life, StateKeeping::Managed)?))
 }
 
 fn welcome((message, _): crate::daemon::Message) -> Result<()> {

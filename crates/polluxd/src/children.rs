@@ -109,8 +109,15 @@ impl Daemon {
         self.processes.insert(Process::new(phandle, name.clone(), spec, start, starter, Some(stdio)));
         match name {
             Some(name) => {
-                let record =
-                    NameRecord { name, epoch, primary: phandle, backup: None, ancestor: None, program };
+                let record = NameRecord {
+                    name,
+                    epoch,
+                    primary: phandle,
+                    backup: None,
+                    ancestor: None,
+                    program,
+                    keeps: pollux_wire::control::StateKeeping::Managed,
+                };
                 self.clerk.ask(Job::CreateName { pin: phandle.pin, record });
             }
             None => self.launch_process(phandle),

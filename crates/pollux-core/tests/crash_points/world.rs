@@ -85,6 +85,7 @@ impl World {
             backup: None,
             ancestor: None,
             program: String::new(),
+            keeps: pollux_wire::control::StateKeeping::Managed,
         };
         let mut world = Self {
             scenario: Rc::new(scenario.clone()),
@@ -109,6 +110,7 @@ impl World {
                 uid: 0,
                 sync_depth: 1,
                 nowait_depth: *nowait_depth,
+                details: pollux_wire::control::OpenDetails::default(),
             };
             let opened = Record::Opened { open, opener, standby: false };
             world.processes[0].replica.apply(&opened).expect("a new open fits");

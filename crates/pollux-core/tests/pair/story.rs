@@ -138,8 +138,15 @@ impl Stage {
     fn begin(&mut self, own: char, pair_wanted: bool) {
         let name = ProcessName::new("$A").expect("a good name");
         let (primary, program) = (half(own), String::new());
-        self.record =
-            Some(NameRecord { name, epoch: Epoch(1), primary, backup: None, ancestor: None, program });
+        self.record = Some(NameRecord {
+            name,
+            epoch: Epoch(1),
+            primary,
+            backup: None,
+            ancestor: None,
+            program,
+            keeps: pollux_wire::control::StateKeeping::Managed,
+        });
         self.enter(own, Pair::primary(Epoch(1), pair_wanted));
         self.carry_out(own);
     }

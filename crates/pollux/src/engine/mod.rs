@@ -30,7 +30,7 @@ use pollux_core::pair::{Command, End, Event as PairEvent, Handled, Pair, SILENT_
 use pollux_core::replica::Replica;
 use pollux_os::{Channel, Doorbell, Interest, LifePage, LifeWatch, Poller, Signal, clock};
 use pollux_wire::checkpoint::{self, Record, TurnKey};
-use pollux_wire::control::{PairState, Recorded, StartAs, ToDaemon, ToProcess};
+use pollux_wire::control::{PairState, Recorded, StartAs, StateKeeping, ToDaemon, ToProcess};
 use pollux_wire::limits::CHECKPOINT_BODY_BYTES_MAX;
 use pollux_wire::path::IoType;
 use pollux_wire::system::SystemMessage;
@@ -202,7 +202,7 @@ impl Engine {
         life.hold().context("hold the life page")?;
         life.install_crash_marks().context("install the crash marks")?;
         let mut daemon = Daemon::inherited()?.ok_or(Error::NotInNode)?;
-        let (message, descriptors) = daemon.attach(&life)?;
+        let (message, descriptors) = daemon.attach(&life, StateKeeping::Managed)?;
         let (phandle, name, start, program, hang_after_ms) = match message {
             ToProcess::Welcome { phandle, name, start, program, hang_after_ms, .. } => {
                 (phandle, name, start, program, hang_after_ms)
@@ -220,6 +220,11 @@ impl Engine {
         let pair = match &start {
             StartAs::Primary { epoch } => Pair::primary(*epoch, program.pair),
             StartAs::Backup { epoch, primary } => Pair::backup(*epoch, *primary),
+            StartAs::ActiveBackup { .. } => {
+                return Err(Error::Misuse(
+                    "this program was started as the backup of one that keeps its state itself",
+                ));
+            }
             StartAs::Unnamed {} => return Err(Error::Misuse("a process without a name cannot be a pair")),
         };
         let now = clock::monotonic_ns();
@@ -516,7 +521,7 @@ impl Engine {
 
     fn handle_message(&mut self, (message, descriptors): Message) -> Result<()> {
         match message {
-            ToProcess::NewPath { open, opener, again } => {
+            ToProcess::NewPath { open, opener, again, epoch: _ } => {
                 self.handle_new_path(open, opener, again, descriptors)
             }
             ToProcess::Recorded { request, outcome } => self.handle_recorded(request, outcome),
@@ -550,7 +555,12 @@ impl Engine {
             ToProcess::Opened { .. }
             | ToProcess::Welcome { .. }
             | ToProcess::Refused { .. }
-            | ToProcess::Numbers { .. } => Ok(()),
+            | ToProcess::Numbers { .. }
+            // Only for programs that keep their state themselves.
+            | ToProcess::Created { .. }
+            | ToProcess::StopNow { .. }
+            | ToProcess::Answer { .. }
+            | ToProcess::RecordChanged { .. } => Ok(()),
         }
     }
 

@@ -177,6 +177,7 @@ impl Engine {
             uid: rustix::process::geteuid().as_raw(),
             sync_depth: ACCEPTED_AHEAD_MAX,
             nowait_depth: ACCEPTED_AHEAD_MAX,
+            details: pollux_wire::control::OpenDetails::default(),
         };
         let channel = Channel::new(ours, PATH_BODY_BYTES_MAX);
         self.poller

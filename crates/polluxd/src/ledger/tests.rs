@@ -16,7 +16,15 @@ fn name(text: &str) -> ProcessName {
 
 fn record(text: &str, primary: Phandle, backup: Option<Phandle>) -> NameRecord {
     let epoch = Epoch(primary.sequence);
-    NameRecord { name: name(text), epoch, primary, backup, ancestor: None, program: String::new() }
+    NameRecord {
+        name: name(text),
+        epoch,
+        primary,
+        backup,
+        ancestor: None,
+        program: String::new(),
+        keeps: pollux_wire::control::StateKeeping::Managed,
+    }
 }
 
 fn settings(sick_after_ms: u32) -> NodeRecord {

@@ -192,7 +192,11 @@ impl Node {
     pub(crate) fn visit(&self, number: u8) -> Line {
         let mut line = self.connect(number);
         line.life.hold().unwrap();
-        let attach = ToDaemon::Attach { version: PROTOCOL_VERSION, pid: std::process::id() };
+        let attach = ToDaemon::Attach {
+            version: PROTOCOL_VERSION,
+            pid: std::process::id(),
+            keeps: pollux_wire::control::StateKeeping::Managed,
+        };
         let page = line.life.share().unwrap();
         line.send(&attach, vec![page]);
         line.wait_for(|message| matches!(message, ToProcess::Welcome { .. }));
@@ -310,7 +314,16 @@ impl Line {
     pub(crate) fn open(&mut self, name: &str) -> Result<String, FileError> {
         self.requests += 1;
         let (request, name) = (self.requests, ProcessName::new(name).unwrap());
-        self.send(&ToDaemon::Open { request, name, sync_depth: 1, nowait_depth: 1 }, Vec::new());
+        self.send(
+            &ToDaemon::Open {
+                request,
+                target: pollux_wire::control::Target::Name { name, sequence: None },
+                sync_depth: 1,
+                nowait_depth: 1,
+                details: Default::default(),
+            },
+            Vec::new(),
+        );
         let (answer, descriptors) = self.wait_for(
             |message| matches!(message, ToProcess::Opened { request: answered, .. } if *answered == request),
         );

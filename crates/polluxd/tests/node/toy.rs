@@ -21,7 +21,11 @@ pub(crate) fn main() -> ExitCode {
     let life = LifePage::create().unwrap();
     life.hold().unwrap();
     let mut channel = Channel::new(take_inherited(3).unwrap(), CONTROL_BODY_BYTES_MAX);
-    let attach = ToDaemon::Attach { version: PROTOCOL_VERSION, pid: std::process::id() };
+    let attach = ToDaemon::Attach {
+        version: PROTOCOL_VERSION,
+        pid: std::process::id(),
+        keeps: pollux_wire::control::StateKeeping::Managed,
+    };
     channel.queue_with(CONTROL, vec![life.share().unwrap()], |out| out.extend(encode(&attach)));
     let (message, mut descriptors) = next(&mut channel).expect("a welcome");
     let ToProcess::Welcome { phandle: me, start, .. } = message else { panic!("{message:?}") };
