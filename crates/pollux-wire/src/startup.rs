@@ -13,6 +13,15 @@ pub const TERM_VARIABLE: &str = "POLLUX_TERM";
 pub const ASSIGNS_VARIABLE: &str = "POLLUX_ASSIGNS";
 /// The PARAMs, one per line, `NAME=VALUE`.
 pub const PARAMS_VARIABLE: &str = "POLLUX_PARAMS";
+/// The priority, 1 to 199.
+pub const PRIORITY_VARIABLE: &str = "POLLUX_PRI";
 /// All of them: a process that the program creates does not inherit them.
-pub const STARTUP_VARIABLES: [&str; 6] =
-    [STARTUP_VARIABLE, IN_VARIABLE, OUT_VARIABLE, TERM_VARIABLE, ASSIGNS_VARIABLE, PARAMS_VARIABLE];
+pub const STARTUP_VARIABLES: [&str; 7] = [
+    STARTUP_VARIABLE,
+    IN_VARIABLE,
+    OUT_VARIABLE,
+    TERM_VARIABLE,
+    ASSIGNS_VARIABLE,
+    PARAMS_VARIABLE,
+    PRIORITY_VARIABLE,
+];

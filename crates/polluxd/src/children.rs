@@ -16,7 +16,7 @@ use crate::endings::EndReport;
 use crate::ledger::NameCreation;
 use crate::limits::SPEC_BYTES_MAX;
 use crate::links::{LinkId, Role};
-use crate::process::{Process, Stage, StartedFor, shortened};
+use crate::process::{Family, PRIORITY_DEFAULT, Process, Stage, StartedFor, shortened};
 use crate::start::unix_ms;
 use crate::starter::StartJob;
 use pollux_coordinator::Error;
@@ -28,7 +28,7 @@ use pollux_wire::control::{
 use pollux_wire::event::EventKind;
 use pollux_wire::mesh::{MESH, ToPeer};
 use pollux_wire::record::NameRecord;
-use pollux_wire::startup::TERM_VARIABLE;
+use pollux_wire::startup::{PRIORITY_VARIABLE, TERM_VARIABLE};
 use pollux_wire::system::SystemMessage;
 use pollux_wire::{Epoch, FileError, Phandle, Pin, ProcessName, encode};
 use std::ffi::OsString;
@@ -116,10 +116,15 @@ impl Daemon {
         let start = if name.is_some() { StartAs::Primary { epoch } } else { StartAs::Unnamed {} };
         let program = shortened(&spec.program).to_owned();
         let starter = StartedFor::Command(link);
-        let terminal = spec.environment.iter().find(|(name, _)| name == TERM_VARIABLE);
-        let home_terminal = terminal.map(|(_, value)| value.clone()).unwrap_or_default();
+        let told = |variable: &str| {
+            let found = spec.environment.iter().find(|(name, _)| name == variable);
+            found.map(|(_, value)| value.clone())
+        };
+        let home_terminal = told(TERM_VARIABLE).unwrap_or_default();
+        let priority = told(PRIORITY_VARIABLE).and_then(|text| text.parse().ok());
+        let priority = priority.unwrap_or(PRIORITY_DEFAULT);
         let mut process = Process::new(phandle, name.clone(), spec, start, starter, Some(stdio));
-        process.family.home_terminal = home_terminal;
+        process.family = Family { home_terminal, priority, ..Family::default() };
         self.processes.insert(process);
         match name {
             Some(name) => {

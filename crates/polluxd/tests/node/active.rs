@@ -165,6 +165,7 @@ pub(crate) fn an_active_pair_survives_a_cpu() {
         backup.create(Creation { cpu: Some(cpu(2)), ..creation(NameChoice::Callers {}) }).1,
         Err((10, 201))
     );
+    std::fs::remove_file(node.socket(2)).unwrap();
     node.stop();
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn main(arguments: &[OsString]) -> ExitCode {
     let told = std::env::var("PUPPET").unwrap_or_default();
     let mut channel = Channel::new(stream.try_clone().unwrap().into(), GREETING_BYTES_MAX);
     channel.queue_with(1, vec![control, life.share().unwrap()], |out| out.extend(told.as_bytes()));
-    channel.flush().unwrap();
+    let _ = channel.flush().unwrap();
     let mut code = [0];
     stream.set_nonblocking(false).unwrap();
     match stream.read(&mut code) {
@@ -92,7 +92,7 @@ impl Stage {
         let mut channel = Channel::new(strings.try_clone().unwrap().into(), GREETING_BYTES_MAX);
         let (told, descriptors) = loop {
             crate::command::wait_readable(&strings, PATIENCE);
-            channel.fill().unwrap();
+            let _ = channel.fill().unwrap();
             if let Some(frame) = channel.next_frame().unwrap() {
                 break (String::from_utf8(frame.body.to_vec()).unwrap(), frame.descriptors);
             }
