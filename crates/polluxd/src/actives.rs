@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Invariants: the record is changed before a half hears of an end, so that whoever reads -101 or -2 finds itself
-//! single (message order of `PROCESS_GETPAIRINFO_`); a half hears of each newer record once, and never of an older one.
+//! single when it asks `PROCESS_GETPAIRINFO_`; a half hears of each newer record once, and never of an older one.
 
 use crate::children::StartFailure;
 use crate::clerk::Job;
@@ -122,6 +122,7 @@ impl Daemon {
             return;
         }
         process.record = Some(record.clone());
+        process.epoch = record.epoch;
         process.had_partner |= record.backup.is_some();
         self.tell_or_keep(half, ToProcess::RecordChanged { record: record.clone() });
     }
