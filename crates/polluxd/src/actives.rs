@@ -168,6 +168,24 @@ impl Daemon {
                 }
             }
         }
+        self.end_forgotten_halves(survey);
+    }
+
+    /// Halves whose name was taken off the record by a daemon that died before it could stop them.
+    fn end_forgotten_halves(&mut self, survey: &Survey) {
+        let on_record = |half: Phandle| {
+            survey.active_here.iter().any(|record| record.primary == half || record.backup == Some(half))
+        };
+        let forgotten: Vec<Phandle> = self
+            .processes
+            .iter()
+            .filter(|process| process.record.is_some() && !process.off_record)
+            .map(|process| process.phandle)
+            .filter(|half| !on_record(*half))
+            .collect();
+        for half in forgotten {
+            self.kill_process(half, "its name is off the record");
+        }
     }
 
     /// The event of a half that is gone; `as_takeover` if that was the primary.
