@@ -10,5 +10,6 @@ pub(crate) mod losses;
 pub(crate) mod node;
 pub(crate) mod old_file_name;
 pub(crate) mod pair_info;
+pub(crate) mod parameters;
 pub(crate) mod usage;
 pub(crate) mod words;
