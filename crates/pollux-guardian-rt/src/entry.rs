@@ -142,11 +142,7 @@ pub(crate) fn int64(
 }
 
 /// The entry point of a procedure that gives a stream.
-pub(crate) fn stream(
-    name: &'static str,
-    missing: u16,
-    body: impl FnOnce() -> *mut c_void,
-) -> *mut c_void {
+pub(crate) fn stream(name: &'static str, missing: u16, body: impl FnOnce() -> *mut c_void) -> *mut c_void {
     guarded(name, || if missing == 0 { body() } else { std::ptr::null_mut() })
 }
 
@@ -178,6 +174,7 @@ type Main = unsafe extern "C" fn(i32, *mut *mut i8, *mut *mut i8) -> i32;
 ///
 /// The parameters are those that the C library passes to `main`, and `main` is the program's.
 #[unsafe(no_mangle)]
+#[allow(unreachable_pub)] // A C program calls it.
 pub unsafe extern "C" fn pollux_main(
     count: i32,
     arguments: *mut *mut i8,

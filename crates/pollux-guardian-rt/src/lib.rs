@@ -26,6 +26,7 @@ pub mod receive;
 pub mod runtime;
 mod server;
 pub mod timers;
+mod transfer;
 
 #[allow(unsafe_code)]
 mod entry_points {

@@ -101,7 +101,7 @@ pub struct Runtime {
     askers: BTreeMap<u32, Asker>,
     closing: Vec<Link>,
     serials: u64,
-    clock: u64,
+    pub(crate) clock: u64,
     exit_reported: bool,
 }
 
@@ -351,7 +351,8 @@ impl Runtime {
         let ready = {
             let flags = |blocked| if blocked { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
             let mut sources = vec![Source::Daemon];
-            let mut fds = vec![PollFd::from_borrowed_fd(self.daemon.as_fd(), flags(self.daemon.is_blocked()))];
+            let mut fds =
+                vec![PollFd::from_borrowed_fd(self.daemon.as_fd(), flags(self.daemon.is_blocked()))];
             for (number, file) in self.files.iter() {
                 match &file.kind {
                     FileKind::Process(process) => {
@@ -387,8 +388,12 @@ impl Runtime {
                 self.node_lost();
             }
             let is_ready = fds.iter().map(|fd| !fd.revents().is_empty());
-            let ready: Vec<Source> =
-                sources.into_iter().zip(is_ready).filter(|(_, ready)| *ready).map(|(source, _)| source).collect();
+            let ready: Vec<Source> = sources
+                .into_iter()
+                .zip(is_ready)
+                .filter(|(_, ready)| *ready)
+                .map(|(source, _)| source)
+                .collect();
             ready
         };
         let now = Instant::now();
@@ -478,7 +483,8 @@ impl Runtime {
                 }
             }
             // Made here, from what the paths say.
-            SystemMessage::Cancelled { .. } | SystemMessage::Opened { .. } | SystemMessage::Closed { .. } => {}
+            SystemMessage::Cancelled { .. } | SystemMessage::Opened { .. } | SystemMessage::Closed { .. } => {
+            }
         }
     }
 

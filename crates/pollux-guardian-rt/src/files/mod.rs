@@ -10,6 +10,7 @@
 //! Other kinds of files plug in as [`OtherFile`].
 
 pub mod operations;
+mod other;
 pub mod process;
 pub mod sync_block;
 pub mod table;
