@@ -182,14 +182,6 @@ impl FileName {
             _ => self.object.part(level),
         }
     }
-
-    /// The first level that the name has.
-    pub(crate) fn first_level(&self) -> Level {
-        [Level::Node, Level::Destination, Level::First, Level::Second]
-            .into_iter()
-            .find(|level| !self.part(*level).is_empty())
-            .expect("no name is empty")
-    }
 }
 
 impl fmt::Display for FileName {
@@ -416,14 +408,12 @@ mod tests {
     }
 
     #[test]
-    fn parts_and_first_level() {
+    fn parts_by_level() {
         let name = FileName::parse("\\far.$srv:5.#q.r").unwrap();
         assert_eq!(
             [-1, 0, 1, 2].map(|n| name.part(Level::from_number(n).unwrap())),
             ["\\FAR", "$SRV:5", "#Q", "R"]
         );
-        assert_eq!(FileName::parse("a.b").unwrap().first_level(), Level::First);
-        assert_eq!(FileName::parse("b").unwrap().first_level(), Level::Second);
         assert_eq!(FileName::parse("$v.#12").unwrap().part(Level::Second), "");
         assert_eq!(Level::from_number(3), None);
     }

@@ -1,12 +1,11 @@
 //! What a status message means for the processes that a program keeps track of: `OPENER_LOST_` and `CHILD_LOST_`
-//! (Guardian Procedure Calls), and which status messages a process has asked for (`MONITORCPUS`, `MONITORNET`).
+//! (Guardian Procedure Calls).
 //!
 //! All is decided from the message and the handles, as a program holds them; nobody is asked.
 
 use super::handle::same_instance;
 use super::words::{handle_at, int32_at, word_at};
-use pollux_wire::system::SystemMessage;
-use pollux_wire::{CpuNumber, Phandle};
+use pollux_wire::Phandle;
 
 /// Who a status message says is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,28 +141,6 @@ pub(crate) fn lose_opener(
     }
 }
 
-/// The status messages that a process has asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Monitors {
-    /// `MONITORCPUS`: the CPUs of the node, CPU 0 the highest bit.
-    pub(crate) cpus: u16,
-    /// `MONITORNET`: other nodes.
-    pub(crate) network: bool,
-    /// `MONITORNEW`: changes of the clock.
-    pub(crate) clock: bool,
-}
-
-impl Monitors {
-    /// True if a message is to reach `$RECEIVE`. Only CPU messages need to be asked for.
-    pub(crate) fn wants(&self, message: &SystemMessage) -> bool {
-        let watched = |cpu: &CpuNumber| self.cpus & 0x8000 >> cpu.get() != 0;
-        match message {
-            SystemMessage::CpuDown { cpu } | SystemMessage::CpuUp { cpu } => watched(cpu),
-            _ => true,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::handle::for_test;
@@ -247,14 +224,5 @@ mod tests {
         assert!(!ended(for_test(false, 2, 11, 71)).is_loss_of(unnamed, caller));
         assert!(!Loss::Process { phandle: None }.is_loss_of(named, caller));
         assert!(Loss::Node { node: OWN }.is_loss_of(named, caller));
-    }
-
-    #[test]
-    fn only_watched_cpus_are_heard_of() {
-        let monitors = Monitors { cpus: 0x8000 >> 2, ..Monitors::default() };
-        let down = |cpu| SystemMessage::CpuDown { cpu: CpuNumber::new(cpu).unwrap() };
-        assert!(monitors.wants(&down(2)) && !monitors.wants(&down(1)));
-        assert!(!Monitors::default().wants(&down(0)));
-        assert!(Monitors { cpus: 0xffff, ..Monitors::default() }.wants(&down(15)));
     }
 }

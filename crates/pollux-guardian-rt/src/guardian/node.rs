@@ -3,7 +3,7 @@
 //! The procedures decide on top of [`Node`]; the runtime answers it over the control channel, a test from a table.
 
 use super::handle::descriptor;
-use pollux_wire::control::{Answer, Fate, ProcessFacts, Query};
+use pollux_wire::control::{Answer, ProcessFacts, Query};
 use pollux_wire::record::NameRecord;
 use pollux_wire::{CpuNumber, FileError, NodeName, Phandle, Pin, ProcessName};
 
@@ -81,14 +81,6 @@ pub(crate) trait Node {
         Ok(self.cpus()?.0 & 1 << cpu.get() != 0)
     }
 
-    /// What became of a process.
-    fn fate(&self, phandle: Phandle) -> Result<Fate, FileError> {
-        match self.ask(Query::Fate { phandle })? {
-            Answer::Fate { fate } => Ok(fate),
-            other => Err(refusal(&other)),
-        }
-    }
-
     /// The name of a process: that of its pair. Error 14 for a named process whose name nobody has any more.
     fn name_of(&self, phandle: Phandle) -> Result<Option<ProcessName>, FileError> {
         if !phandle.named {
@@ -131,7 +123,7 @@ pub(crate) mod testing {
     use super::*;
     use crate::guardian::handle::for_test;
     use pollux_wire::Epoch;
-    use pollux_wire::control::StateKeeping;
+    use pollux_wire::control::{Fate, StateKeeping};
     use pollux_wire::record::NameRecord;
 
     /// The tables.

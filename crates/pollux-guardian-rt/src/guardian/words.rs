@@ -64,11 +64,6 @@ impl Words {
         self.0.len()
     }
 
-    /// Changes a word that was reserved before its value was known.
-    pub(crate) fn set(&mut self, at: usize, value: i16) {
-        self.0[at] = value as u16;
-    }
-
     /// The words.
     pub(crate) fn as_slice(&self) -> &[u16] {
         &self.0

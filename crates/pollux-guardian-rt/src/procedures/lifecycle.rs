@@ -9,7 +9,7 @@ use crate::guardian::handle::{self, same_instance};
 use crate::guardian::node::Node;
 use crate::guardian::parameters::{self, BAD_VALUE, TextPlace};
 use crate::memory::{self, Buffer};
-use crate::messages::process::{ProcessCreated, TERMINATION_TEXT_BYTES_MAX, process_created};
+use crate::messages::process::{ProcessCreated, process_created};
 use crate::node::{Asking, asking};
 use crate::runtime::{self, Asker, Runtime};
 use pollux_wire::control::{Answer, StopReport, ToDaemon, ToProcess};
@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 
 /// A nowait tag that asks for a waited creation.
 const WAITED: i32 = -1;
+/// Bytes of the text that a process leaves behind.
+const TERMINATION_TEXT_BYTES_MAX: usize = 80;
 /// Words of a subsystem id.
 const SUBSYSTEM_WORDS: usize = 6;
 /// A parameter that must be given with another one is missing.
@@ -178,7 +180,8 @@ fn create(call: &CreateCall, numbers: ParameterNumbers, tag: i32) -> Result<Proc
 fn created(runtime: &Runtime, tag: i32, answer: ToProcess) -> ProcessCreated {
     match answer {
         ToProcess::Created { process, name, error, detail, .. } => {
-            let descriptor = process.map(|process| handle::descriptor(process, name.as_ref(), &runtime.node, true));
+            let descriptor =
+                process.map(|process| handle::descriptor(process, name.as_ref(), &runtime.node, true));
             ProcessCreated {
                 tag,
                 phandle: process,

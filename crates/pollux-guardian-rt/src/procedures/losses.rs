@@ -93,10 +93,10 @@ fn child_lost(a: &args::CHILD_LOST_) -> Result<i16, Refusal> {
     Ok(if loss.is_loss_of(child, own) { CHILD_LOST } else { CHILD_LIVES })
 }
 
-fn read(message: Option<*mut u8>, length: Option<i16>) -> Result<Told, Refusal> {
+fn read(message: Option<*const u8>, length: Option<i16>) -> Result<Told, Refusal> {
     let length = length.and_then(|length| usize::try_from(length).ok()).ok_or(Refusal::parameter(1))?;
-    let from = message.unwrap_or(std::ptr::null_mut());
-    let message = Buffer::new(from.cast_const().cast(), length).map_err(|_| Refusal::bounds(1))?;
+    let from = message.unwrap_or(std::ptr::null());
+    let message = Buffer::new(from.cast(), length).map_err(|_| Refusal::bounds(1))?;
     Ok(losses::loss_of(&message.get()))
 }
 

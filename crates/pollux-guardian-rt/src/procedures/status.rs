@@ -51,11 +51,13 @@ fn get_info_list(node: &Asking<'_>, a: &args::PROCESSOR_GETINFOLIST_) -> Result<
     if !node.is_up(cpu).map_err(Refusal::of_node)? {
         return Err(Refusal::of_node(FileError::PATH_DOWN));
     }
-    let count = a.ret_attr_count.and_then(|count| usize::try_from(count).ok()).ok_or(Refusal::parameter(4))?;
+    let count =
+        a.ret_attr_count.and_then(|count| usize::try_from(count).ok()).ok_or(Refusal::parameter(4))?;
     let codes = parameters::place(a.ret_attr_list).and_then(|from| memory::words(from, count));
     let codes = codes.map_err(|error| Refusal::of_parameter(3, error))?;
     let to = parameters::place(a.ret_values_list).map_err(|error| Refusal::of_parameter(5, error))?;
-    let room = a.ret_values_maxlen.and_then(|room| usize::try_from(room).ok()).ok_or(Refusal::parameter(6))?;
+    let room =
+        a.ret_values_maxlen.and_then(|room| usize::try_from(room).ok()).ok_or(Refusal::parameter(6))?;
     let mut values = Words::default();
     for code in codes {
         put(&mut values, code, cpu).ok_or(Refusal { code: 7, detail: code })?;
@@ -134,9 +136,9 @@ const NOT_UP: i16 = 1;
 
 pub(crate) fn CPUTIMES(a: args::CPUTIMES) -> i16 {
     let cpu = asking(|node| {
-        let own_node = a.sysid.is_none_or(|number| {
-            number == -1 || i64::from(number) == i64::from(node.own().phandle.node)
-        });
+        let own_node = a
+            .sysid
+            .is_none_or(|number| number == -1 || i64::from(number) == i64::from(node.own().phandle.node));
         let cpu = cpu_given(node, a.cpu).filter(|_| own_node)?;
         node.is_up(cpu).unwrap_or(false).then_some(cpu)
     });

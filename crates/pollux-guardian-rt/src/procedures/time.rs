@@ -30,7 +30,7 @@ pub(crate) fn JULIANTIMESTAMP(a: args::JULIANTIMESTAMP) -> i64 {
     parameters::put_word(a.error, 0);
     let now = || calendar::from_unix_us(clock_us(ClockId::Realtime));
     let since_start = || clock_us(ClockId::Boottime);
-    match a.r#type.unwrap_or(0) {
+    match a.form.unwrap_or(0) {
         0 => now(),
         // The machine was started, and its system made, as far as a program can tell, at the same time.
         1 | 2 => now().saturating_sub(since_start()),
@@ -176,7 +176,8 @@ const NUMBER_BYTES_MAX: usize = 40;
 /// Reads a number and gives the address of what is behind it.
 fn read(from: Option<*const u8>, base: Option<i16>, bits: u32) -> (Reading, i64) {
     let from = from.unwrap_or(std::ptr::null());
-    let text = memory::prefix(from, NUMBER_BYTES_MAX, |byte| byte.is_ascii_alphanumeric() || b"+-%".contains(&byte));
+    let text =
+        memory::prefix(from, NUMBER_BYTES_MAX, |byte| byte.is_ascii_alphanumeric() || b"+-%".contains(&byte));
     let base = u32::try_from(base.unwrap_or(10)).unwrap_or(0);
     let (reading, length) = digits::read(&text, base, bits);
     (reading, from as i64 + length as i64)

@@ -46,7 +46,8 @@ fn signal(
     param2: Option<i32>,
     tag: Option<*mut i16>,
 ) -> i16 {
-    let Some(after) = centiseconds.and_then(|count| u64::try_from(count).ok()).filter(|count| *count > 0) else {
+    let Some(after) = centiseconds.and_then(|count| u64::try_from(count).ok()).filter(|count| *count > 0)
+    else {
         return WRONG;
     };
     if tag.is_some_and(<*mut i16>::is_null) {
