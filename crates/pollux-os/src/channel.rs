@@ -143,8 +143,12 @@ impl Channel {
     /// Sends what is queued until done or until the socket is full. A peer that is gone is an error
     /// (`EPIPE`, `ECONNRESET`), never a signal.
     pub fn flush(&mut self) -> io::Result<Flush> {
-        if self.ended {
-            return Err(io::ErrorKind::BrokenPipe.into());
+        if self.reads_ring {
+            // A ring takes bytes also when nobody is left to read them.
+            self.look_at_socket()?;
+            if self.ended {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
         }
         self.output.flush(self.fd.as_fd(), self.ring.as_mut())
     }
@@ -152,17 +156,23 @@ impl Channel {
     /// Reads until the socket is empty or enough is buffered. An error is a broken peer or a full descriptor
     /// table; the channel cannot go on, since descriptors were lost.
     pub fn fill(&mut self) -> io::Result<Fill> {
-        let Some(ring) = self.ring.as_mut().filter(|_| self.reads_ring) else {
+        if !self.reads_ring {
             return self.input.fill(self.fd.as_fd(), self.body_bytes_max, self.stop_at_short_read);
-        };
-        // The end is looked at first: then nothing can come behind what is read after it.
-        if std::mem::take(&mut self.socket_ready) && !self.ended {
-            self.ended = self.input.drain_socket(self.fd.as_fd())?;
         }
+        // The end is looked for first: then nothing can come behind what is read after it.
+        self.look_at_socket()?;
+        let ring = self.ring.as_mut().expect("it is read from");
         match self.input.fill_from_ring(ring, self.body_bytes_max)? {
             Fill::Open if self.ended => Ok(Fill::Closed),
             filled => Ok(filled),
         }
+    }
+
+    fn look_at_socket(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.socket_ready) && !self.ended {
+            self.ended = self.input.drain_socket(self.fd.as_fd())?;
+        }
+        Ok(())
     }
 
     /// The next complete frame, if one is buffered. After an error each call gives the same error again.
@@ -216,6 +226,11 @@ impl Channel {
         // Bytes behind that frame came with descriptors, and mean nothing.
         self.input.forget_bytes();
         Ok(())
+    }
+
+    /// Whether what comes comes through the ring.
+    pub fn reads_ring(&self) -> bool {
+        self.reads_ring
     }
 
     /// Rings when the ring has something to read, or room to write. To be waited for edge-triggered, and not for level.

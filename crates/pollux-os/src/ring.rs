@@ -82,6 +82,8 @@ pub(crate) struct Ring {
     published: u64,
     /// Bytes the peer had read when last looked at.
     peer_has_read: u64,
+    /// Where the peer's reading stood when its bell was rung for bytes.
+    rang_at: Option<u64>,
     /// Bytes ever read.
     read: u64,
     asleep: bool,
@@ -138,6 +140,7 @@ impl Ring {
             written: 0,
             published: 0,
             peer_has_read: 0,
+            rang_at: None,
             read: 0,
             asleep: true,
             waits_for_room: false,
@@ -190,7 +193,12 @@ impl Ring {
         self.published = self.written;
         self.output().writer.tail.store(self.written, Ordering::Release);
         fence(Ordering::SeqCst);
-        if self.output().reader.sleeps.load(Ordering::Relaxed) != 0 {
+        let reader = &self.output().reader;
+        let (sleeps, head) = (reader.sleeps.load(Ordering::Relaxed), reader.head.load(Ordering::Relaxed));
+        // A peer that has read all needs no bell. One that has not read yet what it was woken for is on its way, and
+        // looks at the tail before it sleeps again.
+        if sleeps != 0 && head != self.written && self.rang_at != Some(head) {
+            self.rang_at = Some(head);
             self.ring_peer();
         }
     }

@@ -9,6 +9,7 @@
 //! | `mod.rs` | the state, the loop, the commands of the pair machine |
 //! | `checkpoints.rs` | turns, batches, outputs; taking in checkpoints as a backup |
 //! | `paths.rs` | opens and requests |
+//! | `rings.rs` | paths through shared memory |
 //! | `streams.rs` | listeners and connections |
 //! | `sync.rs` | bringing a new backup in step |
 //! | `calls.rs` | the pair as a requester |
@@ -18,6 +19,7 @@ mod calls;
 mod checkpoints;
 mod paths;
 mod report;
+mod rings;
 mod streams;
 mod sync;
 
@@ -54,6 +56,7 @@ const TOKEN_PARTNER: u64 = 2 << 56;
 const TOKEN_BELL: u64 = 3 << 56;
 const TOKEN_PATH: u64 = 4 << 56;
 const TOKEN_CONNECTION: u64 = 5 << 56;
+const TOKEN_RING: u64 = 6 << 56;
 const TOKEN_KIND: u64 = 0xff << 56;
 
 /// How long a turn that crashed a primary waits for the pair to be whole, before it is tried without a backup.
@@ -165,6 +168,7 @@ pub(crate) struct Engine {
     ready: VecDeque<Ready>,
     dirty_paths: Vec<OpenId>,
     dirty_sockets: Vec<ConnectionId>,
+    awake_rings: Vec<OpenId>,
     quiescing: bool,
     stopped: bool,
     tick_us: u64,
@@ -255,6 +259,7 @@ impl Engine {
             ready: VecDeque::new(),
             dirty_paths: Vec::new(),
             dirty_sockets: Vec::new(),
+            awake_rings: Vec::new(),
             quiescing: false,
             stopped: false,
             tick_us: tick_us(hang_after_ms),
@@ -397,7 +402,8 @@ impl Engine {
     /// Waits for something to happen and takes it in.
     fn wait(&mut self, place: Place) -> Result<()> {
         self.watch_blocked_writers()?;
-        let timeout = self.timeout();
+        // What was in a ring already may not wait; the descriptors are looked at all the same.
+        let timeout = if self.look_at_rings()? { Some(Duration::ZERO) } else { self.timeout() };
         self.events.clear();
         match self.poller.wait(timeout) {
             Ok(events) => self.events.extend_from_slice(events),
@@ -411,7 +417,8 @@ impl Engine {
                 TOKEN_DAEMON => self.daemon.fill()?,
                 TOKEN_PARTNER => self.read_partner()?,
                 TOKEN_BELL => rang = true,
-                TOKEN_PATH => self.read_path(OpenId(event.token & !TOKEN_KIND))?,
+                TOKEN_PATH => self.handle_path_event(OpenId(event.token & !TOKEN_KIND))?,
+                TOKEN_RING => self.read_path(OpenId(event.token & !TOKEN_KIND))?,
                 TOKEN_CONNECTION => self.handle_socket(ConnectionId(event.token & !TOKEN_KIND), event),
                 _ => {}
             }
