@@ -57,6 +57,7 @@ const TOKEN_BELL: u64 = 3 << 56;
 const TOKEN_PATH: u64 = 4 << 56;
 const TOKEN_CONNECTION: u64 = 5 << 56;
 const TOKEN_RING: u64 = 6 << 56;
+const TOKEN_PARTNER_RING: u64 = 7 << 56;
 const TOKEN_KIND: u64 = 0xff << 56;
 
 /// How long a turn that crashed a primary waits for the pair to be whole, before it is tried without a backup.
@@ -415,7 +416,13 @@ impl Engine {
         for event in &events {
             match event.token & TOKEN_KIND {
                 TOKEN_DAEMON => self.daemon.fill()?,
-                TOKEN_PARTNER => self.read_partner()?,
+                TOKEN_PARTNER => {
+                    if let Some(partner) = &mut self.partner {
+                        partner.channel.note_socket_ready();
+                    }
+                    self.read_partner()?;
+                }
+                TOKEN_PARTNER_RING => self.read_partner()?,
                 TOKEN_BELL => rang = true,
                 TOKEN_PATH => self.handle_path_event(OpenId(event.token & !TOKEN_KIND))?,
                 TOKEN_RING => self.read_path(OpenId(event.token & !TOKEN_KIND))?,
@@ -438,7 +445,7 @@ impl Engine {
 
     fn timeout(&self) -> Option<Duration> {
         if self.state_to_send.is_some()
-            && !self.partner.as_ref().is_some_and(|partner| partner.writing || partner.closed)
+            && !self.partner.as_ref().is_some_and(|partner| partner.channel.is_blocked() || partner.closed)
         {
             return Some(Duration::ZERO);
         }
@@ -671,7 +678,10 @@ impl Engine {
                 Command::Demote { .. } => self.demote(),
                 Command::OrderSwitch { epoch } => self.tell_partner(checkpoint::SWITCH, |out| epoch.put(out)),
                 Command::OrderEnd => self.tell_partner(checkpoint::END, |_| {}),
-                Command::ReportPaired { epoch, backup } => self.report_paired(epoch, backup)?,
+                Command::ReportPaired { epoch, backup } => {
+                    self.report_paired(epoch, backup)?;
+                    self.offer_partner_ring();
+                }
                 Command::ReportAlone { epoch, backup } => self.report_alone(epoch, backup)?,
                 Command::ReportNotSwitched { why } => eprintln!("pollux: {}: not switched: {why}", self.name),
                 Command::End(End::Stopped) => self.stopped = true,
@@ -715,7 +725,7 @@ impl Engine {
 
     fn drop_partner(&mut self) {
         if let Some(partner) = self.partner.take() {
-            let _ = self.poller.remove(partner.channel.as_fd());
+            rings::unwatch(&self.poller, &partner.channel);
             if !partner.watch.is_dead() {
                 // Off record and not wanted any more: it must not linger.
                 let _ = pollux_os::signal(&partner.pidfd, Signal::KILL);
@@ -790,7 +800,7 @@ impl Engine {
     fn watch_blocked_writers(&mut self) -> Result<()> {
         if let Some(partner) = &mut self.partner
             && !partner.closed
-            && partner.channel.is_blocked() != partner.writing
+            && partner.channel.waits_for_socket() != partner.writing
         {
             partner.writing = !partner.writing;
             let interest = if partner.writing { Interest::READ_WRITE } else { Interest::READ };

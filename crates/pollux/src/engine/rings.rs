@@ -1,4 +1,4 @@
-//! Rings: paths over which much goes carry their bytes through shared memory.
+//! Rings: paths over which much goes, and the pair channel, carry their bytes through shared memory.
 //!
 //! ```text
 //!  requester                      primary
@@ -12,12 +12,15 @@
 //! The server offers, so that opens of one request cost nothing, a standby path has no ring before its half is the
 //! primary, and nothing is mapped while openers wait for a takeover. It is also the server that counts: at its limit,
 //! and at that of its descriptors, paths go on over their sockets.
+//!
+//! On the pair channel the primary offers when the pair is whole, with frames that mean the same.
 
 use super::paths::Path;
-use super::{Engine, TOKEN_PATH, TOKEN_RING};
-use crate::error::{Context, Result};
+use super::{Engine, TOKEN_PARTNER_RING, TOKEN_PATH, TOKEN_RING};
+use crate::error::{Context, Error, Result};
 use pollux_os::{Channel, Interest, Poller};
-use pollux_wire::{OpenId, path};
+use pollux_wire::{OpenId, Wire as _, checkpoint, path};
+use std::os::fd::OwnedFd;
 
 /// A path that has carried so many requests is worth a ring.
 const REQUESTS_BEFORE_RING: u32 = 16;
@@ -37,9 +40,51 @@ fn watch_bell(poller: &Poller, open: OpenId, channel: &Channel) -> Result<()> {
 /// Looks at a path no more. The requester holds the bell, too, so that closing it would leave it in the poller.
 pub(super) fn unwatch(poller: &Poller, channel: &Channel) {
     let _ = poller.remove(channel.as_fd());
-    if let Some(bell) = channel.bell().filter(|_| channel.reads_ring()) {
+    if let Some(bell) = channel.bell() {
         let _ = poller.remove(bell);
     }
+}
+
+/// One of the three frames by which the pair channel turns to a ring: its kind, and what it says. True if what comes next
+/// comes through the ring.
+pub(super) fn turn_pair_channel(
+    poller: &Poller,
+    channel: &mut Channel,
+    (kind, yes): (u8, bool),
+    descriptors: Vec<OwnedFd>,
+) -> Result<bool> {
+    match kind {
+        checkpoint::RING_OFFER => {
+            let mut taken = channel.take_ring(descriptors).is_ok();
+            if taken && let Some(bell) = channel.bell() {
+                taken = poller.add(bell, TOKEN_PARTNER_RING, Interest::READ | Interest::EDGE).is_ok();
+            }
+            channel.queue(checkpoint::RING_TAKEN, |out| taken.put(out));
+            if taken {
+                channel.write_to_ring();
+            } else {
+                channel.withdraw_ring();
+            }
+            return Ok(false);
+        }
+        checkpoint::RING_TAKEN if !yes => {
+            channel.withdraw_ring();
+            return Ok(false);
+        }
+        _ => {}
+    }
+    channel
+        .read_from_ring()
+        .map_err(|_| Error::Refused("the other half speaks of a ring that is not there".to_owned()))?;
+    if kind == checkpoint::RING_TAKEN {
+        let bell = channel.bell().expect("it is read from");
+        poller
+            .add(bell, TOKEN_PARTNER_RING, Interest::READ | Interest::EDGE)
+            .context("watch the pair channel's ring")?;
+        channel.queue(checkpoint::RING_BEGUN, |_| {});
+        channel.write_to_ring();
+    }
+    Ok(true)
 }
 
 impl Engine {
@@ -79,6 +124,18 @@ impl Engine {
         Ok(true)
     }
 
+    /// The pair is whole: its checkpoints need not go through the socket.
+    pub(super) fn offer_partner_ring(&mut self) {
+        let Some(partner) = &mut self.partner else { return };
+        if partner.channel.bell().is_none()
+            && let Ok(descriptors) = partner.channel.offer_ring()
+        {
+            partner.channel.queue_with(checkpoint::RING_OFFER, descriptors, |_| {});
+            // A failed send means that it dies: the bell tells.
+            let _ = partner.channel.flush();
+        }
+    }
+
     /// This ring was read, so its requester does not ring before we have said that we sleep.
     pub(super) fn note_awake(&mut self, open: OpenId) {
         if let Some(path) = self.paths.get_mut(&open)
@@ -94,6 +151,13 @@ impl Engine {
     /// there was something.
     pub(super) fn look_at_rings(&mut self) -> Result<bool> {
         let mut found = false;
+        if let Some(partner) = &mut self.partner
+            && !partner.closed
+            && !partner.channel.fall_asleep()
+        {
+            found = true;
+            self.read_partner()?;
+        }
         let mut awake = std::mem::take(&mut self.awake_rings);
         for open in awake.drain(..) {
             let Some(path) = self.paths.get_mut(&open) else { continue };
