@@ -220,7 +220,8 @@ impl Link {
         Some(number)
     }
 
-    /// Writes, and waits until a path has something or the time is over: then false.
+    /// Writes, and waits until a path has something or the time is over: then false. Where a ring has something already
+    /// the poller is not asked: what the sockets have to tell can wait until the half that speaks has been heard out.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> Result<bool> {
         if self.prepare_wait() {
             return Ok(true);
@@ -568,3 +569,7 @@ impl Link {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "link_tests.rs"]
+mod tests;
