@@ -310,7 +310,7 @@ impl Runtime {
                 self.push_system(process_time_signal(parameter1, parameter2));
             }
         }
-        self.closing.retain(|link| link.descriptors().any(|(_, blocked)| blocked));
+        self.closing.retain(Link::has_unsent);
     }
 
     fn settle_files(&mut self, now: Instant) {
@@ -364,6 +364,18 @@ impl Runtime {
     /// Waits for the world, at most so long, and takes in what it says.
     fn poll(&mut self, timeout: Option<Duration>) {
         let room = usize::try_from(self.message_limits[0]).unwrap_or(0);
+        let mut found = Vec::new();
+        for (number, file) in self.files.iter_mut() {
+            if let FileKind::Process(process) = &mut file.kind
+                && process.prepare_wait()
+            {
+                found.push(Source::File(number));
+            }
+        }
+        for link in &mut self.closing {
+            link.prepare_wait();
+        }
+        let timeout = if found.is_empty() { timeout } else { Some(Duration::ZERO) };
         let ready = {
             let flags = |blocked| if blocked { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
             let mut sources = vec![Source::Daemon];
@@ -372,9 +384,9 @@ impl Runtime {
             for (number, file) in self.files.iter() {
                 match &file.kind {
                     FileKind::Process(process) => {
-                        for (fd, blocked) in process.link().into_iter().flat_map(Link::descriptors) {
+                        if let Some(link) = process.link() {
                             sources.push(Source::File(number));
-                            fds.push(PollFd::from_borrowed_fd(fd, flags(blocked)));
+                            fds.push(PollFd::from_borrowed_fd(link.as_fd(), PollFlags::IN));
                         }
                     }
                     FileKind::Other(other) => {
@@ -395,10 +407,8 @@ impl Runtime {
                 fds.push(PollFd::from_borrowed_fd(fd, flags(blocked)));
             }
             for (at, link) in self.closing.iter().enumerate() {
-                for (fd, _) in link.descriptors().filter(|(_, blocked)| *blocked) {
-                    sources.push(Source::Closing(at));
-                    fds.push(PollFd::from_borrowed_fd(fd, PollFlags::OUT));
-                }
+                sources.push(Source::Closing(at));
+                fds.push(PollFd::from_borrowed_fd(link.as_fd(), PollFlags::IN));
             }
             if wait_fds(&mut fds, timeout).is_err() {
                 self.node_lost();
@@ -407,7 +417,7 @@ impl Runtime {
             let ready: Vec<Source> = sources
                 .into_iter()
                 .zip(is_ready)
-                .filter(|(_, ready)| *ready)
+                .filter(|(source, ready)| *ready || found.contains(source))
                 .map(|(source, _)| source)
                 .collect();
             ready
@@ -539,7 +549,7 @@ impl Runtime {
 
     /// A closed link sends what it still has to say while the program does other things.
     pub(crate) fn let_close(&mut self, link: Link) {
-        if link.descriptors().any(|(_, blocked)| blocked) {
+        if link.has_unsent() {
             if self.closing.len() >= CLOSING_LINKS_MAX {
                 self.closing.remove(0);
             }

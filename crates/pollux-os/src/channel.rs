@@ -1,4 +1,4 @@
-//! A framed, nonblocking unix stream socket that can carry descriptors.
+//! A framed, nonblocking unix stream socket that can carry descriptors, and leave its bytes to a ring.
 //!
 //! Both directions are buffered here, so that any number of small frames costs one system call. The channel
 //! decides nothing: it does not poll, close or retry; the caller drives [`Channel::flush`] when the socket is
@@ -6,19 +6,37 @@
 //!
 //! Invariants: frames arrive in the order they were queued; the descriptors of a frame arrive with it; memory
 //! is bounded by what was queued here on the one side and by the longest allowed body on the other.
+//!
+//! # With a ring
+//!
+//! Both ends may agree, by frames of their own, that the bytes go through shared memory:
+//!
+//! ```text
+//!  offer_ring ---- descriptors in a frame ------------> take_ring
+//!                                                       queue a frame that says so,
+//!  read_from_ring  <------ the last from the socket --- write_to_ring
+//!  queue a frame that says so,
+//!  write_to_ring ---- the last from the socket -------> read_from_ring
+//! ```
+//!
+//! From there on the socket carries descriptors, each message of them one byte that means nothing, ahead of the frame
+//! in the ring that announces them; and its end is the end of the channel. What the peer had put into the ring
+//! before its end is still read. Who waits has to wait for the socket *and* for [`Channel::bell`], edge-triggered;
+//! tells the channel by [`Channel::note_socket_ready`] that it was the socket; and calls [`Channel::fall_asleep`]
+//! before each wait.
 
-use std::collections::VecDeque;
-use std::io::{self, IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
+mod input;
+mod output;
+
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
-};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
-use crate::frame::{DESCRIPTORS_PER_FRAME_MAX, FRAME_HEADER_BYTES, Frame, FrameError, FrameHeader};
+use crate::frame::{DESCRIPTORS_PER_FRAME_MAX, Frame, FrameError};
+use crate::ring::Ring;
+use input::Input;
+use output::Output;
 
 /// Bytes one [`Channel::fill`] takes at most, so that one fast peer cannot starve the others of a loop.
 pub const FILL_BYTES_MAX: usize = 1 << 20;
@@ -69,6 +87,11 @@ pub struct Channel {
     stop_at_short_read: bool,
     input: Input,
     output: Output,
+    ring: Option<Ring>,
+    reads_ring: bool,
+    socket_ready: bool,
+    /// The end of the socket was seen; what is in the ring counts.
+    ended: bool,
 }
 
 impl Channel {
@@ -84,6 +107,10 @@ impl Channel {
             stop_at_short_read: false,
             input: Input::default(),
             output: Output::default(),
+            ring: None,
+            reads_ring: false,
+            socket_ready: false,
+            ended: false,
         }
     }
 
@@ -116,23 +143,119 @@ impl Channel {
     /// Sends what is queued until done or until the socket is full. A peer that is gone is an error
     /// (`EPIPE`, `ECONNRESET`), never a signal.
     pub fn flush(&mut self) -> io::Result<Flush> {
-        self.output.flush(self.fd.as_fd())
+        if self.reads_ring {
+            // A ring takes bytes also when nobody is left to read them.
+            self.look_at_socket()?;
+            if self.ended {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+        }
+        self.output.flush(self.fd.as_fd(), self.ring.as_mut())
     }
 
     /// Reads until the socket is empty or enough is buffered. An error is a broken peer or a full descriptor
     /// table; the channel cannot go on, since descriptors were lost.
     pub fn fill(&mut self) -> io::Result<Fill> {
-        self.input.fill(self.fd.as_fd(), self.body_bytes_max, self.stop_at_short_read)
+        if !self.reads_ring {
+            return self.input.fill(self.fd.as_fd(), self.body_bytes_max, self.stop_at_short_read);
+        }
+        // The end is looked for first: then nothing can come behind what is read after it.
+        self.look_at_socket()?;
+        let ring = self.ring.as_mut().expect("it is read from");
+        match self.input.fill_from_ring(ring, self.body_bytes_max)? {
+            Fill::Open if self.ended => Ok(Fill::Closed),
+            filled => Ok(filled),
+        }
+    }
+
+    fn look_at_socket(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.socket_ready) && !self.ended {
+            self.ended = self.input.drain_socket(self.fd.as_fd())?;
+        }
+        Ok(())
     }
 
     /// The next complete frame, if one is buffered. After an error each call gives the same error again.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, FrameError> {
+        if self.reads_ring && self.input.lacks_descriptors(self.body_bytes_max) {
+            // They were sent ahead. What is wrong with the socket shows as their absence.
+            self.ended |= self.input.drain_socket(self.fd.as_fd()).unwrap_or(false);
+        }
         self.input.next_frame(self.body_bytes_max)
     }
 
-    /// Bytes queued and not yet with the kernel: the caller's measure for back-pressure.
+    /// Makes a ring. The descriptors are for the peer's [`take_ring`](Channel::take_ring). Fails where descriptors or
+    /// rings are used up; then all stays as it is.
+    pub fn offer_ring(&mut self) -> io::Result<Vec<OwnedFd>> {
+        assert!(self.ring.is_none(), "a channel has one ring");
+        let (ring, descriptors) = Ring::create()?;
+        self.ring = Some(ring);
+        Ok(descriptors)
+    }
+
+    /// Opens a ring that the peer has made. Fails if it is not one, or where rings are used up, or if there is one
+    /// already; then all stays as it is.
+    pub fn take_ring(&mut self, descriptors: Vec<OwnedFd>) -> io::Result<()> {
+        if self.ring.is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.ring = Some(Ring::open(descriptors)?);
+        Ok(())
+    }
+
+    /// The peer does not take the ring.
+    pub fn withdraw_ring(&mut self) {
+        if !self.reads_ring && !self.output.is_for_ring() {
+            self.ring = None;
+        }
+    }
+
+    /// Everything queued from here on goes through the ring. The frame before tells the peer so.
+    pub fn write_to_ring(&mut self) {
+        assert!(self.ring.is_some(), "there is a ring to write to");
+        self.output.turn_to_ring();
+    }
+
+    /// Everything that comes from here on comes through the ring: the last frame has said so. An error if there is no
+    /// ring, or if that was said before.
+    pub fn read_from_ring(&mut self) -> io::Result<()> {
+        if self.ring.is_none() || self.reads_ring {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        (self.reads_ring, self.socket_ready) = (true, true);
+        // Bytes behind that frame came with descriptors, and mean nothing.
+        self.input.forget_bytes();
+        Ok(())
+    }
+
+    /// Whether what comes comes through the ring.
+    pub fn reads_ring(&self) -> bool {
+        self.reads_ring
+    }
+
+    /// Rings when the ring has something to read, or room to write. To be waited for edge-triggered, and not for level.
+    pub fn bell(&self) -> Option<BorrowedFd<'_>> {
+        self.ring.as_ref().map(Ring::bell)
+    }
+
+    /// The poller has told of the socket. Without this a channel with a ring does not look at it.
+    pub fn note_socket_ready(&mut self) {
+        self.socket_ready = true;
+    }
+
+    /// Before a wait: from here on the peer rings the bell. False if there is something to read already.
+    pub fn fall_asleep(&mut self) -> bool {
+        !self.reads_ring || self.ring.as_mut().is_none_or(Ring::fall_asleep)
+    }
+
+    /// Whether what could not be sent waits for room in the socket. Room in the ring is told by the bell.
+    pub fn waits_for_socket(&self) -> bool {
+        self.output.waits_for_socket()
+    }
+
+    /// Bytes queued and not yet sent: the caller's measure for back-pressure.
     pub fn queued_bytes(&self) -> usize {
-        self.output.bytes.len() - self.output.sent
+        self.output.unsent()
     }
 
     /// Whether anything waits to be sent.
@@ -154,237 +277,6 @@ impl Channel {
 impl AsFd for Channel {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
-    }
-}
-
-/// Frames on their way out. `bytes[sent..]` is still to be sent.
-#[derive(Debug, Default)]
-struct Output {
-    bytes: Vec<u8>,
-    sent: usize,
-    /// Descriptors with the position in `bytes` of the first byte of their frame, in order.
-    attachments: VecDeque<Attachment>,
-    small_uses: u32,
-}
-
-#[derive(Debug)]
-struct Attachment {
-    position: usize,
-    descriptors: Vec<OwnedFd>,
-}
-
-impl Output {
-    fn append(
-        &mut self,
-        kind: u8,
-        descriptors: Vec<OwnedFd>,
-        body_bytes_max: usize,
-        write_body: impl FnOnce(&mut Vec<u8>),
-    ) {
-        assert!(descriptors.len() <= DESCRIPTORS_PER_FRAME_MAX, "too many descriptors for one frame");
-        self.drop_sent();
-        let position = self.bytes.len();
-        self.bytes.extend_from_slice(&[0; FRAME_HEADER_BYTES]);
-        write_body(&mut self.bytes);
-        let body_start = position + FRAME_HEADER_BYTES;
-        assert!(self.bytes.len() >= body_start, "the body writer removed bytes of earlier frames");
-        let body_bytes = self.bytes.len() - body_start;
-        assert!(body_bytes <= body_bytes_max, "body of {body_bytes} bytes on a channel for {body_bytes_max}");
-        let header = FrameHeader { body_bytes, kind, descriptors: descriptors.len() };
-        self.bytes[position..body_start].copy_from_slice(&header.encode());
-        if !descriptors.is_empty() {
-            self.attachments.push_back(Attachment { position, descriptors });
-        }
-    }
-
-    /// Moves unsent bytes to the front when at least as many were sent: each byte is moved at most once per
-    /// byte sent, so a slow reader does not make this quadratic.
-    fn drop_sent(&mut self) {
-        let unsent = self.bytes.len() - self.sent;
-        if self.sent < BUFFER_BYTES || self.sent < unsent {
-            return;
-        }
-        self.bytes.copy_within(self.sent.., 0);
-        self.bytes.truncate(unsent);
-        for attachment in &mut self.attachments {
-            attachment.position -= self.sent;
-        }
-        self.sent = 0;
-    }
-
-    fn flush(&mut self, fd: BorrowedFd<'_>) -> io::Result<Flush> {
-        while self.sent < self.bytes.len() {
-            match self.send_piece(fd) {
-                Ok(taken) => self.sent += taken,
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return Ok(Flush::Blocked),
-                Err(errno) => return Err(errno.into()),
-            }
-        }
-        self.reset();
-        Ok(Flush::Done)
-    }
-
-    /// Sends up to the next frame with descriptors, which must start a message of its own.
-    fn send_piece(&mut self, fd: BorrowedFd<'_>) -> rustix::io::Result<usize> {
-        let Some(first) = self.attachments.front() else {
-            return rustix::net::send(fd, &self.bytes[self.sent..], SendFlags::NOSIGNAL);
-        };
-        if first.position > self.sent {
-            return rustix::net::send(fd, &self.bytes[self.sent..first.position], SendFlags::NOSIGNAL);
-        }
-        let end = self.attachments.get(1).map_or(self.bytes.len(), |next| next.position);
-        let taken = send_with(fd, &self.bytes[self.sent..end], &first.descriptors)?;
-        // The descriptors went with the first byte, however few bytes were taken.
-        self.attachments.pop_front();
-        Ok(taken)
-    }
-
-    fn reset(&mut self) {
-        let used = self.bytes.len();
-        self.bytes.clear();
-        self.sent = 0;
-        if self.bytes.capacity() > BUFFER_BYTES && worth_shrinking(used, &mut self.small_uses) {
-            self.bytes.shrink_to(BUFFER_BYTES);
-        }
-    }
-}
-
-fn send_with(fd: BorrowedFd<'_>, bytes: &[u8], descriptors: &[OwnedFd]) -> rustix::io::Result<usize> {
-    let borrowed: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_PER_FRAME_MAX))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    let fits = ancillary.push(SendAncillaryMessage::ScmRights(&borrowed));
-    assert!(fits, "the space is computed for the largest frame");
-    sendmsg(fd, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL)
-}
-
-/// Frames on their way in. `bytes[start..end]` is received and not yet taken; the rest of `bytes` is room.
-#[derive(Debug, Default)]
-struct Input {
-    bytes: Vec<u8>,
-    start: usize,
-    end: usize,
-    descriptors: VecDeque<OwnedFd>,
-    small_uses: u32,
-}
-
-impl Input {
-    fn fill(
-        &mut self,
-        fd: BorrowedFd<'_>,
-        body_bytes_max: usize,
-        stop_at_short_read: bool,
-    ) -> io::Result<Fill> {
-        let mut taken_total = 0;
-        loop {
-            if taken_total >= FILL_BYTES_MAX || !self.make_room(body_bytes_max)? {
-                return Ok(Fill::Full);
-            }
-            let room = self.bytes.len() - self.end;
-            let waiting = self.descriptors.len();
-            match self.receive(fd) {
-                Ok(0) | Err(Errno::CONNRESET) => return Ok(Fill::Closed),
-                Ok(taken) => {
-                    self.end += taken;
-                    taken_total += taken;
-                    // A message with descriptors ends a read early, so it says nothing about what is behind it.
-                    if stop_at_short_read && taken < room && self.descriptors.len() == waiting {
-                        return Ok(Fill::Open);
-                    }
-                }
-                Err(Errno::AGAIN) => return Ok(Fill::Open),
-                Err(Errno::INTR) => {}
-                Err(Errno::MSGSIZE) => {
-                    let text =
-                        "descriptors were lost: the peer sent too many or our descriptor table is full";
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-                }
-                Err(errno) => return Err(errno.into()),
-            }
-        }
-    }
-
-    /// Makes room to read into; false if complete frames must be taken first.
-    fn make_room(&mut self, body_bytes_max: usize) -> io::Result<bool> {
-        if self.start == self.end {
-            let used = self.end;
-            (self.start, self.end) = (0, 0);
-            if self.bytes.len() > BUFFER_BYTES && worth_shrinking(used, &mut self.small_uses) {
-                self.bytes.truncate(BUFFER_BYTES);
-                self.bytes.shrink_to_fit();
-            }
-        }
-        if self.bytes.is_empty() {
-            self.bytes.resize(BUFFER_BYTES, 0);
-        }
-        // A broken header is told by next_frame, which the caller is sent to with `Full`.
-        let Ok(header) = FrameHeader::decode(&self.bytes[self.start..self.end], body_bytes_max) else {
-            return Ok(false);
-        };
-        let frame_bytes = FRAME_HEADER_BYTES + header.map_or(0, |header| header.body_bytes);
-        let has_frame = header.is_some() && self.end - self.start >= frame_bytes;
-        if self.descriptors.len() > DESCRIPTORS_WAITING_MAX - DESCRIPTORS_PER_FRAME_MAX {
-            if has_frame {
-                return Ok(false);
-            }
-            let text = "the peer sent descriptors that belong to no frame";
-            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-        }
-        if self.end < self.bytes.len() {
-            return Ok(true);
-        }
-        if has_frame {
-            return Ok(false);
-        }
-        if self.start > 0 {
-            // Only the beginning of one frame is left over: moved once, since it then has the whole buffer.
-            self.bytes.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
-        }
-        if self.end == self.bytes.len() {
-            // The buffer doubles as bytes arrive: a header alone reserves nothing.
-            let bytes = (self.bytes.len() * 2).min(frame_bytes.max(BUFFER_BYTES));
-            self.bytes.resize(bytes, 0);
-        }
-        Ok(true)
-    }
-
-    fn receive(&mut self, fd: BorrowedFd<'_>) -> rustix::io::Result<usize> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_PER_FRAME_MAX))];
-        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let room = &mut self.bytes[self.end..];
-        let message = recvmsg(fd, &mut [IoSliceMut::new(room)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
-        for part in ancillary.drain() {
-            if let RecvAncillaryMessage::ScmRights(received) = part {
-                self.descriptors.extend(received);
-            }
-        }
-        if message.flags.contains(ReturnFlags::CTRUNC) {
-            return Err(Errno::MSGSIZE);
-        }
-        Ok(message.bytes)
-    }
-
-    fn next_frame(&mut self, body_bytes_max: usize) -> Result<Option<Frame<'_>>, FrameError> {
-        let Some(header) = FrameHeader::decode(&self.bytes[self.start..self.end], body_bytes_max)? else {
-            return Ok(None);
-        };
-        let body_start = self.start + FRAME_HEADER_BYTES;
-        let body_end = body_start + header.body_bytes;
-        if body_end > self.end {
-            return Ok(None);
-        }
-        let arrived = self.descriptors.len();
-        if header.descriptors > arrived {
-            return Err(FrameError::MissingDescriptors { announced: header.descriptors, arrived });
-        }
-        self.start = body_end;
-        let descriptors = match header.descriptors {
-            0 => Vec::new(),
-            count => self.descriptors.drain(..count).collect(),
-        };
-        Ok(Some(Frame { kind: header.kind, body: &self.bytes[body_start..body_end], descriptors }))
     }
 }
 

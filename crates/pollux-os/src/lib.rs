@@ -20,6 +20,7 @@ mod peer;
 mod poller;
 mod process;
 mod raw;
+mod ring;
 mod signals;
 mod tcp;
 
@@ -34,6 +35,7 @@ pub use process::{
     INHERITED_DESCRIPTORS_MAX, LAUNCH_MS_MAX, LAUNCHER_COMMAND, Launch, LaunchError, Launched, ProcessEvent,
     bind_to, launch, launcher_main, processors_allowed, reap, signal, take_inherited, wait_gone,
 };
+pub use ring::{RING_DESCRIPTORS, RINGS_PER_PROCESS_MAX};
 pub use rustix::process::{Pid, Signal};
 pub use signals::{ChildSignals, StopSignals};
 pub use tcp::{

@@ -86,18 +86,13 @@ pub struct Event {
 #[derive(Debug)]
 pub struct Poller {
     epoll: OwnedFd,
-    raw_events: Vec<MaybeUninit<epoll::Event>>,
     events: Vec<Event>,
 }
 
 impl Poller {
     /// A poller with nothing to wait for.
     pub fn new() -> io::Result<Poller> {
-        Ok(Poller {
-            epoll: epoll::create(CreateFlags::CLOEXEC)?,
-            raw_events: vec![MaybeUninit::uninit(); EVENTS_PER_WAIT_MAX],
-            events: Vec::with_capacity(EVENTS_PER_WAIT_MAX),
-        })
+        Ok(Poller { epoll: epoll::create(CreateFlags::CLOEXEC)?, events: Vec::new() })
     }
 
     /// Waits until something is ready or the time is over; `None` waits for ever. An interrupting signal ends
@@ -106,7 +101,9 @@ impl Poller {
     pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<&[Event]> {
         self.events.clear();
         let timeout = timeout.map(timespec);
-        match epoll::wait(&self.epoll, &mut self.raw_events[..], timeout.as_ref()) {
+        // On the stack, and not initialised: a poller is cheap, and may move to another thread.
+        let mut raw_events = [const { MaybeUninit::uninit() }; EVENTS_PER_WAIT_MAX];
+        match epoll::wait(&self.epoll, &mut raw_events[..], timeout.as_ref()) {
             Ok((ready, _)) => self.events.extend(ready.iter().map(|event| decode(*event))),
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),

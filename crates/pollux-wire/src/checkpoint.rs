@@ -21,6 +21,13 @@ pub const ON_RECORD: u8 = 35;
 pub const SWITCH: u8 = 36;
 /// Primary to backup, empty: the pair stops; the receiver ends and does not take over.
 pub const END: u8 = 37;
+/// Primary to backup: three descriptors that make up a ring; empty.
+pub const RING_OFFER: u8 = 38;
+/// The answer to RING_TAKEN(true): empty. It is the sender's last frame in the socket.
+pub const RING_BEGUN: u8 = 39;
+/// The answer to RING_OFFER: a bool. True: this is the sender's last frame in the socket, the next ones come through the
+/// ring. False: it does not take the ring.
+pub const RING_TAKEN: u8 = 50;
 /// Backup to primary: the [`CheckpointNumber`] up to which everything is applied.
 pub const ACKNOWLEDGE: u8 = 49;
 

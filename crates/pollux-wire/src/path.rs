@@ -27,6 +27,9 @@ pub const CLOSE: u8 = 3;
 /// came over the path before are void, and sent again behind this: a half that was primary before may still hold some
 /// that it has never read, and would execute them ahead of earlier ones (S8).
 pub const RESUMED: u8 = 4;
+/// Requester to server, the answer to RING_OFFER: a bool. True: this is the requester's last frame in the socket, the next
+/// ones come through the ring. False: it does not take the ring.
+pub const RING_TAKEN: u8 = 5;
 /// Server to requester: an [`OpenReply`].
 pub const OPEN_REPLY: u8 = 17;
 /// Server to requester: a [`Reply`].
@@ -35,6 +38,10 @@ pub const REPLY: u8 = 18;
 pub const TAKEOVER: u8 = 19;
 /// Server to requester: an [`Epoch`] and one descriptor, the path to the backup that joins with or after that epoch.
 pub const STANDBY: u8 = 20;
+/// Server to requester: three descriptors that make up a ring; empty. A requester that does not know the frame skips it.
+pub const RING_OFFER: u8 = 21;
+/// Server to requester, the answer to RING_TAKEN(true): empty. It is the server's last frame in the socket.
+pub const RING_BEGUN: u8 = 22;
 
 wire_flat_enum! {
     /// What the sender of a request did (Guardian Procedure Calls, `FILE_GETRECEIVEINFO_`, I/O type).

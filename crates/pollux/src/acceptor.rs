@@ -8,7 +8,6 @@
 use crate::engine::ACCEPTED_AHEAD_MAX;
 use crate::error::{Context, Result};
 use crate::link::Link;
-use crate::requester::poll_fds;
 use pollux_os::take_inherited;
 use pollux_wire::OpenId;
 use rustix::event::{PollFd, PollFlags};
@@ -31,11 +30,11 @@ const LOOK_PAUSE: Duration = Duration::from_secs(5);
 pub fn run_acceptor() -> Result<()> {
     let listener = take_inherited(LISTENER_DESCRIPTOR).context("take over the listening socket")?;
     let path = take_inherited(PATH_DESCRIPTOR).context("take over the path to the pair")?;
-    let mut link = Link::new(OpenId(0), path, ACCEPTED_AHEAD_MAX, ACCEPTED_AHEAD_MAX);
+    let mut link = Link::new(OpenId(0), path, ACCEPTED_AHEAD_MAX, ACCEPTED_AHEAD_MAX)?;
     loop {
         link.pump();
         while link.take_any_answer().is_some() {}
-        if matches!(link.opened(), Some(Err(_))) || link.descriptors().next().is_none() {
+        if matches!(link.opened(), Some(Err(_))) || !link.has_paths() {
             return Ok(());
         }
         let mut pause = LOOK_PAUSE;
@@ -54,7 +53,10 @@ pub fn run_acceptor() -> Result<()> {
                 Err(_) => break,
             }
         }
-        let mut fds = poll_fds(&link);
+        if link.prepare_wait() {
+            continue;
+        }
+        let mut fds = vec![PollFd::from_borrowed_fd(link.as_fd(), PollFlags::IN)];
         if link.opened().is_some() && link.can_start() && pause == LOOK_PAUSE {
             fds.push(PollFd::from_borrowed_fd(listener.as_fd(), PollFlags::IN));
         }

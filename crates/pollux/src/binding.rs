@@ -19,8 +19,8 @@ pub struct Link(link::Link);
 
 impl Link {
     /// An open whose first path the daemon has handed out.
-    pub fn new(open: OpenId, path: OwnedFd, sync_depth: u16, nowait_depth: u16) -> Self {
-        Self(link::Link::new(open, path, sync_depth, nowait_depth))
+    pub fn new(open: OpenId, path: OwnedFd, sync_depth: u16, nowait_depth: u16) -> Result<Self> {
+        Ok(Self(link::Link::new(open, path, sync_depth, nowait_depth)?))
     }
 
     /// Starts a request.
@@ -78,9 +78,20 @@ impl Link {
         self.0.impatient();
     }
 
-    /// The paths, with whether they wait for room to write.
-    pub fn descriptors(&self) -> impl Iterator<Item = (BorrowedFd<'_>, bool)> {
-        self.0.descriptors()
+    /// Readable when there may be something to read, or room to write; see [`Link::prepare_wait`].
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    /// Before any wait for [`Link::as_fd`]: writes what is queued, and lets the other ends ring. True if there is
+    /// something to read already.
+    pub fn prepare_wait(&mut self) -> bool {
+        self.0.prepare_wait()
+    }
+
+    /// True while something waits for room to be written.
+    pub fn has_unsent(&self) -> bool {
+        self.0.has_unsent()
     }
 
     /// The open.

@@ -1,16 +1,18 @@
 //! The requester's end of one open: up to two paths to a server's halves, and the requests on them.
 //!
-//! Driven by whoever owns it: [`Link::pump`] reads, lets [`pollux_core::requester`] decide, and writes. The blocking
-//! requester, the asynchronous one, a pair that calls a pair and the acceptor all use it.
+//! Driven by whoever owns it: [`Link::wait`] writes and waits, [`Link::pump_ready`] reads and lets
+//! [`pollux_core::requester`] decide. The blocking requester, the asynchronous one, a pair that calls a pair and the
+//! acceptor all use it.
 
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use pollux_core::requester::{Command, PathNumber, ReplyIs, Requester};
-use pollux_os::{Channel, Fill};
+use pollux_os::{Channel, Fill, Interest, Poller};
 use pollux_wire::limits::PATH_BODY_BYTES_MAX;
 use pollux_wire::path::{self, IoType, OpenReply, Reply, Request};
 use pollux_wire::{Epoch, FileError, OpenId, SyncId, Wire, decode};
-use std::collections::BTreeMap;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 /// What a server answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,47 @@ struct Kept {
     reply_bytes_max: u32,
     payload: Vec<u8>,
     descriptor: Option<OwnedFd>,
+}
+
+/// Values by sync id. The ids come in ascending order and go near the front, so a queue beats a tree.
+struct BySync<T>(VecDeque<(SyncId, T)>);
+
+impl<T> BySync<T> {
+    fn find(&self, sync: SyncId) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&sync, |(known, _)| *known)
+    }
+
+    fn insert(&mut self, sync: SyncId, value: T) {
+        match self.find(sync) {
+            Ok(at) => self.0[at].1 = value,
+            Err(at) => self.0.insert(at, (sync, value)),
+        }
+    }
+
+    fn get(&self, sync: SyncId) -> Option<&T> {
+        self.find(sync).ok().map(|at| &self.0[at].1)
+    }
+
+    fn remove(&mut self, sync: SyncId) -> Option<T> {
+        let at = self.find(sync).ok()?;
+        self.0.remove(at).map(|(_, value)| value)
+    }
+}
+
+/// The requester's end of a path.
+struct Path {
+    channel: Channel,
+    /// The poller looks for room in the socket, too.
+    writing: bool,
+    /// There is something to read.
+    ready: bool,
+}
+
+/// Bit of a token that tells the bell of a path from its socket.
+const TOKEN_BELL: u64 = 1;
+
+fn token(number: PathNumber) -> u64 {
+    u64::from(number.0) << 1
 }
 
 /// Where the open stands.
@@ -55,45 +98,53 @@ pub(crate) struct Link {
     nowait_depth: u16,
     next_sync: SyncId,
     state: State,
-    paths: BTreeMap<PathNumber, Channel>,
+    poller: Poller,
+    paths: BTreeMap<PathNumber, Path>,
     last_path: u32,
-    kept: BTreeMap<SyncId, Kept>,
-    answers: BTreeMap<SyncId, Answer>,
+    kept: BySync<Kept>,
+    answers: BySync<Answer>,
     wants_path: bool,
     accepted: Acceptance,
 }
 
 impl Link {
     /// An open whose first path the daemon has handed out; the server's answer to the open comes over it.
-    pub(crate) fn new(open: OpenId, path: OwnedFd, sync_depth: u16, nowait_depth: u16) -> Self {
-        let mut link = Self::without_path(open, sync_depth, nowait_depth, SyncId(1));
+    pub(crate) fn new(open: OpenId, path: OwnedFd, sync_depth: u16, nowait_depth: u16) -> Result<Self> {
+        let mut link = Self::without_path(open, sync_depth, nowait_depth, SyncId(1))?;
         link.state = State::Opening;
         link.add_path(path);
-        link
+        Ok(link)
     }
 
     /// An open that an earlier primary of this pair has made: the requests go on from `next_sync` over a new path.
-    pub(crate) fn without_path(open: OpenId, sync_depth: u16, nowait_depth: u16, next_sync: SyncId) -> Self {
+    pub(crate) fn without_path(
+        open: OpenId,
+        sync_depth: u16,
+        nowait_depth: u16,
+        next_sync: SyncId,
+    ) -> Result<Self> {
         // A path number that is never used: the requester starts with a lost path, and asks for one when it has a request.
         let nowhere = PathNumber(0);
         let mut requester = Requester::new(nowhere, Epoch(0), sync_depth, nowait_depth, next_sync);
         requester.handle_path_lost(nowhere);
-        Self {
+        Ok(Self {
             open,
             sync_depth,
             nowait_depth,
             next_sync,
             state: State::Open(requester),
+            poller: Poller::new().context("make a poller for the paths of an open")?,
             paths: BTreeMap::new(),
             last_path: 0,
-            kept: BTreeMap::new(),
-            answers: BTreeMap::new(),
+            kept: BySync(VecDeque::new()),
+            answers: BySync(VecDeque::new()),
             wants_path: false,
             accepted: Acceptance { label: -1, warning: FileError::OK },
-        }
+        })
     }
 
-    /// Starts a request; its answer is fetched with [`Link::take_answer`].
+    /// Starts a request; it leaves with the next [`Link::flush`] or [`Link::wait`], and its answer is fetched with
+    /// [`Link::take_answer`].
     pub(crate) fn start(
         &mut self,
         payload: Vec<u8>,
@@ -122,7 +173,6 @@ impl Link {
         let sync = requester.start()?;
         self.kept.insert(sync, Kept { io, reply_bytes_max, payload, descriptor });
         self.act();
-        self.flush();
         Ok(sync)
     }
 
@@ -170,47 +220,84 @@ impl Link {
         if let State::Open(requester) = &mut self.state
             && requester.cancel(sync)
         {
-            if let Some(channel) = requester.active().and_then(|path| self.paths.get_mut(&path)) {
-                channel.queue(path::CANCEL, |out| sync.put(out));
+            if let Some(path) = requester.active().and_then(|path| self.paths.get_mut(&path)) {
+                path.channel.queue(path::CANCEL, |out| sync.put(out));
             }
-            self.kept.remove(&sync);
+            self.kept.remove(sync);
             self.flush();
         }
     }
 
     /// The answer of a request, if it is there.
     pub(crate) fn take_answer(&mut self, sync: SyncId) -> Option<Answer> {
-        self.answers.remove(&sync)
+        self.answers.remove(sync)
     }
 
     /// Any answer that is there.
     pub(crate) fn take_any_answer(&mut self) -> Option<(SyncId, Answer)> {
-        self.answers.pop_first()
+        self.answers.0.pop_front()
     }
 
-    /// Reads, decides, writes; never blocks.
+    /// Writes, reads what is there and decides; never blocks.
     pub(crate) fn pump(&mut self) {
-        let order = self.paths.keys().copied().collect();
-        self.pump_paths(order);
+        // A poller that fails would fail for good: the owner's next wait says so.
+        let _ = self.wait(Some(Duration::ZERO));
+        self.pump_ready();
     }
 
-    /// The same for those paths only of which the poll said that they are ready, in the order of [`Link::descriptors`].
-    pub(crate) fn pump_ready(&mut self, ready: &[bool]) {
-        let order =
-            self.paths.keys().zip(ready).filter(|(_, ready)| **ready).map(|(path, _)| *path).collect();
-        self.pump_paths(order);
-    }
-
-    fn pump_paths(&mut self, mut order: Vec<PathNumber>) {
-        // The active path first: what a dead primary had still written is true and comes before the word of its successor.
-        if let Some(at) = order.iter().position(|path| Some(*path) == self.active()) {
-            order.swap(0, at);
-        }
-        for path in order {
+    /// Reads the paths of which the last wait has told, and decides.
+    pub(crate) fn pump_ready(&mut self) {
+        while let Some(path) = self.take_ready() {
             self.read(path);
         }
         self.act();
         self.flush();
+    }
+
+    /// The active path first: what a dead primary had still written is true and comes before the word of its successor.
+    fn take_ready(&mut self) -> Option<PathNumber> {
+        let active = self.active().filter(|active| self.paths.get(active).is_some_and(|path| path.ready));
+        let number =
+            active.or_else(|| self.paths.iter().find(|(_, path)| path.ready).map(|(number, _)| *number))?;
+        self.paths.get_mut(&number)?.ready = false;
+        Some(number)
+    }
+
+    /// Writes, and waits until a path has something or the time is over: then false. Where a ring has something already
+    /// the poller is not asked: what the sockets have to tell can wait until the half that speaks has been heard out.
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> Result<bool> {
+        if self.prepare_wait() {
+            return Ok(true);
+        }
+        let events = self.poller.wait(timeout).context("wait for a path")?;
+        for event in events {
+            // The path of an older event may be gone.
+            if let Some(path) = self.paths.get_mut(&PathNumber((event.token >> 1) as u32)) {
+                path.ready = true;
+                if event.token & TOKEN_BELL == 0 {
+                    path.channel.note_socket_ready();
+                }
+            }
+        }
+        Ok(!events.is_empty())
+    }
+
+    /// Before any wait for [`Link::as_fd`]: writes what is queued, and lets the other ends ring. True if there is
+    /// something to read already.
+    pub(crate) fn prepare_wait(&mut self) -> bool {
+        self.flush();
+        let mut found = false;
+        for (number, path) in &mut self.paths {
+            let blocked = path.channel.waits_for_socket();
+            if blocked != path.writing {
+                path.writing = blocked;
+                let interest = if blocked { Interest::READ_WRITE } else { Interest::READ };
+                let _ = self.poller.modify(path.channel.as_fd(), token(*number), interest);
+            }
+            path.ready |= !path.channel.fall_asleep();
+            found |= path.ready;
+        }
+        found
     }
 
     /// True when the daemon must be asked for a path; asking again is the caller's business.
@@ -225,7 +312,9 @@ impl Link {
         let mut channel = Channel::new(path, PATH_BODY_BYTES_MAX);
         // Paths are polled by level: what a short read leaves is told again.
         channel.set_stop_at_short_read(true);
-        self.paths.insert(number, channel);
+        if self.poller.add(channel.as_fd(), token(number), Interest::READ).is_ok() {
+            self.paths.insert(number, Path { channel, writing: false, ready: false });
+        }
     }
 
     /// There is no path to be had.
@@ -247,7 +336,7 @@ impl Link {
 
     /// True when an answer waits to be fetched.
     pub(crate) fn has_news(&self) -> bool {
-        !self.answers.is_empty() || self.opened().is_some_and(|opened| opened.is_err())
+        !self.answers.0.is_empty() || self.opened().is_some_and(|opened| opened.is_err())
     }
 
     /// Nothing was heard for a while.
@@ -258,9 +347,19 @@ impl Link {
         self.act();
     }
 
-    /// The paths, with whether they wait for room to write.
-    pub(crate) fn descriptors(&self) -> impl Iterator<Item = (BorrowedFd<'_>, bool)> {
-        self.paths.values().map(|channel| (channel.as_fd(), channel.is_blocked()))
+    /// Readable when there may be something to read; see [`Link::prepare_wait`].
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.poller.as_fd()
+    }
+
+    /// True while something waits for room to be written.
+    pub(crate) fn has_unsent(&self) -> bool {
+        self.paths.values().any(|path| path.channel.is_blocked())
+    }
+
+    /// False when nothing will come any more unless a path is added.
+    pub(crate) fn has_paths(&self) -> bool {
+        !self.paths.is_empty()
     }
 
     /// `None` while the server has not answered the open.
@@ -318,8 +417,8 @@ impl Link {
     /// ends, too.
     pub(crate) fn close_with(&mut self, disposition: i16) {
         let path = self.active().or_else(|| self.paths.keys().next().copied());
-        if let Some(channel) = path.and_then(|path| self.paths.get_mut(&path)) {
-            channel.queue(path::CLOSE, |out| {
+        if let Some(path) = path.and_then(|path| self.paths.get_mut(&path)) {
+            path.channel.queue(path::CLOSE, |out| {
                 if disposition != 0 {
                     disposition.put(out);
                 }
@@ -339,9 +438,11 @@ impl Link {
         let mut standby = Vec::new();
         let mut takeover = None;
         let mut opened = false;
-        let Some(channel) = self.paths.get_mut(&number) else { return };
+        let mut offer = None;
+        let Some(Path { channel, .. }) = self.paths.get_mut(&number) else { return };
         let lost = loop {
             let filled = channel.fill();
+            let mut turned = false;
             let broken = loop {
                 match channel.next_frame() {
                     Ok(None) => break false,
@@ -353,7 +454,7 @@ impl Link {
                                 && requester.handle_reply(number, reply.sync, reply.error, reply.epoch)
                                     == ReplyIs::Wanted
                             {
-                                self.kept.remove(&reply.sync);
+                                self.kept.remove(reply.sync);
                                 let answer = Answer { error: reply.error, payload: reply.payload.to_vec() };
                                 self.answers.insert(reply.sync, answer);
                             }
@@ -363,6 +464,11 @@ impl Link {
                             Err(_) => break true,
                         },
                         path::STANDBY => standby.extend(frame.descriptors),
+                        path::RING_OFFER => offer = Some(frame.descriptors),
+                        path::RING_BEGUN => {
+                            turned = true;
+                            break false;
+                        }
                         path::OPEN_REPLY => {
                             let Ok(reply) = decode::<OpenReply>(frame.body) else { break true };
                             if matches!(self.state, State::Opening) {
@@ -395,6 +501,13 @@ impl Link {
             if broken {
                 break true;
             }
+            if turned {
+                // The socket has said its last; what it still holds or has ended with is told beside the ring.
+                if channel.read_from_ring().is_err() {
+                    break true;
+                }
+                continue;
+            }
             match filled {
                 Ok(Fill::Full) => {}
                 Ok(Fill::Open) => break false,
@@ -414,11 +527,14 @@ impl Link {
                 self.read(active);
             }
             if let State::Open(requester) = &mut self.state {
-                if let Some(channel) = self.paths.get_mut(&number) {
-                    channel.queue(path::RESUMED, |out| epoch.put(out));
+                if let Some(path) = self.paths.get_mut(&number) {
+                    path.channel.queue(path::RESUMED, |out| epoch.put(out));
                 }
                 requester.handle_takeover(number, epoch);
             }
+        }
+        if let Some(descriptors) = offer {
+            self.take_ring(number, descriptors);
         }
         for path in standby {
             self.add_path(path);
@@ -431,8 +547,28 @@ impl Link {
         }
     }
 
+    /// The server offers a ring. Where descriptors or rings are used up the path stays as it is.
+    fn take_ring(&mut self, number: PathNumber, descriptors: Vec<OwnedFd>) {
+        let Some(Path { channel, .. }) = self.paths.get_mut(&number) else { return };
+        let mut taken = channel.take_ring(descriptors).is_ok();
+        if taken && let Some(bell) = channel.bell() {
+            taken =
+                self.poller.add(bell, token(number) | TOKEN_BELL, Interest::READ | Interest::EDGE).is_ok();
+        }
+        channel.queue(path::RING_TAKEN, |out| taken.put(out));
+        if taken {
+            channel.write_to_ring();
+        } else {
+            channel.withdraw_ring();
+        }
+    }
+
     fn lose(&mut self, number: PathNumber) {
-        self.paths.remove(&number);
+        if let Some(Path { channel, .. }) = self.paths.remove(&number) {
+            // The other side holds the bell, too: closing ours would leave it in the poller.
+            let _ = self.poller.remove(channel.as_fd());
+            let _ = channel.bell().map(|bell| self.poller.remove(bell));
+        }
         match &mut self.state {
             State::Open(requester) => requester.handle_path_lost(number),
             // The server died before it answered the open: ask who serves the name today.
@@ -446,7 +582,8 @@ impl Link {
         while let Some(command) = requester.poll_command() {
             match command {
                 Command::Send { path: number, sync, again } => {
-                    let (Some(channel), Some(kept)) = (self.paths.get_mut(&number), self.kept.get(&sync))
+                    let (Some(Path { channel, .. }), Some(kept)) =
+                        (self.paths.get_mut(&number), self.kept.get(sync))
                     else {
                         continue;
                     };
@@ -466,7 +603,7 @@ impl Link {
                     }
                 }
                 Command::Fail { sync, error } => {
-                    self.kept.remove(&sync);
+                    self.kept.remove(sync);
                     self.answers.insert(sync, Answer { error, payload: Vec::new() });
                 }
                 Command::AskForPath => self.wants_path = true,
@@ -474,12 +611,13 @@ impl Link {
         }
     }
 
-    fn flush(&mut self) {
+    /// Sends what is queued, as far as there is room.
+    pub(crate) fn flush(&mut self) {
         let lost: Vec<PathNumber> = self
             .paths
             .iter_mut()
-            .filter(|(_, c)| c.is_blocked())
-            .filter_map(|(n, c)| c.flush().is_err().then_some(*n))
+            .filter(|(_, path)| path.channel.is_blocked())
+            .filter_map(|(number, path)| path.channel.flush().is_err().then_some(*number))
             .collect();
         for number in lost {
             // What the other end had still written is read before the path counts as lost.
@@ -489,3 +627,7 @@ impl Link {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "link_tests.rs"]
+mod tests;

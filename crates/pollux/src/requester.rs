@@ -7,7 +7,6 @@ use pollux_os::LifePage;
 use pollux_wire::control::{OpenDetails, StateKeeping, Target, ToDaemon, ToProcess};
 use pollux_wire::limits::{PAYLOAD_BYTES_MAX, SYNC_DEPTH_MAX};
 use pollux_wire::{Epoch, FileError, OpenId, ProcessName, SyncId};
-use rustix::event::{PollFd, PollFlags};
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -90,7 +89,7 @@ impl Node {
     pub fn open_with(&self, name: &str, options: OpenOptions) -> Result<Server> {
         let name = ProcessName::new(name)?;
         let link = self.open_link(&name, options.check()?)?;
-        Ok(Server { node: self.clone(), name, link, heard: Instant::now() })
+        Ok(Server { node: self.clone(), name, link, silent: Duration::ZERO })
     }
 
     /// Opens a server: again and again while it is changing hands.
@@ -99,7 +98,7 @@ impl Node {
         for _ in 0..OPEN_TRIES_MAX {
             match self.ask_open(name, options, None)? {
                 Ok((open, path)) => {
-                    let mut link = Link::new(open, path, options.sync_depth, options.nowait_depth);
+                    let mut link = Link::new(open, path, options.sync_depth, options.nowait_depth)?;
                     match wait_until_opened(&mut link)? {
                         Ok(()) => return Ok(link),
                         Err(FileError::PATH_DOWN) => refused = FileError::PATH_DOWN,
@@ -180,23 +179,13 @@ pub(crate) fn path_from(
     }
 }
 
-/// The link's paths, as `poll` wants them.
-pub(crate) fn poll_fds(link: &Link) -> Vec<PollFd<'_>> {
-    link.descriptors()
-        .map(|(fd, blocked)| {
-            let flags = if blocked { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
-            PollFd::from_borrowed_fd(fd, flags)
-        })
-        .collect()
-}
-
 fn wait_until_opened(link: &mut Link) -> Result<Result<(), FileError>> {
     loop {
-        link.pump();
         if let Some(opened) = link.opened() {
             return Ok(opened);
         }
-        wait_fds(&mut poll_fds(link), Some(PATIENCE))?;
+        link.wait(Some(PATIENCE))?;
+        link.pump_ready();
     }
 }
 
@@ -216,7 +205,8 @@ pub struct Server {
     node: Node,
     name: ProcessName,
     link: Link,
-    heard: Instant,
+    /// How long nothing has come, as the waits have counted it: a clock is not read for each request.
+    silent: Duration,
 }
 
 /// A request on its way; [`Server::finish`] gives its answer.
@@ -239,7 +229,10 @@ impl Server {
 
     /// Sends a request without waiting: up to `nowait_depth` at a time.
     pub fn start(&mut self, payload: &[u8]) -> Result<Ticket> {
-        self.link.start(payload.to_vec(), PAYLOAD_BYTES_MAX as u32, None).map(Ticket)
+        let sync = self.link.start(payload.to_vec(), PAYLOAD_BYTES_MAX as u32, None)?;
+        // The caller may do something else for long before it waits.
+        self.link.flush();
+        Ok(Ticket(sync))
     }
 
     /// Waits for the reply of a request.
@@ -252,7 +245,7 @@ impl Server {
     /// `AWAITIOX`): it may or may not be executed.
     pub fn finish_within(&mut self, ticket: Ticket, limit: Option<Duration>) -> Result<Option<Answer>> {
         let deadline = limit.map(|limit| Instant::now() + limit);
-        self.heard = Instant::now();
+        self.silent = Duration::ZERO;
         loop {
             if let Some(answer) = self.link.take_answer(ticket.0) {
                 return Ok(Some(answer));
@@ -289,20 +282,19 @@ impl Server {
             if let Some(deadline) = deadline {
                 timeout = timeout.min(deadline.saturating_duration_since(Instant::now()));
             }
-            let mut fds = poll_fds(&self.link);
-            if fds.is_empty() {
+            if !self.link.has_paths() {
                 timeout = timeout.min(TRY_PAUSE);
             }
-            wait_fds(&mut fds, Some(timeout))?;
-            let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
-            drop(fds);
-            if ready.contains(&true) {
-                self.heard = Instant::now();
-            } else if self.heard.elapsed() >= PATIENCE {
-                self.heard = Instant::now();
+            if self.link.wait(Some(timeout))? {
+                self.silent = Duration::ZERO;
+            } else {
+                self.silent += timeout;
+            }
+            if self.silent >= PATIENCE {
+                self.silent = Duration::ZERO;
                 self.link.impatient();
             }
-            self.link.pump_ready(&ready);
+            self.link.pump_ready();
         }
         Ok(())
     }

@@ -15,13 +15,11 @@ use pollux_wire::limits::PAYLOAD_BYTES_MAX;
 use pollux_wire::{FileError, ProcessName, SyncId};
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream as StdUnixStream;
 use std::thread;
 use std::time::Duration;
 use tokio::io::Interest;
-use tokio::net::UnixStream;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
 
 /// Without a word from any half for so long, the daemon is asked who is primary.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -136,8 +134,9 @@ async fn drive(
     let mut waiting: VecDeque<Outgoing> = VecDeque::new();
     let mut answers: BTreeMap<SyncId, oneshot::Sender<Result<Answer>>> = BTreeMap::new();
     let mut no_more = false;
+    let poller = watch(&link);
     loop {
-        link.pump();
+        link.pump_ready();
         while let Some((sync, answer)) = link.take_any_answer() {
             if let Some(caller) = answers.remove(&sync) {
                 let _ = caller.send(Ok(answer));
@@ -163,7 +162,7 @@ async fn drive(
                 Some(request) => waiting.push_back(request),
                 None => no_more = true,
             },
-            heard = readable(&link) => if !heard { link.impatient() },
+            heard = readable(&mut link, poller.as_ref()) => if !heard { link.impatient() },
         }
     }
 }
@@ -191,22 +190,29 @@ async fn fetch_path(
     }
 }
 
+/// The link's poller, as tokio waits for it: a duplicate, so that the link stays the owner of its own.
+#[allow(deprecated, reason = "the constructors in its place are unsafe; an OwnedFd keeps what they ask for")]
+fn watch(link: &Link) -> Option<AsyncFd<OwnedFd>> {
+    let fd = link.as_fd().try_clone_to_owned().ok()?;
+    AsyncFd::with_interest(fd, Interest::READABLE).ok()
+}
+
 /// Waits until a path has something, or patience ends: then false.
-async fn readable(link: &Link) -> bool {
-    let mut paths = JoinSet::new();
-    for (fd, blocked) in link.descriptors() {
-        // Duplicates, so that the paths stay the link's: it may drop one at any time.
-        let Ok(fd) = fd.try_clone_to_owned() else { continue };
-        paths.spawn(async move {
-            let Ok(path) = UnixStream::from_std(StdUnixStream::from(fd)) else { return };
-            let interest = if blocked { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-            let _ = path.ready(interest).await;
-        });
-    }
-    if paths.is_empty() {
-        // An empty set is ready at once: the loop would spin, and no other task of this thread would run again.
+async fn readable(link: &mut Link, poller: Option<&AsyncFd<OwnedFd>>) -> bool {
+    let Some(poller) = poller.filter(|_| link.has_paths()) else {
         tokio::time::sleep(PATIENCE).await;
         return false;
+    };
+    loop {
+        // What the poller has told already is told no second time: it is asked itself before each sleep.
+        match link.wait(Some(Duration::ZERO)) {
+            Ok(true) => return true,
+            Ok(false) => {}
+            Err(_) => return false,
+        }
+        match tokio::time::timeout(PATIENCE, poller.readable()).await {
+            Ok(Ok(mut guard)) => guard.clear_ready(),
+            Ok(Err(_)) | Err(_) => return false,
+        }
     }
-    tokio::time::timeout(PATIENCE, paths.join_next()).await.is_ok_and(|joined| joined.is_some())
 }

@@ -125,9 +125,10 @@ impl ProcessFile {
     /// The daemon's answer.
     pub fn handle_answer(&mut self, now: Instant, answer: Result<(OpenId, OwnedFd), FileError>) {
         match (&mut self.phase, answer) {
-            (Phase::Asking, Ok((open, path))) => {
-                self.phase = Phase::Opening(Link::new(open, path, self.sync_depth, LINK_DEPTH));
-            }
+            (Phase::Asking, Ok((open, path))) => match Link::new(open, path, self.sync_depth, LINK_DEPTH) {
+                Ok(link) => self.phase = Phase::Opening(link),
+                Err(_) => self.open_failed(now, FileError::NO_BUFFER_SPACE),
+            },
             (Phase::Asking, Err(error)) => self.open_failed(now, error),
             (Phase::Open(link), answer) => {
                 self.path_asked = false;
@@ -271,6 +272,14 @@ impl ProcessFile {
         match &self.phase {
             Phase::Opening(link) | Phase::Open(link) => Some(link),
             _ => None,
+        }
+    }
+
+    /// Before any wait for the link: see [`Link::prepare_wait`].
+    pub fn prepare_wait(&mut self) -> bool {
+        match &mut self.phase {
+            Phase::Opening(link) | Phase::Open(link) => link.prepare_wait(),
+            _ => false,
         }
     }
 

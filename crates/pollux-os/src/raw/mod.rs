@@ -1,6 +1,7 @@
 //! All unsafe code of this crate, in small pieces with safe faces.
 //!
 //! * `page`: mapping a life page, and the robust mutex in it.
+//! * `ring`: mapping the memory of a ring, and copying to and from it.
 //! * `crash`: handlers of fatal signals that leave a mark in the life pages.
 //! * `tcp`: socket options and requests that rustix does not know.
 //! * `descriptors`: descriptors that a process was born with.
@@ -10,4 +11,5 @@
 pub(crate) mod crash;
 pub(crate) mod descriptors;
 pub(crate) mod page;
+pub(crate) mod ring;
 pub(crate) mod tcp;

@@ -11,6 +11,7 @@ mod hostile;
 mod objects;
 mod order;
 mod redis;
+mod rings;
 mod tcp;
 mod tiers;
 

@@ -8,7 +8,7 @@ use super::{Engine, Place};
 use crate::daemon::wait_fds;
 use crate::error::{Error, Result};
 use crate::link::{Answer, Link};
-use crate::requester::{OpenOptions, path_from, poll_fds, question};
+use crate::requester::{OpenOptions, path_from, question};
 use pollux_wire::checkpoint::{Record, TurnKey};
 use pollux_wire::control::ToProcess;
 use pollux_wire::limits::PAYLOAD_BYTES_MAX;
@@ -33,10 +33,9 @@ impl Engine {
         for _ in 0..OPEN_TRIES_MAX {
             match self.ask_for_path(server, None)? {
                 Ok((open, path)) => {
-                    let mut link = Link::new(open, path, CALL_OPTIONS.sync_depth, CALL_OPTIONS.nowait_depth);
+                    let mut link = Link::new(open, path, CALL_OPTIONS.sync_depth, CALL_OPTIONS.nowait_depth)?;
                     while link.opened().is_none() {
-                        self.wait_for_link(&link)?;
-                        link.pump();
+                        self.wait_for_link(&mut link)?;
                     }
                     match link.opened() {
                         Some(Err(FileError::PATH_DOWN)) | None => {}
@@ -108,7 +107,7 @@ impl Engine {
     fn wait_for_answer(&mut self, open: OpenId, sync: SyncId) -> Result<Answer> {
         loop {
             let Some(link) = self.links.get_mut(&open) else { return Err(Error::File(FileError::NOT_OPEN)) };
-            link.pump();
+            link.pump_ready();
             if let Some(answer) = link.take_answer(sync) {
                 let record =
                     Record::CallAnswered { open, sync, error: answer.error, payload: &answer.payload };
@@ -123,21 +122,20 @@ impl Engine {
                 continue;
             }
             // Lent out of the map while the engine's own descriptors are looked at.
-            let link = self.links.remove(&open).expect("it was there a moment ago");
-            let waited = self.wait_for_link(&link);
+            let mut link = self.links.remove(&open).expect("it was there a moment ago");
+            let waited = self.wait_for_link(&mut link);
             self.links.insert(open, link);
             waited?;
         }
     }
 
-    /// Waits for the link's paths, and keeps the pair alive meanwhile.
-    fn wait_for_link(&mut self, link: &Link) -> Result<()> {
-        let mut fds = poll_fds(link);
-        wait_fds(&mut fds, Some(LOOK_PAUSE))?;
-        if fds.iter().all(|fd| fd.revents().is_empty()) {
+    /// Waits for the link's paths and reads them, and keeps the pair alive meanwhile.
+    fn wait_for_link(&mut self, link: &mut Link) -> Result<()> {
+        if !link.wait(Some(LOOK_PAUSE))? {
             self.next_housekeeping_ns = 0;
             self.wait(Place::InTurn)?;
         }
+        link.pump_ready();
         Ok(())
     }
 
@@ -178,7 +176,7 @@ impl Engine {
             let first = self.replica.calls.iter().filter(|call| call.open == *open && call.answer.is_none());
             let next = first.clone().map(|call| call.sync).min().unwrap_or(call_open.next_sync);
             let mut link =
-                Link::without_path(*open, CALL_OPTIONS.sync_depth, CALL_OPTIONS.nowait_depth, next);
+                Link::without_path(*open, CALL_OPTIONS.sync_depth, CALL_OPTIONS.nowait_depth, next)?;
             for call in first {
                 link.take_up(call.sync, call.payload.clone(), call.reply_bytes_max);
             }

@@ -8,7 +8,7 @@
 //! S4: a checkpoint is cut only between turns. S5: an output is held under the number of the checkpoint that carries
 //! what it depends on.
 
-use super::Engine;
+use super::{Engine, rings};
 use crate::error::{Error, Result};
 use pollux_core::pair::Event as PairEvent;
 use pollux_core::receive::SavedReply;
@@ -256,12 +256,14 @@ impl Engine {
             let filled = partner.channel.fill();
             self.partner_heard_ns = clock::monotonic_ns();
             let before = self.applied;
-            self.take_frames()?;
+            let turned = self.take_frames()?;
             if self.applied > before {
                 let applied = self.applied;
                 self.tell_partner(checkpoint::ACKNOWLEDGE, |out| applied.put(out));
             }
             match filled {
+                // What the socket still holds, or has ended with, is told beside the ring.
+                _ if turned => {}
                 Ok(Fill::Full) => {}
                 Ok(Fill::Open) => break,
                 Ok(Fill::Closed) | Err(_) => {
@@ -270,7 +272,7 @@ impl Engine {
                         && !partner.closed
                     {
                         partner.closed = true;
-                        let _ = self.poller.remove(partner.channel.as_fd());
+                        rings::unwatch(&self.poller, &partner.channel);
                     }
                     break;
                 }
@@ -280,16 +282,25 @@ impl Engine {
         Ok(())
     }
 
-    fn take_frames(&mut self) -> Result<()> {
+    /// Takes in what was read; true if what comes next comes through the ring.
+    fn take_frames(&mut self) -> Result<bool> {
         // The channel is lent out of the engine while its frames are applied to the rest of it.
-        let Some(mut partner) = self.partner.take() else { return Ok(()) };
-        let mut outcome = Ok(());
+        let Some(mut partner) = self.partner.take() else { return Ok(false) };
+        let mut outcome = Ok(false);
         loop {
             match partner.channel.next_frame() {
                 Ok(None) => break,
                 Err(error) => {
                     outcome = Err(Error::Refused(format!("the pair channel is damaged: {error}")));
                     break;
+                }
+                Ok(Some(frame)) if is_about_ring(frame.kind) => {
+                    let step = (frame.kind, frame.body == [1]);
+                    let descriptors = frame.descriptors;
+                    outcome = rings::turn_pair_channel(&self.poller, &mut partner.channel, step, descriptors);
+                    if !matches!(outcome, Ok(false)) {
+                        break;
+                    }
                 }
                 Ok(Some(frame)) => {
                     if let Err(error) = self.take_frame(frame.kind, frame.body, frame.descriptors) {
@@ -379,4 +390,8 @@ impl Engine {
         }
         self.replica.apply(record).map_err(misfit)
     }
+}
+
+fn is_about_ring(kind: u8) -> bool {
+    matches!(kind, checkpoint::RING_OFFER | checkpoint::RING_TAKEN | checkpoint::RING_BEGUN)
 }

@@ -9,6 +9,7 @@
 //! | `mod.rs` | the state, the loop, the commands of the pair machine |
 //! | `checkpoints.rs` | turns, batches, outputs; taking in checkpoints as a backup |
 //! | `paths.rs` | opens and requests |
+//! | `rings.rs` | paths through shared memory |
 //! | `streams.rs` | listeners and connections |
 //! | `sync.rs` | bringing a new backup in step |
 //! | `calls.rs` | the pair as a requester |
@@ -18,6 +19,7 @@ mod calls;
 mod checkpoints;
 mod paths;
 mod report;
+mod rings;
 mod streams;
 mod sync;
 
@@ -54,6 +56,8 @@ const TOKEN_PARTNER: u64 = 2 << 56;
 const TOKEN_BELL: u64 = 3 << 56;
 const TOKEN_PATH: u64 = 4 << 56;
 const TOKEN_CONNECTION: u64 = 5 << 56;
+const TOKEN_RING: u64 = 6 << 56;
+const TOKEN_PARTNER_RING: u64 = 7 << 56;
 const TOKEN_KIND: u64 = 0xff << 56;
 
 /// How long a turn that crashed a primary waits for the pair to be whole, before it is tried without a backup.
@@ -165,6 +169,7 @@ pub(crate) struct Engine {
     ready: VecDeque<Ready>,
     dirty_paths: Vec<OpenId>,
     dirty_sockets: Vec<ConnectionId>,
+    awake_rings: Vec<OpenId>,
     quiescing: bool,
     stopped: bool,
     tick_us: u64,
@@ -260,6 +265,7 @@ impl Engine {
             ready: VecDeque::new(),
             dirty_paths: Vec::new(),
             dirty_sockets: Vec::new(),
+            awake_rings: Vec::new(),
             quiescing: false,
             stopped: false,
             tick_us: tick_us(hang_after_ms),
@@ -402,7 +408,8 @@ impl Engine {
     /// Waits for something to happen and takes it in.
     fn wait(&mut self, place: Place) -> Result<()> {
         self.watch_blocked_writers()?;
-        let timeout = self.timeout();
+        // What was in a ring already may not wait; the descriptors are looked at all the same.
+        let timeout = if self.look_at_rings()? { Some(Duration::ZERO) } else { self.timeout() };
         self.events.clear();
         match self.poller.wait(timeout) {
             Ok(events) => self.events.extend_from_slice(events),
@@ -414,9 +421,16 @@ impl Engine {
         for event in &events {
             match event.token & TOKEN_KIND {
                 TOKEN_DAEMON => self.daemon.fill()?,
-                TOKEN_PARTNER => self.read_partner()?,
+                TOKEN_PARTNER => {
+                    if let Some(partner) = &mut self.partner {
+                        partner.channel.note_socket_ready();
+                    }
+                    self.read_partner()?;
+                }
+                TOKEN_PARTNER_RING => self.read_partner()?,
                 TOKEN_BELL => rang = true,
-                TOKEN_PATH => self.read_path(OpenId(event.token & !TOKEN_KIND))?,
+                TOKEN_PATH => self.handle_path_event(OpenId(event.token & !TOKEN_KIND))?,
+                TOKEN_RING => self.read_path(OpenId(event.token & !TOKEN_KIND))?,
                 TOKEN_CONNECTION => self.handle_socket(ConnectionId(event.token & !TOKEN_KIND), event),
                 _ => {}
             }
@@ -436,7 +450,7 @@ impl Engine {
 
     fn timeout(&self) -> Option<Duration> {
         if self.state_to_send.is_some()
-            && !self.partner.as_ref().is_some_and(|partner| partner.writing || partner.closed)
+            && !self.partner.as_ref().is_some_and(|partner| partner.channel.is_blocked() || partner.closed)
         {
             return Some(Duration::ZERO);
         }
@@ -674,7 +688,10 @@ impl Engine {
                 Command::Demote { .. } => self.demote(),
                 Command::OrderSwitch { epoch } => self.tell_partner(checkpoint::SWITCH, |out| epoch.put(out)),
                 Command::OrderEnd => self.tell_partner(checkpoint::END, |_| {}),
-                Command::ReportPaired { epoch, backup } => self.report_paired(epoch, backup)?,
+                Command::ReportPaired { epoch, backup } => {
+                    self.report_paired(epoch, backup)?;
+                    self.offer_partner_ring();
+                }
                 Command::ReportAlone { epoch, backup } => self.report_alone(epoch, backup)?,
                 Command::ReportNotSwitched { why } => eprintln!("pollux: {}: not switched: {why}", self.name),
                 Command::End(End::Stopped) => self.stopped = true,
@@ -718,7 +735,7 @@ impl Engine {
 
     fn drop_partner(&mut self) {
         if let Some(partner) = self.partner.take() {
-            let _ = self.poller.remove(partner.channel.as_fd());
+            rings::unwatch(&self.poller, &partner.channel);
             if !partner.watch.is_dead() {
                 // Off record and not wanted any more: it must not linger.
                 let _ = pollux_os::signal(&partner.pidfd, Signal::KILL);
@@ -793,7 +810,7 @@ impl Engine {
     fn watch_blocked_writers(&mut self) -> Result<()> {
         if let Some(partner) = &mut self.partner
             && !partner.closed
-            && partner.channel.is_blocked() != partner.writing
+            && partner.channel.waits_for_socket() != partner.writing
         {
             partner.writing = !partner.writing;
             let interest = if partner.writing { Interest::READ_WRITE } else { Interest::READ };

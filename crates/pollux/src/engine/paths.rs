@@ -1,7 +1,7 @@
 //! Opens and requests: what arrives from requesters, and who gets a path to whom.
 
 use super::checkpoints::Output;
-use super::{Engine, Ready, TOKEN_PATH};
+use super::{Engine, Ready, TOKEN_PATH, rings};
 use crate::error::{Context, Result};
 use pollux_core::receive::{Arrival, SavedReply};
 use pollux_os::{Channel, Fill, Interest, clock, socket_pair};
@@ -23,10 +23,15 @@ const UNSENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// This half's path to an opener: the active one in a primary, the standby one in a backup.
 pub(crate) struct Path {
     pub(super) channel: Channel,
-    watched: bool,
+    pub(super) watched: bool,
     writing: bool,
     /// Nothing is read while too much is unsent.
-    deaf: bool,
+    pub(super) deaf: bool,
+    /// Requests that have come over it.
+    pub(super) requests: u32,
+    pub(super) ring_offered: bool,
+    /// Its ring is in the list of those to look at before the loop sleeps.
+    pub(super) awake: bool,
     /// Requests count from the opener's RESUMED of this epoch on: what came before is from another time (S8).
     void_until: Option<Epoch>,
     /// Something was queued since the last flush.
@@ -36,8 +41,18 @@ pub(crate) struct Path {
 
 impl Path {
     pub(super) fn standby(channel: Channel) -> Self {
-        let (watched, writing, deaf, dirty) = (false, false, false, false);
-        Self { channel, watched, writing, deaf, void_until: None, dirty, lost_at_ns: None }
+        Self {
+            channel,
+            watched: false,
+            writing: false,
+            deaf: false,
+            requests: 0,
+            ring_offered: false,
+            awake: false,
+            void_until: None,
+            dirty: false,
+            lost_at_ns: None,
+        }
     }
 
     pub(super) fn watched(mut channel: Channel) -> Self {
@@ -58,6 +73,7 @@ enum Incoming {
     },
     Cancel(SyncId),
     Resumed(Epoch),
+    RingTaken(bool),
     Close,
 }
 
@@ -95,9 +111,9 @@ impl Engine {
         if let Some(old) = self.paths.remove(&open)
             && old.watched
         {
-            let _ = self.poller.remove(old.channel.as_fd());
+            rings::unwatch(&self.poller, &old.channel);
         }
-        self.poller.add(channel.as_fd(), TOKEN_PATH | open.0, Interest::READ).context("watch a path")?;
+        rings::watch(&self.poller, open, &channel)?;
         self.pathless.remove(&open);
         self.paths.insert(open, Path::watched(channel));
         if again {
@@ -136,6 +152,14 @@ impl Engine {
         Ok(())
     }
 
+    /// The socket of a path has something.
+    pub(super) fn handle_path_event(&mut self, open: OpenId) -> Result<()> {
+        if let Some(path) = self.paths.get_mut(&open) {
+            path.channel.note_socket_ready();
+        }
+        self.read_path(open)
+    }
+
     /// Takes in what an opener has sent.
     pub(super) fn read_path(&mut self, open: OpenId) -> Result<()> {
         loop {
@@ -145,7 +169,8 @@ impl Engine {
                 return Ok(());
             }
             let filled = path.channel.fill();
-            let mut broken = false;
+            self.note_awake(open);
+            let (mut broken, mut turned) = (false, false);
             loop {
                 let Some(path) = self.paths.get_mut(&open) else { return Ok(()) };
                 let incoming = match path.channel.next_frame() {
@@ -158,7 +183,15 @@ impl Engine {
                     Some(Incoming::Resumed(epoch)) => {
                         path.void_until = path.void_until.filter(|until| epoch < *until);
                     }
+                    Some(Incoming::RingTaken(taken)) => {
+                        broken = !self.handle_ring_taken(open, taken)?;
+                        turned = taken;
+                        if broken || turned {
+                            break;
+                        }
+                    }
                     Some(Incoming::Request { sync, io, reply_bytes_max, again, payload, descriptor }) => {
+                        path.requests = path.requests.saturating_add(1);
                         self.arrive(open, sync, io, reply_bytes_max, again, payload, descriptor);
                     }
                     Some(Incoming::Cancel(sync)) => self.cancel(open, sync),
@@ -177,7 +210,12 @@ impl Engine {
                 self.close_open(open);
                 return Ok(());
             }
+            self.consider_ring(open);
             match filled {
+                // What the socket still holds, or has ended with, is told beside the ring.
+                _ if turned => {}
+                // S15: the others first. The loop comes back to a ring before it sleeps.
+                Ok(Fill::Full) if self.paths.get(&open).is_some_and(|path| path.awake) => return Ok(()),
                 Ok(Fill::Full) => {}
                 Ok(Fill::Open) => return Ok(()),
                 Ok(Fill::Closed) | Err(_) => {
@@ -285,7 +323,7 @@ impl Engine {
         {
             path.lost_at_ns = Some(clock::monotonic_ns());
             path.watched = false;
-            let _ = self.poller.remove(path.channel.as_fd());
+            rings::unwatch(&self.poller, &path.channel);
             return;
         }
         self.close_open(open);
@@ -296,7 +334,7 @@ impl Engine {
         if let Some(path) = self.paths.remove(&open)
             && path.watched
         {
-            let _ = self.poller.remove(path.channel.as_fd());
+            rings::unwatch(&self.poller, &path.channel);
         }
         if self.replica.opens.contains_key(&open) {
             self.record(&Record::Closed { open }, None);
@@ -362,15 +400,22 @@ impl Engine {
             return;
         }
         let Some(path) = self.paths.get_mut(&open) else { return };
-        let want = (path.channel.is_blocked(), path.channel.queued_bytes() > UNSENT_BYTES_MAX);
+        // Room in a ring is told by its bell.
+        let want = (path.channel.waits_for_socket(), path.channel.queued_bytes() > UNSENT_BYTES_MAX);
         if path.watched && want != (path.writing, path.deaf) {
+            let was_deaf = path.deaf;
             (path.writing, path.deaf) = want;
             let interest = match want {
-                (_, true) => Interest::WRITE,
+                (true, true) => Interest::WRITE,
+                (false, true) => Interest::NONE,
                 (true, false) => Interest::READ_WRITE,
                 (false, false) => Interest::READ,
             };
             let _ = self.poller.modify(path.channel.as_fd(), TOKEN_PATH | open.0, interest);
+            if was_deaf && !want.1 {
+                // Its bell may have rung for bytes while nobody listened.
+                self.note_awake(open);
+            }
         }
     }
 
@@ -396,9 +441,7 @@ impl Engine {
         for (open, path) in
             self.paths.iter_mut().filter(|(_, path)| !path.watched && path.lost_at_ns.is_none())
         {
-            self.poller
-                .add(path.channel.as_fd(), TOKEN_PATH | open.0, Interest::READ)
-                .context("watch a path")?;
+            rings::watch(&self.poller, *open, &path.channel)?;
             (path.watched, path.writing, path.deaf) = (true, false, false);
         }
         Ok(())
@@ -407,7 +450,7 @@ impl Engine {
     /// Looks at no path any more.
     pub(super) fn unwatch_paths(&mut self) {
         for path in self.paths.values_mut().filter(|path| path.watched) {
-            let _ = self.poller.remove(path.channel.as_fd());
+            rings::unwatch(&self.poller, &path.channel);
             path.watched = false;
         }
     }
@@ -453,6 +496,7 @@ fn incoming(kind: u8, body: &[u8], descriptors: Vec<OwnedFd>) -> Option<Incoming
         }
         path::CANCEL => decode(body).ok().map(Incoming::Cancel),
         path::RESUMED => decode(body).ok().map(Incoming::Resumed),
+        path::RING_TAKEN => decode(body).ok().map(Incoming::RingTaken),
         path::CLOSE => Some(Incoming::Close),
         _ => None,
     }

@@ -1,0 +1,145 @@
+//! The memory of a ring: two byte queues between two processes, one for each direction.
+//!
+//! ```text
+//!     0  direction 0: written by its writer   tail u64, waits u32     (each line alone in 128 bytes, so that
+//!   128               written by its reader   head u64, sleeps u32     writing one does not slow the other)
+//!   256  direction 1: as above
+//!  4096  bytes of direction 0
+//!        bytes of direction 1
+//! ```
+//!
+//! The other process may write anything anywhere at any time. So all control words are atomics, and the bytes are
+//! only ever copied, never looked at in place.
+
+use std::ffi::c_void;
+use std::io;
+use std::mem;
+use std::os::fd::AsFd;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+/// Bytes of one direction; a power of two.
+pub(crate) const CAPACITY: usize = 128 * 1024;
+
+const CONTROL_BYTES: usize = 4096;
+
+/// The length of the file, to the byte.
+pub(crate) const FILE_BYTES: usize = CONTROL_BYTES + 2 * CAPACITY;
+
+const _: () = assert!(CAPACITY.is_power_of_two());
+const _: () = assert!(size_of::<Control>() <= CONTROL_BYTES);
+
+/// What the writer of a direction says.
+#[repr(C, align(128))]
+pub(crate) struct WriterLine {
+    /// Bytes ever written.
+    pub(crate) tail: AtomicU64,
+    /// Not zero: it waits for room.
+    pub(crate) waits: AtomicU32,
+}
+
+/// What the reader of a direction says.
+#[repr(C, align(128))]
+pub(crate) struct ReaderLine {
+    /// Bytes ever read.
+    pub(crate) head: AtomicU64,
+    /// Not zero: it waits for bytes.
+    pub(crate) sleeps: AtomicU32,
+}
+
+/// The control words of one direction.
+#[repr(C)]
+pub(crate) struct Direction {
+    pub(crate) writer: WriterLine,
+    pub(crate) reader: ReaderLine,
+}
+
+#[repr(C)]
+struct Control {
+    directions: [Direction; 2],
+}
+
+const _: () = assert!(mem::offset_of!(Control, directions) == 0);
+const _: () = assert!(mem::offset_of!(Direction, reader) == 128);
+
+/// The mapped memory of a ring, unmapped when dropped.
+pub(crate) struct Mapping {
+    start: NonNull<c_void>,
+}
+
+impl Mapping {
+    /// Maps `memfd`. The caller has checked that the file is [`FILE_BYTES`] long and sealed against changes of its
+    /// size: otherwise touching it could kill us with SIGBUS.
+    pub(crate) fn new(memfd: impl AsFd) -> io::Result<Mapping> {
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // JUSTIFICATION: memory shared between processes can only be had by mapping it.
+        // SAFETY: the kernel chooses the address, so no memory of ours is replaced.
+        let start = unsafe { mmap(ptr::null_mut(), FILE_BYTES, protection, MapFlags::SHARED, memfd, 0)? };
+        let start = NonNull::new(start).ok_or_else(|| io::Error::other("a ring mapped at address zero"))?;
+        Ok(Mapping { start })
+    }
+
+    /// The control words of a direction, 0 or 1.
+    pub(crate) fn direction(&self, number: usize) -> &Direction {
+        // JUSTIFICATION: a reference is how safe code reaches the atomics in the mapping.
+        // SAFETY: page-aligned and large enough (asserted above), borrowed as long as the mapping is, and all
+        // fields are atomics, for which every bit pattern is valid and which another process may change.
+        let control = unsafe { self.start.cast::<Control>().as_ref() };
+        &control.directions[number]
+    }
+
+    /// Copies `bytes` to where the byte number `position` of a direction is. At most [`CAPACITY`] bytes.
+    pub(crate) fn copy_in(&self, direction: usize, position: u64, bytes: &[u8]) {
+        let (start, first) = self.place(direction, position, bytes.len());
+        // JUSTIFICATION: no reference may cover memory that another process changes, so the copy is by pointer.
+        // SAFETY: `place` has checked that both pieces lie inside the bytes of the direction; `bytes` is memory
+        // of ours, which the mapping does not overlap; u8 has no invalid value and no alignment.
+        unsafe {
+            ptr::copy_nonoverlapping(bytes.as_ptr(), start.add((position % CAPACITY as u64) as usize), first);
+            ptr::copy_nonoverlapping(bytes.as_ptr().add(first), start, bytes.len() - first);
+        }
+    }
+
+    /// Copies the bytes at `position` of a direction to `room`. At most [`CAPACITY`] bytes.
+    pub(crate) fn copy_out(&self, direction: usize, position: u64, room: &mut [u8]) {
+        let (start, first) = self.place(direction, position, room.len());
+        // JUSTIFICATION: as in `copy_in`.
+        // SAFETY: as in `copy_in`. If the other process writes at the same time the copy holds any bytes, which
+        // is what the caller must expect of it anyhow.
+        unsafe {
+            let from = start.add((position % CAPACITY as u64) as usize);
+            ptr::copy_nonoverlapping(from, room.as_mut_ptr(), first);
+            ptr::copy_nonoverlapping(start, room.as_mut_ptr().add(first), room.len() - first);
+        }
+    }
+
+    /// Where the bytes of a direction begin, and how many of `length` bytes lie before the wrap.
+    fn place(&self, direction: usize, position: u64, length: usize) -> (*mut u8, usize) {
+        assert!(direction < 2 && length <= CAPACITY, "outside of the ring");
+        let offset = CONTROL_BYTES + direction * CAPACITY;
+        // JUSTIFICATION: the bytes of a direction are found by their offset.
+        // SAFETY: the offset lies inside the mapping, as the direction was checked.
+        let start = unsafe { self.start.cast::<u8>().as_ptr().add(offset) };
+        (start, length.min(CAPACITY - (position % CAPACITY as u64) as usize))
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // JUSTIFICATION: what was mapped must be unmapped, or a server with many openers grows.
+        // SAFETY: the mapping is ours and no reference into it outlives `self`.
+        let _ = unsafe { munmap(self.start.as_ptr(), FILE_BYTES) };
+    }
+}
+
+impl std::fmt::Debug for Mapping {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Mapping").finish_non_exhaustive()
+    }
+}
+
+// JUSTIFICATION: a link, and with it its ring, may move to another thread.
+// SAFETY: the mapping is only memory, reached through atomics and copies.
+unsafe impl Send for Mapping {}

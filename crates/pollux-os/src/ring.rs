@@ -1,0 +1,269 @@
+//! A ring: bytes between two processes through shared memory, with a bell for each side.
+//!
+//! ```text
+//!   one side                       memfd                       other side
+//!   write, publish --------> [ direction 0: tail ] --------> read          its bell rings if it sleeps
+//!   read           <-------- [ direction 1: tail ] <-------- write, publish
+//! ```
+//!
+//! Each direction has one writer, who alone moves its tail, and one reader, who alone moves its head. A bell is an
+//! eventfd that is never read and holds one: each write to it is one edge in the epoll of the side that waits.
+//!
+//! No wake-up is lost. The reader says that it sleeps, then looks once more; the writer moves the tail, then looks
+//! whether the reader sleeps; a full fence lies between the two steps of each. **Only the reader sets and clears its
+//! flag**: a writer that cleared it could clear the one of the next sleep. A writer that waits for room does the same
+//! the other way round.
+//!
+//! The other process is not trusted: its positions are checked at each use (S17), what it wrote is copied before it
+//! is looked at, and the file is sealed, so that it cannot be cut off under the mapping. What a side does wrong
+//! makes it miss its own wake-ups, or breaks the ring for both.
+//!
+//! A process may be killed between any two instructions: bytes behind the tail do not exist, and a bell that was not
+//! rung any more is made up for by the end of the socket that belongs to each ring.
+
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
+
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create};
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
+
+use crate::raw::ring::{CAPACITY, Direction, FILE_BYTES, Mapping};
+
+/// Rings that one process has at most. Each costs it two descriptors, and up to 260 KiB of memory once it has been
+/// filled; the paths beyond go on over their sockets.
+pub const RINGS_PER_PROCESS_MAX: usize = 512;
+
+/// At most one ring for so many descriptors that this process may have: what carries bytes faster must not use up
+/// what carries them at all.
+const DESCRIPTORS_PER_RING: u64 = 16;
+
+/// Descriptors that make up a ring: the memory, the bell of the one who opens it, the bell of the one who made it.
+pub const RING_DESCRIPTORS: usize = 3;
+
+const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
+
+static RINGS: AtomicUsize = AtomicUsize::new(0);
+
+/// A place among the rings of this process.
+#[derive(Debug)]
+struct Place;
+
+impl Place {
+    fn take() -> io::Result<Place> {
+        let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let limit = RINGS_PER_PROCESS_MAX.min((descriptors / DESCRIPTORS_PER_RING) as usize);
+        let taken = RINGS
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |rings| (rings < limit).then_some(rings + 1));
+        let text =
+            || io::Error::new(io::ErrorKind::QuotaExceeded, format!("there are {limit} rings already"));
+        taken.map(|_| Place).map_err(|_| text())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        RINGS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One side of a ring.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    memory: Mapping,
+    bell: OwnedFd,
+    peers_bell: OwnedFd,
+    /// The direction that this side writes; it reads the other one.
+    writes: usize,
+    /// Bytes ever written, published or not.
+    written: u64,
+    published: u64,
+    /// Bytes the peer had read when last looked at.
+    peer_has_read: u64,
+    /// Where the peer's reading stood when its bell was rung for bytes.
+    rang_at: Option<u64>,
+    /// Bytes ever read.
+    read: u64,
+    asleep: bool,
+    waits_for_room: bool,
+    _place: Place,
+}
+
+impl Ring {
+    /// A new ring: this side, and what the other side opens it with.
+    pub(crate) fn create() -> io::Result<(Ring, Vec<OwnedFd>)> {
+        let place = Place::take()?;
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        // Without NOEXEC_SEAL newer kernels complain in their log; older ones do not know it.
+        let memfd = match memfd_create("pollux-ring", flags | MemfdFlags::NOEXEC_SEAL) {
+            Err(Errno::INVAL) => memfd_create("pollux-ring", flags)?,
+            other => other?,
+        };
+        ftruncate(&memfd, FILE_BYTES as u64)?;
+        fcntl_add_seals(&memfd, SEALS)?;
+        let memory = Mapping::new(&memfd)?;
+        for number in 0..2 {
+            // Until a reader has looked for the first time it counts as asleep.
+            memory.direction(number).reader.sleeps.store(1, Ordering::Relaxed);
+        }
+        let new_bell = || eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+        let (bell, peers_bell) = (new_bell()?, new_bell()?);
+        let descriptors = vec![memfd, peers_bell.try_clone()?, bell.try_clone()?];
+        Ok((Ring::new(memory, bell, peers_bell, 0, place), descriptors))
+    }
+
+    /// Opens a ring that somebody has passed to us. Refused unless nobody can change the size of its file.
+    pub(crate) fn open(descriptors: Vec<OwnedFd>) -> io::Result<Ring> {
+        let refuse = |text: &str| io::Error::new(io::ErrorKind::InvalidData, format!("not a ring: {text}"));
+        let descriptors: [OwnedFd; RING_DESCRIPTORS] =
+            descriptors.try_into().map_err(|_| refuse("it has another number of descriptors"))?;
+        let [memfd, bell, peers_bell] = descriptors;
+        match fcntl_get_seals(&memfd) {
+            Ok(seals) if seals.contains(SEALS) => {}
+            _ => return Err(refuse("it is not sealed against changes of its size")),
+        }
+        if fstat(&memfd)?.st_size != FILE_BYTES as i64 {
+            return Err(refuse("it is of the wrong size"));
+        }
+        let place = Place::take()?;
+        Ok(Ring::new(Mapping::new(&memfd)?, bell, peers_bell, 1, place))
+    }
+
+    fn new(memory: Mapping, bell: OwnedFd, peers_bell: OwnedFd, writes: usize, place: Place) -> Ring {
+        Ring {
+            memory,
+            bell,
+            peers_bell,
+            writes,
+            written: 0,
+            published: 0,
+            peer_has_read: 0,
+            rang_at: None,
+            read: 0,
+            asleep: true,
+            waits_for_room: false,
+            _place: place,
+        }
+    }
+
+    /// What this side waits for, edge-triggered.
+    pub(crate) fn bell(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+
+    fn output(&self) -> &Direction {
+        self.memory.direction(self.writes)
+    }
+
+    fn input(&self) -> &Direction {
+        self.memory.direction(1 - self.writes)
+    }
+
+    /// Copies in what fits; the peer sees it with [`publish`](Ring::publish).
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.room()? < bytes.len() {
+            self.look_for_room();
+        }
+        let count = self.room()?.min(bytes.len());
+        self.memory.copy_in(self.writes, self.written, &bytes[..count]);
+        self.written += count as u64;
+        Ok(count)
+    }
+
+    fn look_for_room(&mut self) {
+        self.peer_has_read = self.output().reader.head.load(Ordering::Acquire);
+    }
+
+    /// Bytes that fit. S17: a peer that says it has read what was never written is broken. One that takes back what it
+    /// has read leaves less room to itself.
+    fn room(&self) -> io::Result<usize> {
+        match usize::try_from(self.written.wrapping_sub(self.peer_has_read)) {
+            Ok(used) if used <= CAPACITY => Ok(CAPACITY - used),
+            _ => Err(broken()),
+        }
+    }
+
+    /// Shows the peer what was written, and wakes it if it sleeps.
+    pub(crate) fn publish(&mut self) {
+        if self.published == self.written {
+            return;
+        }
+        self.published = self.written;
+        self.output().writer.tail.store(self.written, Ordering::Release);
+        fence(Ordering::SeqCst);
+        let reader = &self.output().reader;
+        let (sleeps, head) = (reader.sleeps.load(Ordering::Relaxed), reader.head.load(Ordering::Relaxed));
+        // A peer that has read all needs no bell. One that has not read yet what it was woken for is on its way, and
+        // looks at the tail before it sleeps again.
+        if sleeps != 0 && head != self.written && self.rang_at != Some(head) {
+            self.rang_at = Some(head);
+            self.ring_peer();
+        }
+    }
+
+    /// True if there is room after all. False: the peer rings when it has made some; all is to be published before.
+    pub(crate) fn wait_for_room(&mut self) -> io::Result<bool> {
+        assert_eq!(self.published, self.written, "a peer makes no room by reading what it does not see");
+        self.waits_for_room = true;
+        self.output().writer.waits.store(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        self.look_for_room();
+        if self.room()? == 0 {
+            return Ok(false);
+        }
+        self.stop_waiting_for_room();
+        Ok(true)
+    }
+
+    /// All has found its room.
+    pub(crate) fn stop_waiting_for_room(&mut self) {
+        if std::mem::take(&mut self.waits_for_room) {
+            self.output().writer.waits.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Copies out what is there, as much as fits.
+    pub(crate) fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        if std::mem::take(&mut self.asleep) {
+            self.input().reader.sleeps.store(0, Ordering::Relaxed);
+        }
+        let tail = self.input().writer.tail.load(Ordering::Acquire);
+        let there = match usize::try_from(tail.wrapping_sub(self.read)) {
+            Ok(there) if there <= CAPACITY => there,
+            _ => return Err(broken()),
+        };
+        let count = there.min(room.len());
+        if count == 0 {
+            return Ok(0);
+        }
+        self.memory.copy_out(1 - self.writes, self.read, &mut room[..count]);
+        self.read += count as u64;
+        self.input().reader.head.store(self.read, Ordering::Release);
+        fence(Ordering::SeqCst);
+        if self.input().writer.waits.load(Ordering::Relaxed) != 0 {
+            self.ring_peer();
+        }
+        Ok(count)
+    }
+
+    /// Says that this side is about to sleep; the peer rings from here on. False: there is something to read already.
+    pub(crate) fn fall_asleep(&mut self) -> bool {
+        if !std::mem::replace(&mut self.asleep, true) {
+            self.input().reader.sleeps.store(1, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
+        }
+        self.input().writer.tail.load(Ordering::Acquire) == self.read
+    }
+
+    fn ring_peer(&self) {
+        // Zero: it makes an edge like any other number, and the counter, which nobody reads, never fills up. So the
+        // write does not block even if the peer has made the open file, which both share, a blocking one.
+        let _ = rustix::io::write(&self.peers_bell, &0u64.to_ne_bytes());
+    }
+}
+
+fn broken() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the positions of a ring make no sense")
+}

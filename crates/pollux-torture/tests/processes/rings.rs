@@ -1,0 +1,271 @@
+//! Paths through shared memory: what a requester writes there hurts itself only, and its death leaves nothing behind.
+
+use crate::node;
+use pollux_os::{Channel, Fill, Interest, Poller};
+use pollux_torture::cleanup::descriptors_of;
+use pollux_torture::{Fault, Node, PATIENCE, Random, Visitor, faults};
+use pollux_wire::limits::PATH_BODY_BYTES_MAX;
+use pollux_wire::path::{self, IoType, Reply, Request};
+use pollux_wire::{SyncId, Wire as _};
+use std::os::fd::OwnedFd;
+
+/// Where the words that the server reads stand in the memory of a ring: what the requester has written, and what it has read.
+const TAIL: u64 = 256;
+const HEAD: u64 = 128;
+/// Where the bytes of the requester begin.
+const BYTES: u64 = 4096 + 128 * 1024;
+
+/// A requester's end of a path with a ring, frame by frame.
+struct RingPath {
+    channel: Channel,
+    poller: Poller,
+    memory: Option<OwnedFd>,
+    bells: Vec<OwnedFd>,
+    begun: bool,
+    sent: u64,
+    answered: u64,
+}
+
+/// What a requester says to the offer of a ring.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Say {
+    Yes,
+    No,
+    Nothing,
+}
+
+impl RingPath {
+    /// Opens a server and asks it until it offers a ring.
+    fn open(visitor: &mut Visitor, name: &str, say: Say) -> Self {
+        let channel = Channel::new(visitor.open(name, 100).unwrap(), PATH_BODY_BYTES_MAX);
+        let poller = Poller::new().unwrap();
+        poller.add(channel.as_fd(), 0, Interest::READ).unwrap();
+        let (memory, bells) = (None, Vec::new());
+        let mut path = Self { channel, poller, memory, bells, begun: false, sent: 0, answered: 0 };
+        while path.memory.is_none() {
+            path.ask(b"");
+            path.until(say, |path| path.answered == path.sent);
+        }
+        if say == Say::Yes {
+            path.until(say, |path| path.begun);
+        }
+        path
+    }
+
+    fn ask(&mut self, payload: &[u8]) {
+        self.sent += 1;
+        let (sync, io) = (SyncId(self.sent), IoType::WriteRead);
+        let request = Request { sync, reply_bytes_max: 1 << 21, io, again: false, payload };
+        self.channel.queue(path::REQUEST, |out| request.put(out));
+        let _ = self.channel.flush().unwrap();
+    }
+
+    /// Reads until the condition holds; false if the path ends before.
+    fn until(&mut self, say: Say, condition: impl Fn(&Self) -> bool) -> bool {
+        while !condition(self) {
+            match self.channel.fill() {
+                Ok(Fill::Closed) | Err(_) => return false,
+                Ok(_) => {}
+            }
+            let mut offer = None;
+            let mut turned = false;
+            while let Ok(Some(frame)) = self.channel.next_frame() {
+                match frame.kind {
+                    path::REPLY => {
+                        self.answered = Reply::decode(frame.body).unwrap().sync.0.max(self.answered)
+                    }
+                    path::RING_OFFER => offer = Some(frame.descriptors),
+                    path::RING_BEGUN => turned = true,
+                    _ => {}
+                }
+            }
+            if let Some(descriptors) = offer {
+                self.answer_offer(say, descriptors);
+            }
+            if turned {
+                self.channel.read_from_ring().unwrap();
+                self.begun = true;
+                continue;
+            }
+            if !condition(self) && self.channel.fall_asleep() {
+                let events = self.poller.wait(Some(PATIENCE)).unwrap();
+                assert!(!events.is_empty(), "nothing more comes");
+                if events.iter().any(|event| event.token == 0) {
+                    self.channel.note_socket_ready();
+                }
+            }
+        }
+        true
+    }
+
+    fn answer_offer(&mut self, say: Say, descriptors: Vec<OwnedFd>) {
+        self.memory = Some(descriptors[0].try_clone().unwrap());
+        self.bells = descriptors[1..].iter().map(|bell| bell.try_clone().unwrap()).collect();
+        if say == Say::Yes {
+            self.channel.take_ring(descriptors).unwrap();
+            self.poller.add(self.channel.bell().unwrap(), 1, Interest::READ | Interest::EDGE).unwrap();
+        }
+        if say != Say::Nothing {
+            self.channel.queue(path::RING_TAKEN, |out| (say == Say::Yes).put(out));
+        }
+        if say == Say::Yes {
+            self.channel.write_to_ring();
+        }
+        let _ = self.channel.flush().unwrap();
+    }
+
+    /// Writes to the memory as it pleases, and rings.
+    fn scribble(&self, at: u64, bytes: &[u8]) {
+        rustix::io::pwrite(self.memory.as_ref().unwrap(), bytes, at).unwrap();
+        rustix::io::write(&self.bells[1], &1u64.to_ne_bytes()).unwrap();
+    }
+
+    fn ends(&mut self) -> bool {
+        !self.until(Say::Nothing, |_| false)
+    }
+}
+
+/// One requester would bring a server down for all others, or make it read outside of the ring.
+#[test]
+fn what_a_requester_writes_into_its_ring_ends_its_path_only() {
+    let node = node();
+    let record = node.run_pair("$GOOD", &["counter"]);
+    let mut requester = node.requester(&["count", "$GOOD", "a", "1", "4"]);
+    requester.line();
+    let mut visitor = Visitor::attach(&node, 1);
+    let ring = |visitor: &mut Visitor| RingPath::open(visitor, "$GOOD", Say::Yes);
+    for wild in [u64::MAX, 1 << 63, 1 << 20] {
+        let mut path = ring(&mut visitor);
+        path.scribble(TAIL, &wild.to_ne_bytes());
+        assert!(path.ends(), "bytes that were never written: {wild}");
+    }
+    node.run_pair("$BIG", &["crasher"]);
+    for wild in [1 << 63, 1 << 20] {
+        let mut path = RingPath::open(&mut visitor, "$BIG", Say::Yes);
+        path.scribble(HEAD, &u64::to_ne_bytes(wild));
+        path.ask(b"big");
+        assert!(path.ends(), "bytes were read that were never written: {wild}");
+        requester.line();
+    }
+    assert!(!node.request("$BIG", "count").trim().is_empty());
+    node.stop_pair("$BIG");
+    // Every position is possible, and what stands there is not.
+    let mut random = Random::new(16);
+    for _ in 0..30 {
+        let mut path = ring(&mut visitor);
+        let garbage: Vec<u8> = (0..4000).map(|_| random.next() as u8).collect();
+        path.scribble(BYTES, &[garbage.as_slice(), &[0xff; 8]].concat());
+        path.scribble(TAIL, &(4000 + random.below(2000)).to_ne_bytes());
+        assert!(path.ends());
+        requester.line();
+    }
+    // Words about rings that make no sense.
+    for body in [&[1][..], &[2], &[]] {
+        let mut path = RingPath::open(&mut visitor, "$GOOD", Say::No);
+        path.channel.queue(path::RING_TAKEN, |out| out.extend_from_slice(body));
+        let _ = path.channel.flush().unwrap();
+        assert!(path.ends(), "{body:?}");
+    }
+    let log = node.log_of("$GOOD");
+    assert_eq!(node.wait_whole("$GOOD"), record, "nothing has happened to the pair:\n{log}");
+    requester.finish();
+    node.finish();
+}
+
+/// A requester that cannot have a ring, or does not know what it is, would be cut off.
+#[test]
+fn who_takes_no_ring_goes_on_over_the_socket() {
+    let node = node();
+    node.run_pair("$GOOD", &["counter"]);
+    let mut visitor = Visitor::attach(&node, 1);
+    for say in [Say::No, Say::Nothing] {
+        let mut path = RingPath::open(&mut visitor, "$GOOD", say);
+        for _ in 0..100 {
+            path.ask(b"key");
+            assert!(path.until(say, |path| path.answered == path.sent));
+        }
+        assert!(!path.begun);
+    }
+    node.stop_pair("$GOOD");
+    node.finish();
+}
+
+/// A requester that never empties its ring would block a server, or fill its memory.
+#[test]
+fn a_requester_that_never_reads_its_ring_waits_alone() {
+    let node = node();
+    node.run_pair("$GOOD", &["crasher"]);
+    let mut visitor = Visitor::attach(&node, 1);
+    let mut never: Vec<RingPath> = (0..3).map(|_| RingPath::open(&mut visitor, "$GOOD", Say::Yes)).collect();
+    for path in &mut never {
+        for _ in 0..60 {
+            path.ask(b"big");
+        }
+    }
+    let before: u64 = node.request("$GOOD", "count").trim().parse().unwrap();
+    for round in 1..=12 {
+        assert_eq!(node.request("$GOOD", "count").trim(), (before + round).to_string());
+        if round % 5 == 0 {
+            faults::inflict(&node, "$GOOD", Fault::KillPrimary);
+        }
+    }
+    node.wait_whole("$GOOD");
+    drop(never);
+    node.request("$GOOD", "count");
+    node.stop_pair("$GOOD");
+    node.finish();
+}
+
+fn descriptors(node: &Node) -> Vec<usize> {
+    let record = node.wait_whole("$GOOD");
+    let halves = [record.primary, record.backup.unwrap()].map(|half| node.process(half).unwrap().pid);
+    halves.into_iter().map(|pid| descriptors_of(pid).unwrap()).collect()
+}
+
+/// A requester that dies while it writes would leave a server with half a request, or with its memory and its bells.
+#[test]
+fn requesters_that_are_killed_leave_nothing_behind() {
+    let node = node();
+    node.run_pair("$GOOD", &["counter"]);
+    // The first ring of each half may leave something that is kept for good.
+    node.requester(&["count", "$GOOD", "first", "1000", "4"]).finish();
+    let mut before = descriptors(&node);
+    node.wait_for("the number of descriptors settles", || {
+        let now = descriptors(&node);
+        (std::mem::replace(&mut before, now.clone()) == now).then_some(())
+    });
+    for round in 0..20 {
+        let mut requesters: Vec<_> = (0..3)
+            .map(|n| node.requester(&["count", "$GOOD", &format!("{round} {n}"), "1", ["1", "16", "64"][n]]))
+            .collect();
+        for requester in &mut requesters {
+            requester.line();
+            requester.line();
+        }
+        // Killed with requests under way, and half of them with the others still at work.
+        drop(requesters);
+    }
+    let mut visitor = Visitor::attach(&node, 1);
+    for bytes in [1, 7, 8, 9, 30] {
+        // A frame of which only so much was published when its writer died.
+        let path = RingPath::open(&mut visitor, "$GOOD", Say::Yes);
+        let mut frame = 60u32.to_le_bytes().to_vec();
+        frame.extend([path::REQUEST, 0, 0, 0]);
+        frame.resize(68, 1);
+        let tail = written(&path);
+        path.scribble(BYTES + tail, &frame);
+        path.scribble(TAIL, &(tail + bytes).to_ne_bytes());
+    }
+    drop(visitor);
+    node.wait_until(&format!("the descriptors are {before:?} again"), || descriptors(&node) == before);
+    assert!(!node.request("$GOOD", "").trim().is_empty());
+    node.stop_pair("$GOOD");
+    node.finish();
+}
+
+/// Bytes that this requester has written so far.
+fn written(path: &RingPath) -> u64 {
+    let mut bytes = [0; 8];
+    rustix::io::pread(path.memory.as_ref().unwrap(), &mut bytes, TAIL).unwrap();
+    u64::from_ne_bytes(bytes)
+}
