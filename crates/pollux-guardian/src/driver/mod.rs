@@ -142,7 +142,9 @@ impl Run {
         libraries: &mut Vec<PathBuf>,
     ) -> Result<PathBuf, Failure> {
         let copies = self.private.path().join(format!("unit{at}"));
-        let mut unit = Unit::new(self.options.settings.clone(), &self.table, copies.clone());
+        let mut settings = self.options.settings.clone();
+        settings.is_cpp = language == Language::Cpp;
+        let mut unit = Unit::new(settings, &self.table, copies);
         for pragma in &self.options.pragmas {
             unit.pragma(0, pragma);
         }

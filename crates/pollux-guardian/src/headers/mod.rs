@@ -13,6 +13,8 @@
 
 mod procedure;
 
+pub(crate) use procedure::result_type;
+
 use std::fmt::Write;
 use std::fs;
 use std::io;
