@@ -61,7 +61,7 @@ int here = undeclared;
         [format!("source:{line}:12: error: 'undeclared' undeclared here (not in a function)")]
     );
     workshop.file("source", &source.replace("undeclared", "ENOENT"));
-    workshop.cc(&["-Wall", "-Iinc", "--volume=$data=vol", "-c", "source", "-o", "x.o"]).is_silent();
+    workshop.cc(&["-Wall", "-Iinc", "--volume=$data=vol", "-c", "source", "-o", "x.o"]).silently();
 }
 
 /// Programs share a definition by including a section of another program's source.
@@ -124,7 +124,7 @@ fn pragmas_that_name_files() {
         "-c",
         "a.c",
     ];
-    workshop.cc(&words).is_silent();
+    workshop.cc(&words).silently();
 }
 
 /// make must see the programmer's files, not copies that are gone.
@@ -132,13 +132,13 @@ fn pragmas_that_name_files() {
 fn dependency_files_name_the_originals() {
     let workshop = Workshop::new();
     workshop.file("a.c", "#include \"b.h\"\n#include <cextdecs>\nint x = B;\n").file("b.h", "#define B 1\n");
-    workshop.cc(&["-MMD", "-MP", "-MF", "a.dep", "-c", "a.c"]).is_silent();
+    workshop.cc(&["-MMD", "-MP", "-MF", "a.dep", "-c", "a.c"]).silently();
     let text = std::fs::read_to_string(workshop.path("a.dep")).expect("it is there");
     assert_eq!(text, "a.o: \\\n a.c \\\n b.h\nb.h:\n");
-    workshop.cc(&["-MD", "-c", "a.c", "-o", "other.o"]).is_silent();
+    workshop.cc(&["-MD", "-c", "a.c", "-o", "other.o"]).silently();
     let text = std::fs::read_to_string(workshop.path("other.d")).expect("it is there");
     assert!(text.starts_with("other.o: \\\n a.c \\\n /usr/include/stdc-predef.h"), "{text}");
-    let said = workshop.cc(&["-MM", "a.c"]).is_silent();
+    let said = workshop.cc(&["-MM", "a.c"]).silently();
     assert_eq!(said.out, "a.o: \\\n a.c \\\n b.h\n");
 }
 
@@ -147,9 +147,9 @@ fn dependency_files_name_the_originals() {
 fn text_and_assembly_name_the_original() {
     let workshop = Workshop::new();
     workshop.file("a.c", "#include <tal.h> nolist\nint a = __LINE__; const char *f = __FILE__;\n");
-    let said = workshop.cc(&["-E", "a.c"]).is_silent();
+    let said = workshop.cc(&["-E", "a.c"]).silently();
     assert!(said.out.contains("int a = 2; const char *f = \"a.c\";"), "{}", said.out);
-    workshop.cc(&["-g", "-S", "a.c"]).is_silent();
+    workshop.cc(&["-g", "-S", "a.c"]).silently();
     let text = std::fs::read_to_string(workshop.path("a.s")).expect("it is there");
     assert!(!text.contains("pollux-cc-"), "{text}");
 }

@@ -93,7 +93,7 @@ fn pragmas_reach_the_library() {
         "#include <stdio.h>\nconst char *test_pragmas(void);\nint main(void)\n{\n    puts(test_pragmas());\n    return 0;\n}\n",
     );
     workshop.file("other.c", "#pragma nostdfiles\nint other;\n");
-    workshop.cc(&["-c", "other.c"]).is_silent();
+    workshop.cc(&["-c", "other.c"]).silently();
     assert_eq!(workshop.run(&["main.c"]), "\n");
     assert_eq!(workshop.run(&["main.c", "other.o", "--pragma", "ansistreams"]), "nostdfiles ansistreams \n");
 }
@@ -114,11 +114,11 @@ fn the_command_line_is_checked() {
         let line = workshop.cc(words).fails().says(said);
         assert!(line.err.starts_with("pollux cc: "), "{}", line.err);
     }
-    let help = workshop.cc(&["--help"]).is_silent();
+    let help = workshop.cc(&["--help"]).silently();
     assert!(help.out.contains("Usage: pollux cc"));
-    workshop.cc(&["-c", "a.c", "b.c"]).is_silent();
+    workshop.cc(&["-c", "a.c", "b.c"]).silently();
     assert!(workshop.path("a.o").is_file() && workshop.path("b.o").is_file());
-    workshop.cc(&["-shared", "-fPIC", "-o", "lib.so", "a.c", "b.o"]).is_silent();
+    workshop.cc(&["-shared", "-fPIC", "-o", "lib.so", "a.c", "b.o"]).silently();
 }
 
 /// A missing library must name the next step, not end in a linker's message.

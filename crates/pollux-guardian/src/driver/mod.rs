@@ -20,6 +20,7 @@ mod prepass;
 mod unit;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::headers;
 use crate::table::Table;
@@ -32,6 +33,11 @@ use unit::Unit;
 
 /// Exit code for a command line that is wrong, a file that cannot be read, a library that is missing.
 const FAILED: u8 = 1;
+
+/// How the names of private directories begin.
+const PRIVATE: &str = "pollux-cc-";
+/// No compilation takes this long: a private directory of that age was left by a run that was killed.
+const PRIVATE_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 const STARTUP: &str = include_str!("startup.c");
 
@@ -82,8 +88,9 @@ fn drive(arguments: &[String]) -> Result<(), Failure> {
     if !has_input {
         return Err(Failure::Ours("no input files\n  next: pollux cc --help".to_owned()));
     }
+    remove_old_copies();
     let private = tempfile::Builder::new()
-        .prefix("pollux-cc-")
+        .prefix(PRIVATE)
         .tempdir()
         .map_err(|error| format!("cannot make a private directory: {error}"))?;
     let table = Table::built_in();
@@ -93,6 +100,22 @@ fn drive(arguments: &[String]) -> Result<(), Failure> {
         .map_err(|error| format!("{}: {error}", include.display()))?;
     let gcc = Gcc::new(include, options.verbose);
     Run { options, table, private, gcc }.all()
+}
+
+/// A signal ends a run before it can remove its directory; a later run does it. Directories of other users refuse.
+fn remove_old_copies() {
+    let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PRIVATE));
+        // The entry itself, so that a link of this name is not followed.
+        let is_old = || {
+            let data = entry.metadata().ok().filter(std::fs::Metadata::is_dir)?;
+            data.modified().ok()?.elapsed().ok().map(|age| age > PRIVATE_AGE_MAX)
+        };
+        if is_ours && is_old() == Some(true) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn is_file(item: &LinkItem) -> bool {
@@ -175,10 +198,9 @@ impl Run {
             }
             command.args(&self.options.dependency_targets);
         }
-        if !matches!(self.options.goal, Goal::Check | Goal::Dependencies) {
-            if let Some(output) = &output {
-                command.arg("-o").arg(output);
-            }
+        let makes_a_file = !matches!(self.options.goal, Goal::Check | Goal::Dependencies);
+        if let (true, Some(output)) = (makes_a_file, &output) {
+            command.arg("-o").arg(output);
         }
         command.arg("-x").arg(language.name()).arg(&copy);
         self.gcc.run(command).map_err(Failure::Said)?;

@@ -258,11 +258,7 @@ impl Surroundings for Unit<'_> {
                         self.settings.names.insert(from.to_ascii_lowercase(), to);
                     }
                 }
-                "nostdfiles" | "ansistreams" => {
-                    if !self.marks.contains(&word) {
-                        self.marks.push(word);
-                    }
-                }
+                "nostdfiles" | "ansistreams" if !self.marks.contains(&word) => self.marks.push(word),
                 "search" => {
                     let path = find::directory(rest, &self.settings.volumes);
                     if path.is_dir() {
