@@ -18,7 +18,7 @@ typedef struct __one
     short a;
     int b;
 } one;
-typedef struct __two { char a; short b; char c; } two;
+typedef struct __two { char a; int b; char c; } two;
 typedef struct __three { short a; long long b; char c; } three;
 typedef union __four { char a; long b; } four;
 struct outer { short a; struct __one b; struct { char x; int y; } c; long d; unsigned long int e; double f; };
@@ -43,11 +43,24 @@ int main(void)
 ",
     );
     let said = workshop.run(&["-Wall", "-Wextra", "-Werror", "sizes.c"]);
-    assert_eq!(said, "6 6 12 4 30 8 16 10 24 8 10 16 16 24\n");
+    assert_eq!(said, "6 8 12 4 30 8 16 10 24 8 10 16 16 24\n");
     let said = workshop.run(&["-mlong=64", "sizes.c"]);
-    assert_eq!(said, "6 6 12 8 38 8 16 10 24 8 14 16 16 24\n");
+    assert_eq!(said, "6 8 12 8 38 8 16 10 24 8 14 16 16 24\n");
     let said = workshop.run(&["-mlong=32", "sizes.c"]);
-    assert_eq!(said, "6 6 12 4 30 8 8 10 24 4 10 12 16 24\n");
+    assert_eq!(said, "6 8 12 4 30 8 8 10 24 4 10 12 16 24\n");
+}
+
+/// A limit that is not the variable's own lets a loop run for ever.
+#[test]
+fn limits_follow_the_mode() {
+    let workshop = Workshop::new();
+    workshop.file(
+        "limits.c",
+        "#include <limits.h>\n#include <stdio.h>\nint main(void)\n{\n    long last = LONG_MAX;\n\
+         \x20   printf(\"%d %d\\n\", sizeof last == 8, last == LONG_MAX && LONG_MAX == INT_MAX);\n    return 0;\n}\n",
+    );
+    assert_eq!(workshop.run(&["limits.c"]), "1 0\n");
+    assert_eq!(workshop.run(&["-mlong=32", "limits.c"]), "0 1\n");
 }
 
 /// Statically linked or exported, these functions would capture the calls of the library, and the process dies at once.

@@ -244,6 +244,18 @@ int main(void)
     }
 }
 
+/// Procedures have short names; a program's own macro of such a name is the program's business.
+#[test]
+fn a_macro_of_the_program_goes_first() {
+    let workshop = Workshop::new();
+    workshop.file(
+        "own.c",
+        "#define DELAY(seconds) own = seconds\n#include <cextdecs.h>\nint own;\n\
+         int main(void) { DELAY(3); return DEBUG + own; }\n",
+    );
+    workshop.cc(&["-Wall", "-Wextra", "-DDEBUG=1", "-c", "own.c"]).silently();
+}
+
 /// A procedure that is not there is found when compiling, with the reason, and not when a user gets there.
 #[test]
 fn procedures_that_are_not_provided() {

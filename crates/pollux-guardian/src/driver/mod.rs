@@ -27,6 +27,7 @@ use crate::table::Table;
 use crate::wrapped;
 
 use gcc::Gcc;
+use layout::LongMode;
 use options::{Goal, Language, LinkItem, Options};
 use prepass::Surroundings;
 use unit::Unit;
@@ -181,6 +182,9 @@ impl Run {
         if let Some(place) = copy.parent() {
             // Debug information names the file that was compiled: the copy's directory is not to be seen in it.
             command.arg(format!("-fdebug-prefix-map={}={}", place.display(), directory.display()));
+        }
+        if self.options.settings.long == LongMode::Always32 && language == Language::C {
+            command.arg("-DPOLLUX_LONG_32");
         }
         command.args(&self.options.compile);
         match self.options.goal {
