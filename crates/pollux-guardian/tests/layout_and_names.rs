@@ -148,3 +148,45 @@ fn a_missing_library() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("POLLUX_LIBRARY_DIR says") && said.contains("is not there"), "{said}");
 }
+
+/// A library that takes over less, as an older one does, still links; what it leaves is the C library's.
+#[test]
+fn a_library_that_takes_over_less() {
+    let workshop = Workshop::new();
+    workshop.file(
+        "library.c",
+        "#include <stdlib.h>\nextern int pollux_errno;\nint seen(void) { return pollux_errno; }\n\
+         int pollux_main(int (*m)(int, char **, char **), int c, char **v, char **e) { exit(m(c, v, e)); }\n",
+    );
+    workshop.file(
+        "a.c",
+        "#include <stdio.h>\n#include <stdlib.h>\nint seen(void);\n\
+         int main(void) { free(malloc(1)); errno = 7; fflush(stdout); return seen() - 7; }\n",
+    );
+    let run = |program: &str, words: &[&str]| {
+        let status = std::process::Command::new(program)
+            .args(words)
+            .current_dir(workshop.directory.path())
+            .env("POLLUX_LIBRARY_DIR", workshop.directory.path())
+            .status();
+        assert!(status.is_ok_and(|status| status.success()), "{program} {words:?}");
+    };
+    run("gcc", &["-shared", "-fPIC", "-w", "-o", "libpollux_guardian.so", "library.c"]);
+    run(env!("CARGO_BIN_EXE_pollux-cc"), &["-o", "program", "a.c"]);
+    run(workshop.path("program").to_str().expect("text"), &[]);
+}
+
+/// One errno for the program and the library: each sees what the other stores, also through the library's own variable.
+#[test]
+fn errno_is_one_variable() {
+    let workshop = Workshop::new();
+    workshop.file(
+        "errno.c",
+        "#include <errno.h>\n#include <string.h>\nint *test_errno(void);\n\
+         int main(void)\n{\n    *test_errno() = ENONSTOP;\n    if (errno != 4210) return 1;\n\
+         \x20   errno = 12;\n    return *test_errno() != 12 || test_errno() != &errno;\n}\n",
+    );
+    for level in ["-O0", "-O2"] {
+        workshop.run(&[level, "errno.c"]);
+    }
+}

@@ -315,7 +315,11 @@ impl Run {
             command.arg(self.startup()?).arg("-Wl,--wrap=main");
         }
         let own = self.gcc.defined(&inputs);
-        for name in wrapped::all().filter(|name| !own.contains(*name)) {
+        let exported = gcc::exported(&library.join(library::NAME));
+        // What the library does not take over stays the C library's.
+        let is_taken =
+            |name: &str| exported.as_ref().is_none_or(|all| all.contains(&format!("__wrap_{name}")));
+        for name in wrapped::all().filter(|name| !own.contains(*name) && is_taken(name)) {
             command.arg(format!("-Wl,--wrap={name}"));
         }
         command

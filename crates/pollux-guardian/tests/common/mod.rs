@@ -132,6 +132,7 @@ fn library_source() -> String {
         #include <stdlib.h>
         #include <unistd.h>
         int pollux_errno;
+        int *test_errno(void) { return &pollux_errno; }
         static char pragmas[100];
         void pollux_pragma(const char *name) { strcat(strcat(pragmas, name), \" \"); }
         const char *test_pragmas(void) { return pragmas; }
