@@ -137,7 +137,7 @@ fn dependency_files_name_the_originals() {
     assert_eq!(text, "a.o: \\\n a.c \\\n b.h\nb.h:\n");
     workshop.cc(&["-MD", "-c", "a.c", "-o", "other.o"]).silently();
     let text = std::fs::read_to_string(workshop.path("other.d")).expect("it is there");
-    assert!(text.starts_with("other.o: \\\n a.c \\\n /usr/include/stdc-predef.h"), "{text}");
+    assert!(text.starts_with("other.o: \\\n a.c \\\n ") && text.contains("/stdc-predef.h"), "{text}");
     let said = workshop.cc(&["-MM", "a.c"]).silently();
     assert_eq!(said.out, "a.o: \\\n a.c \\\n b.h\n");
 }

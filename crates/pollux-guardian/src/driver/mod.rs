@@ -1,6 +1,6 @@
 //! `pollux cc`: compiles Guardian C with gcc.
 //!
-//! For each source: a private copy in which the [pre-pass](prepass) has rewritten what no preprocessor accepts, the
+//! For each source: a private copy in which the pre-pass has rewritten what no preprocessor accepts, the
 //! generated headers beside it, then gcc with fixed options. A link adds the start-up object and the run-time library.
 //! Everything private is in one directory that is removed on every way out.
 //!
