@@ -377,6 +377,62 @@ static void test_large(void)
     CHECK_IS(FILE_WRITEREAD64_(file, , large_reply, 0, 100, &counted), 2);
 }
 
+/* With sync depth 1 the end of a primary is not noticed: each request is executed once and answered. */
+static void test_depth_one(void)
+{
+    short file = open_file("$PAIR", 0, 1);
+
+    CHECK_IS(request(file, "add  1"), 0);
+    CHECK_TEXT(buffer, "1");
+    CHECK_IS(request(file, "kill 10"), 0);
+    CHECK_TEXT(buffer, "11");
+    CHECK_IS(request(file, "add  1"), 0);
+    CHECK_TEXT(buffer, "12");
+}
+
+/* The same for a request that the primary has read and not begun. */
+static void test_unbegun(void)
+{
+    short file = open_file("$PAIR", 0, 1);
+
+    CHECK_IS(request(file, "lose 10"), 0);
+    CHECK_TEXT(buffer, "10");
+    CHECK_IS(FILE_CLOSE_(file), 0);
+    file = open_file("$PAIR", 0, 1);
+    CHECK_IS(request(file, "add  1"), 0);
+}
+
+/* With sync depth 0 the caller is told, and its next request goes to the half that is left. */
+static void test_depth_zero(void)
+{
+    short file = open_file("$PAIR", 0, 0);
+
+    CHECK_IS(request(file, "add  1"), 0);
+    CHECK_IS(request(file, "kill 10"), -1);
+    CHECK_IS(error_of(file), 201);
+    CHECK_IS(request(file, "add  1"), 0);
+    CHECK_TEXT(buffer, "12");
+}
+
+/* The roles are exchanged: the other half answers, and with sync depth 0 the caller is told once. */
+static void test_switch(void)
+{
+    short file = open_file("$PAIR", 0, 1), zero = open_file("$PAIR", 0, 0);
+
+    CHECK_IS(request(file, "add  1"), 0);
+    CHECK_IS(request(file, "swap "), 0);
+    CHECK_IS(request(file, "add  1"), 0);
+    CHECK_TEXT(buffer, "2");
+    CHECK_IS(request(zero, "add  1"), -1);
+    CHECK_IS(error_of(zero), 200);
+    CHECK_IS(request(file, "add  1"), 0);
+    CHECK_TEXT(buffer, "3");
+    CHECK_IS(request(zero, "add  1"), 0);
+    CHECK_IS(request(file, "swap "), 0);
+    CHECK_IS(request(file, "add  1"), 0);
+    CHECK_TEXT(buffer, "5");
+}
+
 int main(int argc, char **argv)
 {
     const char *test = argc > 1 ? argv[1] : "";
@@ -395,6 +451,14 @@ int main(int argc, char **argv)
         test_cancel();
     else if (strcmp(test, "large") == 0)
         test_large();
+    else if (strcmp(test, "depth_one") == 0)
+        test_depth_one();
+    else if (strcmp(test, "unbegun") == 0)
+        test_unbegun();
+    else if (strcmp(test, "depth_zero") == 0)
+        test_depth_zero();
+    else if (strcmp(test, "switch") == 0)
+        test_switch();
     else
         failed();
     printf("PASSED\n");
