@@ -30,6 +30,16 @@ static const char *server_log(short file)
     return buffer;
 }
 
+/* Waits until the server holds so many requests: what goes over another open may come first. */
+static void wait_held(short file, int number)
+{
+    char wanted[10];
+    sprintf(wanted, "%d", number);
+    do
+        CHECK_IS(request(file, "held "), 0);
+    while (strcmp(buffer, wanted) != 0);
+}
+
 static void test_requests(void)
 {
     short file, other, error, length, types[5];
@@ -71,7 +81,7 @@ static void test_requests(void)
     CHECK_IS(info->z_syncid, 2);
     CHECK_IS(WRITEX(other, "echo x", 6, &count), 0);
     CHECK_IS(count, 6);
-    CHECK_IS(READX(other, buffer, 10, &count), -1);
+    CHECK_IS(READX(other, buffer, 10, &count), 1);
     CHECK_IS(error_of(other), 2);
     CHECK_IS(request(other, "info "), 0);
     CHECK_IS(info->z_syncid, 5);
@@ -137,9 +147,9 @@ static void test_errors(void)
     file = -1;
     CHECK_IS(FILE_OPEN_("$receive", 8, &file), 0);
     CHECK_IS(file, 0);
-    CHECK_IS(READUPDATEX(0, buffer, 10), -1);
+    CHECK_IS(READUPDATEX(0, buffer, 10), 1);
     CHECK_IS(error_of(0), 2);
-    CHECK_IS(REPLYX(), -1);
+    CHECK_IS(REPLYX(), 1);
     CHECK_IS(error_of(0), 2);
     CHECK_IS(FILE_OPEN_("$RECEIVE", 8, &file), 12);
     CHECK_IS(FILE_CLOSE_(0), 0);
@@ -206,8 +216,9 @@ static void test_nowait(void)
 
     /* The server knows that nobody wants the answer, and answers all the same. */
     other = open_file("$SRV", 0, 0);
-    CHECK_IS(request(other, "stat "), 0);
-    CHECK_TEXT(buffer, "1 0");
+    do
+        CHECK_IS(request(other, "stat "), 0);
+    while (strcmp(buffer, "1 0") != 0);
     CHECK_IS(request(other, "free late"), 0);
 
     /* In order again; a waited operation is refused meanwhile. */
@@ -218,6 +229,7 @@ static void test_nowait(void)
     CHECK_IS(WRITEREADX(file, second, 8, 100, , 82), 0);
     CHECK_IS(SETMODE(file, 1, 1), -1);
     CHECK_IS(error_of(file), 27);
+    wait_held(other, 1);
     CHECK_IS(request(other, "free now"), 0);
     which = -1;
     CHECK_IS(FILE_AWAITIO64_(&which, , &counted, &tag), 0);
@@ -232,6 +244,7 @@ static void test_nowait(void)
     CHECK_IS(WRITEREADX(file, first, 5, 100, , 91), 0);
     strcpy(second, "hold ");
     CHECK_IS(WRITEREADX(file, second, 5, 100, , 92), 0);
+    wait_held(other, 2);
     CHECK_IS(CANCELREQ(file, 99), -1);
     CHECK_IS(error_of(file), 26);
     CHECK_IS(CANCELREQ(file, 92), 0);
@@ -338,9 +351,7 @@ static void test_cancel(void)
     CHECK_IS(WRITEREADX(file, buffer, 5, 100, , 1), 0);
     which = file;
     CHECK_IS(FILE_AWAITIO64_(&which, , , &tag, 0), 40);
-    /* The server has it when it answers behind it. */
-    CHECK_IS(request(other, "stat "), 0);
-    CHECK_TEXT(buffer, "0 0");
+    wait_held(other, 1);
     CHECK_IS(CANCEL(file), 0);
     strcpy(buffer, "echo behind");
     CHECK_IS(WRITEREADX(file, buffer, 11, 100, , 2), 0);
@@ -348,7 +359,7 @@ static void test_cancel(void)
     CHECK_IS(FILE_AWAITIO64_(&which, , , &tag), 0);
     CHECK_IS(tag, 2);
     CHECK_IS(memcmp(buffer, "behind", 6), 0);
-    CHECK_TEXT(server_log(other) + 31, "cancelled 0;");
+    CHECK_IS(strstr(server_log(other), "cancelled 0;") != 0, 1);
     CHECK_IS(request(other, "free it"), 0);
     CHECK_IS(request(other, "mode 0"), 0);
 }

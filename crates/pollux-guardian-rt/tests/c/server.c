@@ -103,6 +103,9 @@ static void answer(unsigned short count, zsys_ddl_receiveinformation_def *info, 
     } else if (memcmp(text, "stat ", 5) == 0) {
         sprintf(reply, "%d %d", MESSAGESTATUS(held[0]), MESSAGESTATUS(tag));
         REPLYX(reply, strlen(reply), , tag);
+    } else if (memcmp(text, "held ", 5) == 0) {
+        sprintf(reply, "%d", held_count);
+        REPLYX(reply, strlen(reply), , tag);
     } else if (memcmp(text, "mode ", 5) == 0) {
         SETMODE(0, 80, atoi(rest));
         REPLYX(, , , tag);
