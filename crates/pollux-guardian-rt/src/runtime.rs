@@ -413,6 +413,7 @@ impl Runtime {
             ready
         };
         let now = Instant::now();
+        let mut opens = Vec::new();
         for source in &ready {
             match source {
                 Source::File(number) => {
@@ -420,7 +421,7 @@ impl Runtime {
                         process.pump(now);
                     }
                 }
-                Source::Open(open) => self.read_path(*open),
+                Source::Open(open) => opens.push(*open),
                 Source::Lingering => self.server.flush_lingering(),
                 Source::Closing(at) => {
                     if let Some(link) = self.closing.get_mut(*at) {
@@ -430,6 +431,7 @@ impl Runtime {
                 Source::Daemon => {}
             }
         }
+        self.read_paths(opens);
         // Last: what a dead process had sent comes before the word of its death.
         if ready.contains(&Source::Daemon) {
             self.read_daemon();

@@ -94,7 +94,7 @@ static void test_requests(void)
     CHECK_IS(FILE_CLOSE_(other), 16);
     CHECK_IS(FILE_GETINFO_(other, &error), 16);
 
-    CHECK_TEXT(server_log(file), "open a0 e0 n0 s0 o0 f1 b0 q c0;open a0 e0 n0 s2 o0 f2 b0 q#Q1.Q2 c0;close t3 f2 l8;");
+    CHECK_TEXT(server_log(file), "open a0 e0 n0 s0 o0 f1 b0 q c0;open a0 e0 n0 s2 o0 f2 b0 q#Q1.Q2 c0;close t3 f2 l8 q#Q1.Q2;");
     other = open_file("$SRV", 0, 0);
     CHECK_IS(other, 2);
 }
@@ -388,6 +388,50 @@ static void test_large(void)
     CHECK_IS(FILE_WRITEREAD64_(file, , large_reply, 0, 100, &counted), 2);
 }
 
+/* For reader.c. */
+static void test_reads(void)
+{
+    short file = open_file("$READ", 0, 0);
+
+    CHECK_IS(WRITEX(file, "abcdefgh", 8, &count), 0);
+    CHECK_IS(count, 8);
+    CHECK_IS(WRITEX(file, "q", 1), 0);
+    CHECK_IS(WRITEX(file, "", 0, &count), 0);
+    CHECK_IS(count, 0);
+    strcpy(buffer, "xy");
+    CHECK_IS(WRITEREADX(file, buffer, 2, 30, &count), 0);
+    CHECK_IS(count, 0);
+    CHECK_IS(READX(file, buffer, 40, &count), 0);
+    CHECK_IS(count, 0);
+}
+
+/* Has a request outstanding until it is killed. */
+static void test_linger(void)
+{
+    short file = open_file("$SRV.#GONE", 0, 0);
+    request(file, "hold ");
+}
+
+/* Ends when the server holds the request of test_linger. */
+static void test_held(void)
+{
+    wait_held(open_file("$SRV.#HELD", 0, 0), 1);
+}
+
+/* The open of a requester that was killed is closed, and its request is cancelled. */
+static void test_survivor(void)
+{
+    short file = open_file("$SRV.#LATER", 0, 0);
+    static char all[4000];
+
+    do
+        strcat(all, server_log(file));
+    while (strstr(all, "q#GONE;") == 0);
+    CHECK_IS(request(file, "stat "), 0);
+    CHECK_TEXT(buffer, "1 0");
+    CHECK_IS(request(file, "free it"), 0);
+}
+
 /* With sync depth 1 the end of a primary is not noticed: each request is executed once and answered. */
 static void test_depth_one(void)
 {
@@ -462,6 +506,14 @@ int main(int argc, char **argv)
         test_cancel();
     else if (strcmp(test, "large") == 0)
         test_large();
+    else if (strcmp(test, "reads") == 0)
+        test_reads();
+    else if (strcmp(test, "linger") == 0)
+        test_linger();
+    else if (strcmp(test, "held") == 0)
+        test_held();
+    else if (strcmp(test, "survivor") == 0)
+        test_survivor();
     else if (strcmp(test, "depth_one") == 0)
         test_depth_one();
     else if (strcmp(test, "unbegun") == 0)
