@@ -37,6 +37,8 @@ fn lines_that_must_parse() {
         "cpu up 15",
         "cpu kill 0 --force",
         "run /bin/true",
+        "cc -v -c -o x.o --volume $data=src -Wall server",
+        "cc --help",
         "run --name $KV --cpu 1 --pair pollux-kv --port 6400",
         "run -w --json /bin/sh -c true",
         "run --name $C --in $DATA --out $S --term /dev/tty --assign A=a --assign B=b --param C=1 --pri 100 prog --in x",
