@@ -58,6 +58,15 @@ fn lines_that_must_parse() {
     }
 }
 
+// A program's own option that happens to be one of ours must reach the program.
+#[test]
+fn what_follows_the_program_is_the_programs() {
+    let line = ["pollux", "run", "--in", "a", "prog", "--in", "b", "--json", "--", "-x"];
+    let cli = Cli::try_parse_from(line).unwrap();
+    let text = format!("{cli:?}");
+    assert!(text.contains(r#"command: ["prog", "--in", "b", "--json", "--", "-x"]"#), "{text}");
+}
+
 // A wrong name must be refused before anything is asked of a daemon, in words that show a right one.
 #[test]
 fn lines_that_must_be_refused() {

@@ -413,8 +413,7 @@ impl Runtime {
             ready
         };
         let now = Instant::now();
-        // The daemon last: what a dead process had sent comes before the word of its death.
-        for source in ready.iter().rev() {
+        for source in &ready {
             match source {
                 Source::File(number) => {
                     if let Ok(File { kind: FileKind::Process(process), .. }) = self.files.get_mut(*number) {
@@ -428,8 +427,12 @@ impl Runtime {
                         link.pump();
                     }
                 }
-                Source::Daemon => self.read_daemon(),
+                Source::Daemon => {}
             }
+        }
+        // Last: what a dead process had sent comes before the word of its death.
+        if ready.contains(&Source::Daemon) {
+            self.read_daemon();
         }
     }
 
