@@ -1,0 +1,3 @@
+//! The run-time library of Guardian C programs.
+
+pub(crate) mod disk;
