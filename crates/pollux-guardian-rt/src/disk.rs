@@ -21,4 +21,5 @@ pub(crate) mod exclusion;
 pub(crate) mod file;
 pub(crate) mod journal;
 pub(crate) mod layout;
+pub(crate) mod names;
 pub(crate) mod sync_block;

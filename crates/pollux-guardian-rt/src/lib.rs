@@ -1,3 +1,5 @@
 //! The run-time library of Guardian C programs.
 
 pub(crate) mod disk;
+pub(crate) mod start;
+pub(crate) mod stdio;

@@ -1,0 +1,3 @@
+//! How a program begins and how it ends.
+
+pub(crate) mod messages;
