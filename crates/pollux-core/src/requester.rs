@@ -125,6 +125,22 @@ impl Requester {
         self.next = self.next.max(next);
     }
 
+    /// The next request gets exactly this sync id: where the other half of a pair that keeps its state itself had come to,
+    /// or a new count (`FILE_SETSYNCINFO_`, `RESETSYNC`).
+    ///
+    /// # Panics
+    ///
+    /// If a request is outstanding: their sync ids must stay in order.
+    pub fn set_next(&mut self, next: SyncId) {
+        assert!(self.outstanding.is_empty(), "the count goes on while requests are outstanding");
+        self.next = next;
+    }
+
+    /// The sync id of the next request.
+    pub fn next_sync(&self) -> SyncId {
+        self.next
+    }
+
     /// Gives a request up; true if it was outstanding (then the server should be told).
     pub fn cancel(&mut self, sync: SyncId) -> bool {
         match self.outstanding.binary_search_by_key(&sync, |request| request.sync) {
@@ -250,6 +266,14 @@ impl Requester {
         if self.sync_depth == 0 {
             self.cancel(sync);
             self.commands.push_back(Command::Fail { sync, error: FileError::OWNERSHIP });
+            // The caller decides; what it sends next goes to whoever is primary then.
+            if self.active == Some(path) {
+                self.active = self.others.pop();
+                self.others.insert(0, path);
+                if self.active.is_none() {
+                    self.ask_for_path();
+                }
+            }
             return ReplyIs::NotMine;
         }
         // All requests moved on with the first "not me"; the others of the same path say nothing new.
@@ -415,6 +439,24 @@ mod tests {
         assert_eq!(requester.handle_reply(FIRST, b, FileError::OWNERSHIP, Epoch(1)), ReplyIs::NotMine);
         let again = |sync| Command::Send { path: SECOND, sync, again: true };
         assert_eq!(commands(&mut requester), [again(a), again(b)]);
+    }
+
+    // Guardian Programmer's Guide, chapter 27: with sync depth 0 the caller gets 200, and its next request must not go to
+    // the same wrong half again.
+    #[test]
+    fn without_sync_depth_ownership_turns_the_next_request() {
+        let mut requester = Requester::new(FIRST, Epoch(1), 0, 1, SyncId(1));
+        let sync = requester.start().unwrap();
+        commands(&mut requester);
+        assert_eq!(requester.handle_reply(FIRST, sync, FileError::OWNERSHIP, Epoch(1)), ReplyIs::NotMine);
+        assert_eq!(
+            commands(&mut requester),
+            [Command::Fail { sync, error: FileError::OWNERSHIP }, Command::AskForPath]
+        );
+        let next = requester.start().unwrap();
+        assert_eq!(commands(&mut requester), []);
+        requester.handle_takeover(SECOND, Epoch(2));
+        assert_eq!(commands(&mut requester), [Command::Send { path: SECOND, sync: next, again: false }]);
     }
 
     // While the roles are exchanged both halves say "not me": a planned switchover must not show as an error.

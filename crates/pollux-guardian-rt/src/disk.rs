@@ -21,5 +21,8 @@ pub(crate) mod exclusion;
 pub(crate) mod file;
 pub(crate) mod journal;
 pub(crate) mod layout;
+pub(crate) mod line_file;
 pub(crate) mod names;
+pub(crate) mod opening;
+mod other;
 pub(crate) mod sync_block;

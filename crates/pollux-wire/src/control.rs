@@ -122,6 +122,8 @@ wire_struct! {
         pub label: i16,
         /// Between two run-time libraries: programs do not see it.
         pub internal: bool,
+        /// `FILE_OPEN_` with nowait depth 0: each operation is waited for.
+        pub waited: bool,
     }
 }
 
@@ -138,6 +140,7 @@ impl Default for OpenDetails {
             primary_file_number: 0,
             label: -1,
             internal: false,
+            waited: false,
         }
     }
 }

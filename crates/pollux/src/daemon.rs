@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
 /// A message from the daemon with its descriptors.
-pub(crate) type Message = (ToProcess, Vec<OwnedFd>);
+pub type Message = (ToProcess, Vec<OwnedFd>);
 
 /// The control channel of this process.
 pub(crate) struct Daemon {
@@ -175,7 +175,7 @@ impl Daemon {
 }
 
 /// Where the sockets of the node are: the same rule as the `pollux` command's.
-pub(crate) fn node_directory() -> PathBuf {
+pub fn node_directory() -> PathBuf {
     let root = env::var_os(RUN_DIRECTORY_VARIABLE).map(PathBuf::from).unwrap_or_else(|| {
         if let Some(runtime) = env::var_os("XDG_RUNTIME_DIR") {
             PathBuf::from(runtime).join("pollux")
@@ -190,7 +190,7 @@ pub(crate) fn node_directory() -> PathBuf {
 }
 
 /// Waits until one of the descriptors is ready; an interrupted wait counts as over.
-pub(crate) fn wait_fds(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<()> {
+pub fn wait_fds(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<()> {
     let timeout =
         timeout.map(|t| Timespec { tv_sec: t.as_secs() as i64, tv_nsec: i64::from(t.subsec_nanos()) });
     match poll(fds, timeout.as_ref()) {

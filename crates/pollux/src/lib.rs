@@ -34,6 +34,8 @@
 #![forbid(unsafe_code)]
 
 mod acceptor;
+#[doc(hidden)]
+pub mod binding;
 mod daemon;
 mod engine;
 mod error;

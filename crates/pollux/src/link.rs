@@ -39,6 +39,15 @@ enum State {
     Closed(FileError),
 }
 
+/// What the server said to the open, apart from refusing it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acceptance {
+    /// The label that it gave to the open; -1 for none.
+    pub label: i16,
+    /// A warning, 1 to 9, or 0.
+    pub warning: FileError,
+}
+
 /// The requester's end of one open.
 pub(crate) struct Link {
     open: OpenId,
@@ -51,6 +60,7 @@ pub(crate) struct Link {
     kept: BTreeMap<SyncId, Kept>,
     answers: BTreeMap<SyncId, Answer>,
     wants_path: bool,
+    accepted: Acceptance,
 }
 
 impl Link {
@@ -79,12 +89,24 @@ impl Link {
             kept: BTreeMap::new(),
             answers: BTreeMap::new(),
             wants_path: false,
+            accepted: Acceptance { label: -1, warning: FileError::OK },
         }
     }
 
     /// Starts a request; its answer is fetched with [`Link::take_answer`].
     pub(crate) fn start(
         &mut self,
+        payload: Vec<u8>,
+        reply_bytes_max: u32,
+        descriptor: Option<OwnedFd>,
+    ) -> Result<SyncId> {
+        self.start_as(IoType::WriteRead, payload, reply_bytes_max, descriptor)
+    }
+
+    /// The same for any kind of request.
+    pub(crate) fn start_as(
+        &mut self,
+        io: IoType,
         payload: Vec<u8>,
         reply_bytes_max: u32,
         descriptor: Option<OwnedFd>,
@@ -98,7 +120,7 @@ impl Link {
             return Err(Error::File(FileError::BAD_COUNT));
         }
         let sync = requester.start()?;
-        self.kept.insert(sync, Kept { io: IoType::WriteRead, reply_bytes_max, payload, descriptor });
+        self.kept.insert(sync, Kept { io, reply_bytes_max, payload, descriptor });
         self.act();
         self.flush();
         Ok(sync)
@@ -120,6 +142,27 @@ impl Link {
         if let State::Open(requester) = &mut self.state {
             requester.continue_at(next);
         }
+    }
+
+    /// The next request gets exactly this sync id; only while nothing is outstanding.
+    pub(crate) fn set_next(&mut self, next: SyncId) {
+        self.next_sync = next;
+        if let State::Open(requester) = &mut self.state {
+            requester.set_next(next);
+        }
+    }
+
+    /// The sync id of the next request.
+    pub(crate) fn next_sync(&self) -> SyncId {
+        match &self.state {
+            State::Open(requester) => requester.next_sync(),
+            _ => self.next_sync,
+        }
+    }
+
+    /// What the server said to the open.
+    pub(crate) fn acceptance(&self) -> Acceptance {
+        self.accepted
     }
 
     /// Gives a request up; the server is told.
@@ -268,10 +311,19 @@ impl Link {
 
     /// Tells the server that the open ends.
     pub(crate) fn close(&mut self) {
-        if let Some(active) = self.active()
-            && let Some(channel) = self.paths.get_mut(&active)
-        {
-            channel.queue(path::CLOSE, |_| {});
+        self.close_with(0);
+    }
+
+    /// The same with a word for the server (`FILE_CLOSE_`, tape disposition). An open that the server has not answered
+    /// ends, too.
+    pub(crate) fn close_with(&mut self, disposition: i16) {
+        let path = self.active().or_else(|| self.paths.keys().next().copied());
+        if let Some(channel) = path.and_then(|path| self.paths.get_mut(&path)) {
+            channel.queue(path::CLOSE, |out| {
+                if disposition != 0 {
+                    disposition.put(out);
+                }
+            });
         }
         self.flush();
     }
@@ -315,6 +367,7 @@ impl Link {
                             let Ok(reply) = decode::<OpenReply>(frame.body) else { break true };
                             if matches!(self.state, State::Opening) {
                                 opened = true;
+                                self.accepted = Acceptance { label: reply.label, warning: reply.error };
                                 self.state = if reply.error.0 >= 10 {
                                     State::Closed(reply.error)
                                 } else {

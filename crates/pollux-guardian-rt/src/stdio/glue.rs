@@ -7,7 +7,7 @@
 
 use super::errno;
 use super::mode::Mode;
-use super::state::{FileState, OpenState, STATE_BYTES};
+use super::state::{FILE_STATE_BYTES, FileState, OPEN_STATE_BYTES, OpenState};
 use super::streams::{self, As, StreamId, Whence};
 use super::{bridge, standard};
 use libc::{FILE, c_char, c_int, c_void, off64_t, size_t, ssize_t};
@@ -429,7 +429,7 @@ pub(crate) fn get_open_state(file: *mut c_void, state: *mut u8) -> i64 {
 
 /// `__ns_backup_fopen`: the stream, or null and `errno`.
 pub(crate) fn backup_open(state: *const u8) -> *mut c_void {
-    let Some(open) = load_state(state).and_then(|bytes| OpenState::decode(&bytes)) else {
+    let Some(open) = load_state::<OPEN_STATE_BYTES>(state).and_then(|bytes| OpenState::decode(&bytes)) else {
         set_errno(errno::EINVAL);
         return null_mut();
     };
@@ -461,7 +461,7 @@ pub(crate) fn get_file_state(file: *mut c_void, state: *mut u8) -> i64 {
 pub(crate) fn set_file_state(file: *mut c_void, state: *const u8) -> i64 {
     let file: *mut FILE = file.cast();
     let Some(id) = stream_of(file) else { return failed(errno::ENONSTOP) };
-    let Some(state) = load_state(state).and_then(|bytes| FileState::decode(&bytes)) else {
+    let Some(state) = load_state::<FILE_STATE_BYTES>(state).and_then(|bytes| FileState::decode(&bytes)) else {
         return failed(errno::EINVAL);
     };
     if let Err(error) = streams::set_file_state(id, &state) {
@@ -495,16 +495,16 @@ fn failed(number: i32) -> i64 {
     -1
 }
 
-fn store_state(to: *mut u8, bytes: &[u8; STATE_BYTES]) -> i64 {
-    // SAFETY: not null; the header declares both state types with this size.
-    unsafe { std::ptr::copy(bytes.as_ptr(), to, STATE_BYTES) };
+fn store_state<const N: usize>(to: *mut u8, bytes: &[u8; N]) -> i64 {
+    // SAFETY: not null; the header declares the state types with these sizes.
+    unsafe { std::ptr::copy(bytes.as_ptr(), to, N) };
     0
 }
 
-fn load_state(from: *const u8) -> Option<Vec<u8>> {
+fn load_state<const N: usize>(from: *const u8) -> Option<Vec<u8>> {
     if from.is_null() {
         return None;
     }
-    // SAFETY: not null; the header declares both state types with this size.
-    Some(unsafe { std::slice::from_raw_parts(from, STATE_BYTES) }.to_vec())
+    // SAFETY: not null; the header declares the state types with these sizes.
+    Some(unsafe { std::slice::from_raw_parts(from, N) }.to_vec())
 }

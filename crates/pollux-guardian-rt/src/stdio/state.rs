@@ -7,10 +7,12 @@
 use crate::disk::layout::check_word;
 use crate::disk::sync_block::SYNC_BLOCK_BYTES;
 
-/// Bytes of either state.
-pub(crate) const STATE_BYTES: usize = 1024;
+/// Bytes of `__ns_std_io_file_open_state`, as the header has it.
+pub(crate) const OPEN_STATE_BYTES: usize = 512;
+/// Bytes of `__ns_std_io_file_state`, as the header has it.
+pub(crate) const FILE_STATE_BYTES: usize = 256;
 /// Longest file name that an open state holds.
-pub(crate) const STATE_NAME_BYTES_MAX: usize = 900;
+pub(crate) const STATE_NAME_BYTES_MAX: usize = 464;
 
 const OPEN_MAGIC: [u8; 8] = *b"PXFOPEN1";
 const FILE_MAGIC: [u8; 8] = *b"PXFSTAT1";
@@ -40,17 +42,17 @@ pub(crate) struct FileState {
 }
 
 /// Longest sync block that a file state holds.
-pub(crate) const STATE_SYNC_BYTES_MAX: usize = 300;
+pub(crate) const STATE_SYNC_BYTES_MAX: usize = 200;
 const _: () = assert!(SYNC_BLOCK_BYTES <= STATE_SYNC_BYTES_MAX);
 
 impl OpenState {
     /// The bytes; nothing for a name that is too long.
-    pub(crate) fn encode(&self) -> Option<[u8; STATE_BYTES]> {
+    pub(crate) fn encode(&self) -> Option<[u8; OPEN_STATE_BYTES]> {
         let (name, mode) = (self.name.as_bytes(), self.mode.as_bytes());
         if name.len() > STATE_NAME_BYTES_MAX || mode.len() > 7 {
             return None;
         }
-        let mut bytes = [0; STATE_BYTES];
+        let mut bytes = [0; OPEN_STATE_BYTES];
         bytes[..8].copy_from_slice(&OPEN_MAGIC);
         bytes[8..10].copy_from_slice(&self.file_number.to_ne_bytes());
         bytes[10..12].copy_from_slice(&self.depth.to_ne_bytes());
@@ -62,7 +64,7 @@ impl OpenState {
 
     /// The open state that these bytes are, if they are one.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let bytes = checked(bytes)?;
+        let bytes = checked::<OPEN_STATE_BYTES>(bytes)?;
         if bytes[..8] != OPEN_MAGIC {
             return None;
         }
@@ -79,12 +81,12 @@ impl OpenState {
 
 impl FileState {
     /// The bytes; nothing for a sync block that is too long.
-    pub(crate) fn encode(&self) -> Option<[u8; STATE_BYTES]> {
+    pub(crate) fn encode(&self) -> Option<[u8; FILE_STATE_BYTES]> {
         let block = &self.sync_block;
         if block.len() > STATE_SYNC_BYTES_MAX {
             return None;
         }
-        let mut bytes = [0; STATE_BYTES];
+        let mut bytes = [0; FILE_STATE_BYTES];
         bytes[..8].copy_from_slice(&self.position.to_ne_bytes());
         bytes[8..16].copy_from_slice(&FILE_MAGIC);
         bytes[16..18].copy_from_slice(&self.file_number.to_ne_bytes());
@@ -96,7 +98,7 @@ impl FileState {
     /// The file state that these bytes are, if they are one. The position does not count in the check: a program that has
     /// set it means it.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let bytes = checked(bytes)?;
+        let bytes = checked::<FILE_STATE_BYTES>(bytes)?;
         if bytes[8..16] != FILE_MAGIC {
             return None;
         }
@@ -109,16 +111,16 @@ impl FileState {
     }
 }
 
-fn sealed(mut bytes: [u8; STATE_BYTES]) -> [u8; STATE_BYTES] {
-    let check = check_word(&bytes[8..STATE_BYTES - 8]);
-    bytes[STATE_BYTES - 8..].copy_from_slice(&check.to_ne_bytes());
+fn sealed<const N: usize>(mut bytes: [u8; N]) -> [u8; N] {
+    let check = check_word(&bytes[8..N - 8]);
+    bytes[N - 8..].copy_from_slice(&check.to_ne_bytes());
     bytes
 }
 
-fn checked(bytes: &[u8]) -> Option<&[u8; STATE_BYTES]> {
-    let bytes: &[u8; STATE_BYTES] = bytes.try_into().ok()?;
-    let check = check_word(&bytes[8..STATE_BYTES - 8]);
-    (bytes[STATE_BYTES - 8..] == check.to_ne_bytes()).then_some(bytes)
+fn checked<const N: usize>(bytes: &[u8]) -> Option<&[u8; N]> {
+    let bytes: &[u8; N] = bytes.try_into().ok()?;
+    let check = check_word(&bytes[8..N - 8]);
+    (bytes[N - 8..] == check.to_ne_bytes()).then_some(bytes)
 }
 
 #[cfg(test)]
@@ -130,20 +132,20 @@ mod tests {
     fn states_come_back() {
         let open = OpenState { file_number: 3, depth: 15, mode: "ab+".into(), name: "$DATA.SUB.FILE".into() };
         assert_eq!(OpenState::decode(&open.encode().unwrap()), Some(open.clone()));
-        assert_eq!(OpenState { name: "x".repeat(901), ..open.clone() }.encode(), None);
+        assert_eq!(OpenState { name: "x".repeat(465), ..open.clone() }.encode(), None);
         let state = FileState { position: 1 << 40, file_number: 3, sync_block: vec![7; 40] };
         let bytes = state.encode().unwrap();
         assert_eq!(bytes[..8], (1i64 << 40).to_ne_bytes());
         assert_eq!(FileState::decode(&bytes), Some(state));
         assert_eq!(FileState::decode(&open.encode().unwrap()), None);
-        assert_eq!(OpenState::decode(&[0; STATE_BYTES]), None);
+        assert_eq!(OpenState::decode(&[0; OPEN_STATE_BYTES]), None);
     }
 
     // A variable that was never filled, or was damaged on its way, must be refused and not be used.
     #[test]
     fn damaged_states_are_refused() {
         let bytes = FileState { position: 5, file_number: 3, sync_block: Vec::new() }.encode().unwrap();
-        for at in 8..STATE_BYTES {
+        for at in 8..FILE_STATE_BYTES {
             let mut damaged = bytes;
             damaged[at] ^= 1;
             assert_eq!(FileState::decode(&damaged), None, "byte {at}");

@@ -1,0 +1,204 @@
+//! What every entry point goes through: no panic reaches C, a missing parameter is error 29, results have C's form.
+//!
+//! The entry points themselves are made from the procedure table, see `build.rs`.
+
+#![allow(unsafe_code)]
+
+use crate::memory;
+use crate::runtime;
+use pollux_wire::FileError;
+use std::any::Any;
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::abort;
+
+/// Error 29: a required parameter is missing.
+pub(crate) const MISSING_PARAMETER: FileError = FileError(29);
+
+/// A place for a scalar result, as the generated text passes it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Out {
+    /// Where.
+    pub(crate) pointer: *mut u8,
+    /// The size of what is there.
+    pub(crate) size: usize,
+}
+
+impl Out {
+    /// Stores a value of exactly the size of the place.
+    pub(crate) fn put(self, value: i64) {
+        memory::Out::new(self.pointer.cast::<c_void>(), self.size).put(value);
+    }
+}
+
+/// Stores a result, if it is wanted.
+pub(crate) fn put(out: Option<Out>, value: i64) {
+    if let Some(out) = out {
+        out.put(value);
+    }
+}
+
+/// What a procedure that gives an error number may return.
+pub(crate) trait ErrorNumber {
+    /// The number.
+    fn error_number(self) -> i16;
+}
+
+impl ErrorNumber for i16 {
+    fn error_number(self) -> i16 {
+        self
+    }
+}
+
+impl ErrorNumber for Result<(), FileError> {
+    fn error_number(self) -> i16 {
+        self.err().map_or(0, |error| error.0 as i16)
+    }
+}
+
+/// What a procedure that gives a condition code may return.
+pub(crate) trait ConditionCode {
+    /// Below 0 an error, 0 done, above 0 a warning.
+    fn condition_code(self) -> i16;
+}
+
+impl ConditionCode for i16 {
+    fn condition_code(self) -> i16 {
+        self
+    }
+}
+
+impl ConditionCode for Result<(), FileError> {
+    fn condition_code(self) -> i16 {
+        match self.error_number() {
+            0 => 0,
+            1..=9 => 1,
+            _ => -1,
+        }
+    }
+}
+
+/// The entry point of a procedure that gives an error number.
+pub(crate) fn error_number<T: ErrorNumber>(
+    name: &'static str,
+    missing: u16,
+    body: impl FnOnce() -> T,
+) -> i16 {
+    guarded(name, || if missing == 0 { body().error_number() } else { MISSING_PARAMETER.0 as i16 })
+}
+
+/// The entry point of a procedure that gives a condition code.
+pub(crate) fn condition_code<T: ConditionCode>(
+    name: &'static str,
+    missing: u16,
+    body: impl FnOnce() -> T,
+) -> i16 {
+    guarded(name, || {
+        if missing == 0 {
+            return body().condition_code();
+        }
+        runtime::with(|runtime| runtime.last_error = MISSING_PARAMETER);
+        -1
+    })
+}
+
+/// The entry point of a procedure that gives nothing.
+pub(crate) fn nothing(name: &'static str, missing: u16, body: impl FnOnce()) {
+    guarded(name, || {
+        if missing == 0 {
+            body();
+        }
+    });
+}
+
+/// The entry point of a procedure that gives 16 bits.
+pub(crate) fn int16(
+    name: &'static str,
+    missing: u16,
+    missing_result: i16,
+    body: impl FnOnce() -> i16,
+) -> i16 {
+    guarded(name, || if missing == 0 { body() } else { missing_result })
+}
+
+/// The entry point of a procedure that gives 32 bits.
+pub(crate) fn int32(
+    name: &'static str,
+    missing: u16,
+    missing_result: i32,
+    body: impl FnOnce() -> i32,
+) -> i32 {
+    guarded(name, || if missing == 0 { body() } else { missing_result })
+}
+
+/// The entry point of a procedure that gives 64 bits.
+pub(crate) fn int64(
+    name: &'static str,
+    missing: u16,
+    missing_result: i64,
+    body: impl FnOnce() -> i64,
+) -> i64 {
+    guarded(name, || if missing == 0 { body() } else { missing_result })
+}
+
+/// The entry point of a procedure that gives a stream.
+pub(crate) fn stream(
+    name: &'static str,
+    missing: u16,
+    body: impl FnOnce() -> *mut c_void,
+) -> *mut c_void {
+    guarded(name, || if missing == 0 { body() } else { std::ptr::null_mut() })
+}
+
+/// Runs a body; a panic in it is a fault of ours: the process ends, so that its other half takes over with good state.
+fn guarded<T>(name: &'static str, body: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
+        eprintln!("pollux: a fault inside {name}: {}", words_of(&*panic));
+        abort()
+    })
+}
+
+fn words_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words")
+}
+
+/// Ends the process at once: no handler of the program runs.
+pub(crate) fn end_now(code: i32) -> ! {
+    // SAFETY: has no preconditions.
+    unsafe { libc::_exit(code) }
+}
+
+/// The program's `main`.
+type Main = unsafe extern "C" fn(i32, *mut *mut i8, *mut *mut i8) -> i32;
+
+/// Runs a program: the start-up object calls this in place of `main`.
+///
+/// # Safety
+///
+/// The parameters are those that the C library passes to `main`, and `main` is the program's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pollux_main(
+    count: i32,
+    arguments: *mut *mut i8,
+    environment: *mut *mut i8,
+    main: Main,
+) -> i32 {
+    guarded("start-up", || {
+        runtime::with(runtime::Runtime::report_state);
+    });
+    // SAFETY: registers a function of ours; it runs after the program's own exit functions.
+    unsafe { libc_on_exit(stopped, std::ptr::null_mut()) };
+    // SAFETY: as the caller promises.
+    unsafe { main(count, arguments, environment) }
+}
+
+unsafe extern "C" {
+    #[link_name = "on_exit"]
+    fn libc_on_exit(function: extern "C" fn(i32, *mut c_void), argument: *mut c_void) -> i32;
+}
+
+/// The program ends with `exit` or by returning from `main`.
+extern "C" fn stopped(status: i32, _: *mut c_void) {
+    guarded("exit", || runtime::with(|runtime| runtime.report_exit(status)));
+}

@@ -1,0 +1,564 @@
+//! The one run-time of this process: who it is, its line to the daemon, and the loop that makes progress inside calls.
+//!
+//! There is no thread but the program's own. Whatever happens outside is taken in while a procedure waits, and once in each
+//! procedure that looks without waiting. So a program that calls nothing hears nothing, as on the original.
+//!
+//! ```text
+//!            +--> settle: questions, timers, silence
+//!   wait ----+--> is the condition met?  --> result
+//!            +--> poll: daemon, links, paths of openers, other files --> their handlers
+//! ```
+
+use crate::entry;
+use crate::files::operations::Outcome;
+use crate::files::table::Table;
+use crate::files::{File, FileKind};
+use crate::receive::layout;
+use crate::server::Server;
+use crate::timers::Timers;
+use pollux::binding::{Daemon, Link, Message, wait_fds};
+use pollux_os::LifePage;
+use pollux_wire::admin::ProgramSpec;
+use pollux_wire::control::{
+    Answer, PairState, Query, StartAs, StateKeeping, StopReport, ToDaemon, ToProcess,
+};
+use pollux_wire::record::NameRecord;
+use pollux_wire::system::SystemMessage;
+use pollux_wire::{Epoch, FileError, NodeName, OpenId, Phandle, ProcessName};
+use rustix::event::{PollFd, PollFlags};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Links that are closed and still have words to send; at the limit the oldest is dropped, which means the same to its
+/// server once this process ends.
+const CLOSING_LINKS_MAX: usize = 256;
+/// Turns off the blank behind messages of odd length.
+const NO_BLANK_VARIABLE: &str = "POLLUX_NO_BLANK_AFTER_ODD";
+
+static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
+
+/// Runs with the run-time of this process; the first call attaches it to its node. A program that has no node ends here, with
+/// one line that says so and exit code 1.
+pub fn with<T>(body: impl FnOnce(&mut Runtime) -> T) -> T {
+    let mut guard: MutexGuard<'_, Option<Runtime>> = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let runtime = guard.get_or_insert_with(|| {
+        Runtime::attach().unwrap_or_else(|error| {
+            eprintln!("pollux: {error}");
+            entry::end_now(1)
+        })
+    });
+    body(runtime)
+}
+
+/// Who waits for an answer of the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// An open or a new path of the file with this serial number.
+    File(u64),
+    /// What became of the opener of this open.
+    Fate(OpenId),
+}
+
+/// The run-time.
+pub struct Runtime {
+    /// This process.
+    pub(crate) me: Phandle,
+    /// Its name.
+    pub(crate) name: Option<ProcessName>,
+    /// Its node.
+    pub(crate) node: NodeName,
+    /// What it was started from.
+    pub(crate) program: ProgramSpec,
+    /// Who created it, if that was a process.
+    pub(crate) mom: Option<Phandle>,
+    /// Home terminal; empty for none.
+    pub(crate) home_terminal: String,
+    /// As what it was started.
+    pub(crate) start: StartAs,
+    /// The newest epoch of the name's record that this process has heard of; 0 without a name.
+    pub(crate) epoch: Epoch,
+    /// The name's record, when it was last told.
+    pub(crate) record: Option<NameRecord>,
+    /// Open files.
+    pub(crate) files: Table<File>,
+    /// `$RECEIVE` and the opens of this process by others.
+    pub(crate) server: Server,
+    /// Timers of the program.
+    pub(crate) timers: Timers,
+    /// The CPUs whose failure and return the program wants to hear of: bit 0x8000 >> n for CPU n.
+    pub(crate) monitored_cpus: u16,
+    /// Error of the last operation that has no file number (`FILE_GETINFO_` with -1).
+    pub(crate) last_error: FileError,
+    /// `CONTROLMESSAGESYSTEM`: incoming and outgoing messages.
+    pub(crate) message_limits: [i16; 2],
+    /// Answers of the daemon for a caller that waits, by their request number.
+    pub(crate) answers: BTreeMap<u32, Message>,
+    /// A blank is stored behind a message of odd length, so that a test of its last word is not misled by an old byte.
+    pub(crate) blank_after_odd: bool,
+    daemon: Daemon,
+    _life: LifePage,
+    askers: BTreeMap<u32, Asker>,
+    closing: Vec<Link>,
+    serials: u64,
+    clock: u64,
+    exit_reported: bool,
+}
+
+impl Runtime {
+    fn attach() -> pollux::Result<Self> {
+        let system = |what, source| pollux::Error::System { what, source };
+        let life = LifePage::create().map_err(|error| system("make the life page", error))?;
+        life.hold().map_err(|error| system("hold the life page", error))?;
+        let (daemon, (welcome, _)) = Daemon::attach(&life, StateKeeping::Active)?;
+        let (phandle, name, node, start, program, mom, home_terminal) = match welcome {
+            ToProcess::Welcome { phandle, name, node, start, program, mom, home_terminal, .. } => {
+                (phandle, name, node, start, program, mom, home_terminal)
+            }
+            ToProcess::Refused { error, why } => {
+                return Err(pollux::Error::Refused(format!("{why} ({error})")));
+            }
+            _ => return Err(pollux::Error::Unknown),
+        };
+        let epoch = match &start {
+            StartAs::Unnamed {} => Epoch(0),
+            StartAs::Primary { epoch }
+            | StartAs::Backup { epoch, .. }
+            | StartAs::ActiveBackup { epoch, .. } => *epoch,
+        };
+        Ok(Self {
+            me: phandle,
+            name,
+            node,
+            program,
+            mom,
+            home_terminal,
+            start,
+            epoch,
+            record: None,
+            files: Table::default(),
+            server: Server::default(),
+            timers: Timers::default(),
+            monitored_cpus: 0,
+            last_error: FileError::OK,
+            message_limits: [255, 1023],
+            answers: BTreeMap::new(),
+            blank_after_odd: std::env::var_os(NO_BLANK_VARIABLE).is_none(),
+            daemon,
+            _life: life,
+            askers: BTreeMap::new(),
+            closing: Vec::new(),
+            serials: 0,
+            clock: 0,
+            exit_reported: false,
+        })
+    }
+
+    /// A number that no open of this process has had.
+    pub(crate) fn next_serial(&mut self) -> u64 {
+        self.serials += 1;
+        self.serials
+    }
+
+    /// The place of something that happens to the program in the order of all that happens.
+    pub(crate) fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
+    // --- The daemon
+
+    /// Sends a message to the daemon.
+    pub(crate) fn tell(&mut self, message: &ToDaemon) {
+        if self.daemon.send(message, Vec::new()).is_err() {
+            self.node_lost();
+        }
+    }
+
+    /// Sends a message that the daemon answers, and waits for the answer; the world goes on meanwhile.
+    pub(crate) fn call_daemon(&mut self, message: impl FnOnce(u32) -> ToDaemon) -> ToProcess {
+        let request = self.daemon.next_request();
+        self.tell(&message(request));
+        let answer = self.wait(None, |runtime| runtime.answers.remove(&request));
+        answer.expect("a wait without a limit ends with an answer").0
+    }
+
+    /// Asks the daemon about the node.
+    pub(crate) fn ask(&mut self, query: Query) -> Answer {
+        match self.call_daemon(|request| ToDaemon::Query { request, query }) {
+            ToProcess::Answer { answer, .. } => answer,
+            _ => Answer::Done { error: FileError::PATH_DOWN },
+        }
+    }
+
+    /// Sends a message whose answer goes to `asker` whenever it comes.
+    pub(crate) fn ask_for(&mut self, asker: Asker, message: impl FnOnce(u32) -> ToDaemon) {
+        let request = self.daemon.next_request();
+        self.askers.insert(request, asker);
+        self.tell(&message(request));
+    }
+
+    /// The process is ready to be seen.
+    pub(crate) fn report_state(&mut self) {
+        let (state, backup) = match (&self.record, &self.start) {
+            (Some(record), _) if record.primary != self.me => (PairState::Following, None),
+            (Some(record), _) => {
+                let state = if record.backup.is_some() { PairState::Paired } else { PairState::Single };
+                (state, record.backup)
+            }
+            (None, StartAs::ActiveBackup { .. } | StartAs::Backup { .. }) => (PairState::Following, None),
+            (None, _) => (PairState::Single, None),
+        };
+        let epoch = self.epoch;
+        self.tell(&ToDaemon::State { state, epoch, backup, lag_bytes: 0 });
+    }
+
+    /// The program ends by `exit`. Status 0 in a primary is the end of both halves, another status an abnormal end of this one
+    /// (C/C++ Programmer's Guide, `exit`).
+    pub(crate) fn report_exit(&mut self, status: i32) {
+        let both = status == 0 && !self.is_backup();
+        let completion = if status == 0 { 0 } else { 5 };
+        let report = StopReport {
+            completion,
+            abend: status != 0,
+            information: 0,
+            subsystem: Vec::new(),
+            text: String::new(),
+        };
+        self.stopping(both, report);
+    }
+
+    /// Closes all files and tells the daemon that this process ends; returns when it may. Once.
+    pub(crate) fn stopping(&mut self, both: bool, report: StopReport) {
+        if std::mem::replace(&mut self.exit_reported, true) {
+            return;
+        }
+        let numbers: Vec<i16> = self.files.iter().map(|(number, _)| number).collect();
+        for number in numbers {
+            let _ = self.close(number, 0);
+        }
+        self.call_daemon(|request| ToDaemon::Stopping { request, both, report });
+    }
+
+    /// True if this process is the backup of a pair.
+    pub(crate) fn is_backup(&self) -> bool {
+        match &self.record {
+            Some(record) => record.primary != self.me,
+            None => matches!(self.start, StartAs::ActiveBackup { .. } | StartAs::Backup { .. }),
+        }
+    }
+
+    fn node_lost(&self) -> ! {
+        eprintln!("pollux: the connection to the node ended: its CPU is lost");
+        entry::end_now(1)
+    }
+
+    // --- Progress
+
+    /// Makes progress until `until` has a result, or the time is over.
+    pub(crate) fn wait<T>(
+        &mut self,
+        deadline: Option<Instant>,
+        mut until: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        let mut looked = false;
+        loop {
+            let now = Instant::now();
+            self.settle(now);
+            if let Some(result) = until(self) {
+                return Some(result);
+            }
+            let over = deadline.is_some_and(|deadline| deadline <= now);
+            if over && looked {
+                return None;
+            }
+            let limit = [deadline, self.next_deadline()].into_iter().flatten().min();
+            self.poll(limit.map(|limit| limit.saturating_duration_since(now)));
+            looked = true;
+        }
+    }
+
+    /// Takes in what is there, without waiting.
+    pub(crate) fn look(&mut self) {
+        self.settle(Instant::now());
+        self.poll(Some(Duration::ZERO));
+        self.settle(Instant::now());
+    }
+
+    /// What is due without news from outside.
+    fn settle(&mut self, now: Instant) {
+        self.settle_files(now);
+        for open in self.server.fates_due(now) {
+            self.ask_fate(open);
+        }
+        for (parameter1, parameter2) in self.timers.expire(now) {
+            self.push_system(layout::time_signal(parameter1, parameter2));
+        }
+        self.closing.retain(|link| link.descriptors().any(|(_, blocked)| blocked));
+    }
+
+    fn settle_files(&mut self, now: Instant) {
+        let mut questions = Vec::new();
+        for (_, file) in self.files.iter_mut() {
+            match &mut file.kind {
+                FileKind::Process(process) => {
+                    process.look_for_silence(now);
+                    if let Some(question) = process.poll_question(now) {
+                        questions.push((file.serial, question));
+                    }
+                    if file.operations.has_open()
+                        && let Some(opened) = process.opened()
+                    {
+                        let error = opened.unwrap_or_else(|error| error);
+                        self.clock += 1;
+                        file.operations.complete_oldest(self.clock, Outcome::failed(error));
+                    }
+                    while let Some((sync, outcome)) = process.take_answer() {
+                        self.clock += 1;
+                        file.operations.complete(sync, self.clock, outcome);
+                    }
+                }
+                FileKind::Other(other) => {
+                    while file.operations.outstanding() > 0
+                        && let Some(outcome) = other.poll()
+                    {
+                        self.clock += 1;
+                        file.operations.complete_oldest(self.clock, outcome);
+                    }
+                }
+                FileKind::Receive => {}
+            }
+        }
+        for (serial, question) in questions {
+            let Some(process) = self.process_of(serial) else { continue };
+            // The number is the daemon's to give; the words are made with it.
+            let message = process.message(0, &question);
+            self.ask_for(Asker::File(serial), |number| numbered(message, number));
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let files = self.files.iter().filter_map(|(_, file)| match &file.kind {
+            FileKind::Process(process) => process.next_deadline(),
+            _ => None,
+        });
+        files.chain(self.timers.next()).chain(self.server.next_deadline()).min()
+    }
+
+    /// Waits for the world, at most so long, and takes in what it says.
+    fn poll(&mut self, timeout: Option<Duration>) {
+        let room = usize::try_from(self.message_limits[0]).unwrap_or(0);
+        let ready = {
+            let flags = |blocked| if blocked { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+            let mut sources = vec![Source::Daemon];
+            let mut fds = vec![PollFd::from_borrowed_fd(self.daemon.as_fd(), flags(self.daemon.is_blocked()))];
+            for (number, file) in self.files.iter() {
+                match &file.kind {
+                    FileKind::Process(process) => {
+                        for (fd, blocked) in process.link().into_iter().flat_map(Link::descriptors) {
+                            sources.push(Source::File(number));
+                            fds.push(PollFd::from_borrowed_fd(fd, flags(blocked)));
+                        }
+                    }
+                    FileKind::Other(other) => {
+                        if let Some((fd, blocked)) = other.descriptor() {
+                            sources.push(Source::File(number));
+                            fds.push(PollFd::from_borrowed_fd(fd, flags(blocked)));
+                        }
+                    }
+                    FileKind::Receive => {}
+                }
+            }
+            for (open, fd, blocked) in self.server.descriptors(room) {
+                sources.push(Source::Open(open));
+                fds.push(PollFd::from_borrowed_fd(fd, flags(blocked)));
+            }
+            for (fd, blocked) in self.server.lingering() {
+                sources.push(Source::Lingering);
+                fds.push(PollFd::from_borrowed_fd(fd, flags(blocked)));
+            }
+            for (at, link) in self.closing.iter().enumerate() {
+                for (fd, _) in link.descriptors().filter(|(_, blocked)| *blocked) {
+                    sources.push(Source::Closing(at));
+                    fds.push(PollFd::from_borrowed_fd(fd, PollFlags::OUT));
+                }
+            }
+            if wait_fds(&mut fds, timeout).is_err() {
+                self.node_lost();
+            }
+            let is_ready = fds.iter().map(|fd| !fd.revents().is_empty());
+            let ready: Vec<Source> =
+                sources.into_iter().zip(is_ready).filter(|(_, ready)| *ready).map(|(source, _)| source).collect();
+            ready
+        };
+        let now = Instant::now();
+        // The daemon last: what a dead process had sent comes before the word of its death.
+        for source in ready.iter().rev() {
+            match source {
+                Source::File(number) => {
+                    if let Ok(File { kind: FileKind::Process(process), .. }) = self.files.get_mut(*number) {
+                        process.pump(now);
+                    }
+                }
+                Source::Open(open) => self.read_path(*open),
+                Source::Lingering => self.server.flush_lingering(),
+                Source::Closing(at) => {
+                    if let Some(link) = self.closing.get_mut(*at) {
+                        link.pump();
+                    }
+                }
+                Source::Daemon => self.read_daemon(),
+            }
+        }
+    }
+
+    fn read_daemon(&mut self) {
+        if self.daemon.flush().is_err() || self.daemon.fill().is_err() {
+            self.node_lost();
+        }
+        while let Some(message) = self.daemon.next_message() {
+            self.handle_daemon(message);
+        }
+        if self.daemon.is_lost() {
+            self.node_lost();
+        }
+    }
+
+    fn handle_daemon(&mut self, (message, descriptors): Message) {
+        match message {
+            ToProcess::NewPath { open, opener, again, epoch } => {
+                if let Some(path) = descriptors.into_iter().next() {
+                    self.handle_new_path(open, opener, again, epoch, path);
+                }
+            }
+            ToProcess::System { message } => self.handle_system(&message),
+            ToProcess::RecordChanged { record } => self.handle_record(record),
+            ToProcess::Stop {} => self.stop_as_asked(),
+            other => self.handle_reply_of_daemon(other, descriptors),
+        }
+    }
+
+    fn handle_reply_of_daemon(&mut self, message: ToProcess, descriptors: Vec<std::os::fd::OwnedFd>) {
+        let Some(request) = request_of(&message) else { return };
+        match (self.askers.remove(&request), message) {
+            (Some(Asker::File(serial)), ToProcess::Opened { error, open, .. }) => {
+                let now = Instant::now();
+                let answer = match descriptors.into_iter().next() {
+                    Some(path) if error.is_ok() => Ok((open, path)),
+                    _ if error.is_ok() => Err(FileError::PATH_DOWN),
+                    _ => Err(error),
+                };
+                if let Some(process) = self.process_of(serial) {
+                    process.handle_answer(now, answer);
+                }
+            }
+            (Some(Asker::Fate(open)), ToProcess::Answer { answer: Answer::Fate { fate }, .. }) => {
+                self.handle_fate(open, fate);
+            }
+            (Some(_), _) => {}
+            (None, message) => {
+                self.answers.insert(request, (message, descriptors));
+            }
+        }
+    }
+
+    fn handle_system(&mut self, message: &SystemMessage) {
+        match message {
+            SystemMessage::CpuDown { cpu } | SystemMessage::CpuUp { cpu } => {
+                if self.monitored_cpus & (0x8000 >> cpu.get()) != 0 {
+                    self.drain_paths();
+                    let arrival = self.tick();
+                    self.server.queue.push_cpu(Instant::now(), arrival, message.number(), *cpu);
+                }
+            }
+            SystemMessage::ProcessEnded { .. } => {
+                self.drain_paths();
+                if let Some(words) = layout::process_death(&self.node, message) {
+                    self.push_system(words);
+                }
+            }
+            // Made here, from what the paths say.
+            SystemMessage::Cancelled { .. } | SystemMessage::Opened { .. } | SystemMessage::Closed { .. } => {}
+        }
+    }
+
+    fn handle_record(&mut self, record: NameRecord) {
+        self.epoch = self.epoch.max(record.epoch);
+        let is_primary = record.primary == self.me;
+        self.record = Some(record);
+        if is_primary {
+            self.speak_on_silent_paths();
+        }
+        self.report_state();
+    }
+
+    /// An operator stops the pair.
+    fn stop_as_asked(&mut self) -> ! {
+        let report = StopReport {
+            completion: 6,
+            abend: false,
+            information: 0,
+            subsystem: Vec::new(),
+            text: String::new(),
+        };
+        self.stopping(true, report);
+        entry::end_now(0)
+    }
+
+    /// The process file with this serial number, if it is still open.
+    fn process_of(&mut self, serial: u64) -> Option<&mut crate::files::process::ProcessFile> {
+        let file = self.files.iter_mut().map(|(_, file)| file).find(|file| file.serial == serial)?;
+        match &mut file.kind {
+            FileKind::Process(process) => Some(process),
+            _ => None,
+        }
+    }
+
+    /// A closed link sends what it still has to say while the program does other things.
+    pub(crate) fn let_close(&mut self, link: Link) {
+        if link.descriptors().any(|(_, blocked)| blocked) {
+            if self.closing.len() >= CLOSING_LINKS_MAX {
+                self.closing.remove(0);
+            }
+            self.closing.push(link);
+        }
+    }
+}
+
+/// Whom a ready descriptor belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Daemon,
+    File(i16),
+    Open(OpenId),
+    Lingering,
+    Closing(usize),
+}
+
+/// The request number that an answer of the daemon carries.
+fn request_of(message: &ToProcess) -> Option<u32> {
+    match message {
+        ToProcess::Opened { request, .. }
+        | ToProcess::Recorded { request, .. }
+        | ToProcess::BackupStarted { request, .. }
+        | ToProcess::AcceptorStarted { request, .. }
+        | ToProcess::Numbers { request, .. }
+        | ToProcess::Created { request, .. }
+        | ToProcess::StopNow { request }
+        | ToProcess::Answer { request, .. } => Some(*request),
+        _ => None,
+    }
+}
+
+/// A question with its number.
+fn numbered(message: ToDaemon, number: u32) -> ToDaemon {
+    match message {
+        ToDaemon::Open { target, sync_depth, nowait_depth, details, .. } => {
+            ToDaemon::Open { request: number, target, sync_depth, nowait_depth, details }
+        }
+        ToDaemon::Repath { target, open, sync_depth, nowait_depth, details, .. } => {
+            ToDaemon::Repath { request: number, target, open, sync_depth, nowait_depth, details }
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,515 @@
+//! The opens of this process by others: what comes over their paths becomes messages of `$RECEIVE`, replies go back.
+//!
+//! ```text
+//!  NewPath ----> Waiting (until $RECEIVE is open) --> Offered (-103 in the queue) --reply 0--> Accepted --CLOSE--> -104
+//!     |                                                  |  \--reply >= 10--> refused           |
+//!     +-- again: TAKEOVER ------------------------------------------------> Accepted            +-- the path ends:
+//!                                                                                                   Fate of the opener
+//! ```
+//!
+//! A path that ends without CLOSE says nothing about the opener. The daemon knows: -104 is for an opener that has ended; of one
+//! that was lost with its CPU programs hear by -2 (Guardian Programmer's Guide, chapter 21).
+//!
+//! `again` is the path of an open that the other half has accepted. This half has not seen it: no -103, the label comes with the
+//! path. What was read from an earlier path of the open is void; its requester sends it again behind the TAKEOVER.
+
+use crate::files::SHORT_TRANSFER_BYTES_MAX;
+use crate::files::sync_block::visible;
+use crate::receive::layout;
+use crate::receive::queue::{Cancelled, Message, Origin, Queue, Sender};
+use crate::runtime::{Asker, Runtime};
+use pollux_os::{Channel, Fill};
+use pollux_wire::checkpoint::Opener;
+use pollux_wire::control::Fate;
+use pollux_wire::limits::{OPENERS_PER_SERVER_MAX, PATH_BODY_BYTES_MAX};
+use pollux_wire::path::{self, IoType, OpenReply, Reply, Request};
+use pollux_wire::{Epoch, FileError, OpenId, SyncId, Wire, decode};
+use std::collections::BTreeMap;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// Error 7: this server takes no file-management messages.
+const NO_SYSTEM_MESSAGES: FileError = FileError(7);
+/// An opener that lives without a path is asked after again.
+const FATE_PAUSE: Duration = Duration::from_secs(2);
+/// Closed paths whose last words wait for room; at the limit the oldest is cut off.
+const LINGERING_MAX: usize = 256;
+/// `SETMODE` 80: the program takes -38.
+pub(crate) const TAKES_CANCELLATIONS: i16 = 4;
+/// `SETMODE` 80: the program takes SETPARAM messages.
+pub(crate) const TAKES_SETPARAM: i16 = 2;
+/// `SETMODE` 80: -33 has a word that says which parameters are there.
+pub(crate) const TAKES_SETMODE_FLAGS: i16 = 1;
+/// Priority of a sender of which nothing is known.
+const PRIORITY_UNKNOWN: u8 = 0;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// `$RECEIVE` is not open yet.
+    Waiting,
+    /// Its -103 is in the queue or in the program's hands.
+    Offered,
+    /// Requests flow.
+    Accepted,
+}
+
+struct Open {
+    opener: Opener,
+    phase: Phase,
+    label: i16,
+    /// None while its requester has no path to this half.
+    path: Option<Channel>,
+    /// This half has told the requester that it may send here.
+    has_spoken: bool,
+    /// The path is one of an open that the other half accepted.
+    again: bool,
+    /// The opener gave up while the program had the -103 in its hands.
+    is_given_up: bool,
+    last_sync: SyncId,
+    fate_asked: bool,
+    fate_at: Option<Instant>,
+}
+
+/// `$RECEIVE` and who has opened this process.
+#[derive(Default)]
+pub(crate) struct Server {
+    /// The messages.
+    pub(crate) queue: Queue,
+    /// True while `$RECEIVE` is open.
+    pub(crate) is_open: bool,
+    /// True if the program takes file-management messages.
+    pub(crate) takes_messages: bool,
+    /// `SETMODE` 80.
+    pub(crate) extras: i16,
+    /// Requests of opens that are the run-time libraries' own, which programs do not see.
+    pub(crate) internal: std::collections::VecDeque<Message>,
+    opens: BTreeMap<OpenId, Open>,
+    lingering: Vec<Channel>,
+}
+
+enum Incoming {
+    Request { sync: SyncId, io: IoType, reply_bytes_max: u32, payload: Vec<u8> },
+    Cancel(SyncId),
+    Close(i16),
+    Resumed,
+}
+
+impl Server {
+    /// Who made an open.
+    pub(crate) fn opener(&self, open: OpenId) -> Option<pollux_wire::Phandle> {
+        self.opens.get(&open).map(|open| open.opener.phandle)
+    }
+
+    /// The opens whose opener must be asked after; they count as asked.
+    pub(crate) fn fates_due(&mut self, now: Instant) -> Vec<OpenId> {
+        let mut due = Vec::new();
+        for (id, open) in &mut self.opens {
+            if !open.fate_asked && open.fate_at.is_some_and(|at| at <= now) {
+                open.fate_asked = true;
+                due.push(*id);
+            }
+        }
+        due
+    }
+
+    /// When the next opener must be asked after.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.opens.values().filter(|open| !open.fate_asked).filter_map(|open| open.fate_at).min()
+    }
+
+    /// The paths, with whether they wait for room to write. With `room` messages unread no more are read.
+    pub(crate) fn descriptors(&self, room: usize) -> impl Iterator<Item = (OpenId, BorrowedFd<'_>, bool)> {
+        let has_room = self.queue.unread() < room;
+        self.opens.iter().filter_map(move |(id, open)| {
+            let path = open.path.as_ref()?;
+            (has_room || path.is_blocked()).then(|| (*id, path.as_fd(), path.is_blocked()))
+        })
+    }
+
+    /// Closed paths with words still to send.
+    pub(crate) fn lingering(&self) -> impl Iterator<Item = (BorrowedFd<'_>, bool)> {
+        self.lingering.iter().map(|path| (path.as_fd(), true))
+    }
+
+    /// Sends last words.
+    pub(crate) fn flush_lingering(&mut self) {
+        self.lingering.retain_mut(|path| path.flush().is_ok() && path.is_blocked());
+    }
+
+    fn linger(&mut self, mut path: Channel) {
+        if path.flush().is_ok() && path.is_blocked() {
+            if self.lingering.len() >= LINGERING_MAX {
+                self.lingering.remove(0);
+            }
+            self.lingering.push(path);
+        }
+    }
+
+    fn sender(&self, id: OpenId, sync: SyncId) -> Sender {
+        let Some(open) = self.opens.get(&id) else { return Sender::SYSTEM };
+        Sender {
+            phandle: Some(open.opener.phandle),
+            name: open.opener.name.clone(),
+            file_number: open.opener.details.file_number,
+            sync: visible(sync),
+            label: open.label,
+            priority: PRIORITY_UNKNOWN,
+        }
+    }
+}
+
+impl Runtime {
+    /// The program has opened `$RECEIVE`.
+    pub(crate) fn receive_opened(&mut self, depth: u16, takes_messages: bool) {
+        self.server.queue.open(depth);
+        self.server.is_open = true;
+        self.server.takes_messages = takes_messages;
+        self.server.extras = 0;
+        let waiting = self.server.opens.iter().filter(|(_, open)| open.phase == Phase::Waiting);
+        let waiting: Vec<OpenId> = waiting.map(|(id, _)| *id).collect();
+        for open in waiting {
+            self.begin_open(open);
+        }
+    }
+
+    /// Somebody opens this process, or an open of it gets a new path.
+    pub(crate) fn handle_new_path(
+        &mut self,
+        id: OpenId,
+        opener: Opener,
+        again: bool,
+        epoch: Epoch,
+        path: OwnedFd,
+    ) {
+        self.epoch = self.epoch.max(epoch);
+        let mut path = Channel::new(path, PATH_BODY_BYTES_MAX);
+        path.set_stop_at_short_read(true);
+        if self.server.opens.contains_key(&id) {
+            self.forget_requests(id, true);
+        } else if self.server.opens.len() >= OPENERS_PER_SERVER_MAX {
+            let reply = OpenReply { error: FileError::NO_MORE_OPENS, label: -1, epoch: self.epoch };
+            path.queue(path::OPEN_REPLY, |out| reply.put(out));
+            return self.server.linger(path);
+        }
+        let label = opener.details.label;
+        let internal = opener.details.internal;
+        let open = self.server.opens.entry(id).or_insert_with(|| Open {
+            opener,
+            phase: Phase::Waiting,
+            label: if again { label } else { -1 },
+            path: None,
+            has_spoken: false,
+            again,
+            is_given_up: false,
+            last_sync: SyncId(0),
+            fate_asked: false,
+            fate_at: None,
+        });
+        open.path = Some(path);
+        open.has_spoken = false;
+        (open.fate_at, open.is_given_up) = (None, false);
+        if again && open.phase == Phase::Accepted {
+            self.speak(id);
+        } else if self.server.is_open || internal {
+            self.begin_open(id);
+        }
+    }
+
+    fn begin_open(&mut self, id: OpenId) {
+        let Some(open) = self.server.opens.get_mut(&id) else { return };
+        if open.phase != Phase::Waiting {
+            return;
+        }
+        if open.again {
+            open.phase = Phase::Accepted;
+            self.speak(id);
+        } else if self.server.takes_messages && !open.opener.details.internal {
+            open.phase = Phase::Offered;
+            let body = layout::open(&self.node, &open.opener);
+            let sender = self.server.sender(id, SyncId(0));
+            self.push(Message { body, origin: Origin::Opening { open: id }, sender });
+        } else {
+            self.answer_open(id, FileError::OK, -1);
+        }
+    }
+
+    /// Tells a requester that knows the open from another half: this half is the primary.
+    fn speak(&mut self, id: OpenId) {
+        let epoch = self.epoch;
+        if let Some(open) = self.server.opens.get_mut(&id)
+            && let Some(path) = &mut open.path
+        {
+            open.has_spoken = true;
+            path.queue(path::TAKEOVER, |out| epoch.put(out));
+            self.flush_path(id);
+        }
+    }
+
+    /// This process has become the primary: requesters that had turned away, or never spoke to this half, may send here.
+    pub(crate) fn speak_on_silent_paths(&mut self) {
+        let silent = |open: &Open| open.phase == Phase::Accepted && !open.has_spoken && open.path.is_some();
+        let silent: Vec<OpenId> =
+            self.server.opens.iter().filter(|(_, open)| silent(open)).map(|(id, _)| *id).collect();
+        for id in silent {
+            self.speak(id);
+        }
+    }
+
+    /// Reads what a path holds.
+    pub(crate) fn read_path(&mut self, id: OpenId) {
+        loop {
+            let Some(path) = self.server.opens.get_mut(&id).and_then(|open| open.path.as_mut()) else { return };
+            let blocked = path.is_blocked();
+            let broken_output = blocked && path.flush().is_err();
+            let filled = path.fill();
+            let mut incoming = Vec::new();
+            let mut broken = broken_output;
+            while !broken {
+                match path.next_frame() {
+                    Ok(None) => break,
+                    Ok(Some(frame)) => match read_frame(frame.kind, frame.body) {
+                        Some(Some(frame)) => incoming.push(frame),
+                        // A kind of a later version.
+                        Some(None) => {}
+                        None => broken = true,
+                    },
+                    Err(_) => broken = true,
+                }
+            }
+            for frame in incoming {
+                self.handle_frame(id, frame);
+            }
+            match filled {
+                Ok(Fill::Full) if !broken => {}
+                Ok(Fill::Open) if !broken => return,
+                _ => return self.path_ended(id),
+            }
+        }
+    }
+
+    /// Reads all paths until they are empty: what a dead process had sent comes before the word of its death.
+    pub(crate) fn drain_paths(&mut self) {
+        let opens: Vec<OpenId> = self.server.opens.keys().copied().collect();
+        for open in opens {
+            self.read_path(open);
+        }
+    }
+
+    fn handle_frame(&mut self, id: OpenId, frame: Incoming) {
+        match frame {
+            Incoming::Request { sync, io, reply_bytes_max, payload } => {
+                self.handle_request(id, sync, io, reply_bytes_max, payload);
+            }
+            Incoming::Cancel(sync) => {
+                if let Cancelled::Held(tag) = self.server.queue.cancel(id, sync) {
+                    self.tell_cancelled(tag);
+                }
+            }
+            Incoming::Close(disposition) => self.close_open(id, disposition),
+            // What came over this path before is sent again behind this.
+            Incoming::Resumed => self.forget_requests(id, true),
+        }
+    }
+
+    fn handle_request(&mut self, id: OpenId, sync: SyncId, io: IoType, reply_bytes_max: u32, payload: Vec<u8>) {
+        let Some(open) = self.server.opens.get_mut(&id) else { return };
+        if open.phase != Phase::Accepted {
+            return;
+        }
+        open.last_sync = open.last_sync.max(sync);
+        let internal = open.opener.details.internal;
+        let origin = Origin::Request { open: id, sync, io, reply_bytes_max };
+        let body = match io {
+            IoType::Management if !internal => match self.admit_management(payload) {
+                Ok(body) => body,
+                Err(error) => return self.respond(origin, error, &[]),
+            },
+            _ => payload,
+        };
+        let sender = self.server.sender(id, sync);
+        let message = Message { body, origin, sender };
+        if internal {
+            self.server.internal.push_back(message);
+        } else {
+            self.push(message);
+        }
+    }
+
+    /// Whether this program takes a file-management message, and in which form.
+    fn admit_management(&self, mut body: Vec<u8>) -> Result<Vec<u8>, FileError> {
+        if !self.server.takes_messages {
+            return Err(NO_SYSTEM_MESSAGES);
+        }
+        match layout::word_at(&body, 0) {
+            Some(-33) if self.server.extras & TAKES_SETMODE_FLAGS == 0 => body.truncate(8),
+            Some(-37) if self.server.extras & TAKES_SETPARAM == 0 => {
+                return Err(FileError::INVALID_OPERATION);
+            }
+            Some(-37..=-32) => {}
+            _ => return Err(FileError::ILLEGAL_REQUEST),
+        }
+        if body.len() > SHORT_TRANSFER_BYTES_MAX {
+            return Err(FileError::BAD_COUNT);
+        }
+        Ok(body)
+    }
+
+    /// The opener has ended the open.
+    fn close_open(&mut self, id: OpenId, disposition: i16) {
+        let Some(open) = self.server.opens.get(&id) else { return };
+        if open.phase != Phase::Accepted {
+            return self.give_up_open(id);
+        }
+        self.forget_requests(id, true);
+        self.end_open(id, true, disposition);
+    }
+
+    /// A path is over, and everything it held was read.
+    fn path_ended(&mut self, id: OpenId) {
+        let Some(open) = self.server.opens.get_mut(&id) else { return };
+        if open.phase != Phase::Accepted {
+            return self.give_up_open(id);
+        }
+        open.path = None;
+        open.has_spoken = false;
+        open.fate_asked = false;
+        open.fate_at = Some(Instant::now());
+        // What it had sent is read, as updates of a lost primary must be; what is in hand has nobody to be replied to.
+        self.forget_requests(id, false);
+    }
+
+    /// An open ends before it was accepted: nobody hears of it, unless the program has the -103 in its hands.
+    fn give_up_open(&mut self, id: OpenId) {
+        let unread = self.server.queue.has_unread_open(id);
+        let Some(open) = self.server.opens.get_mut(&id) else { return };
+        if open.phase == Phase::Offered && !unread {
+            (open.path, open.is_given_up) = (None, true);
+            return;
+        }
+        self.forget_requests(id, true);
+        self.server.opens.remove(&id);
+    }
+
+    /// What became of an opener without a path.
+    pub(crate) fn handle_fate(&mut self, id: OpenId, fate: Fate) {
+        let Some(open) = self.server.opens.get_mut(&id) else { return };
+        open.fate_asked = false;
+        if open.path.is_some() {
+            open.fate_at = None;
+            return;
+        }
+        match fate {
+            Fate::Alive => open.fate_at = Some(Instant::now() + FATE_PAUSE),
+            Fate::Ended => self.end_open(id, true, 0),
+            Fate::CpuLost => self.end_open(id, false, 0),
+        }
+    }
+
+    /// Takes an open off the table; with -104 if the program is to hear of it.
+    fn end_open(&mut self, id: OpenId, told: bool, disposition: i16) {
+        let Some(open) = self.server.opens.get(&id) else { return };
+        if told && self.server.takes_messages && !open.opener.details.internal {
+            let sender = self.server.sender(id, open.last_sync.next());
+            let body = layout::close(disposition);
+            self.push(Message { body, origin: Origin::Closing { open: id }, sender });
+        }
+        if let Some(path) = self.server.opens.remove(&id).and_then(|open| open.path) {
+            self.server.linger(path);
+        }
+    }
+
+    /// The requests of an open get no reply any more.
+    fn forget_requests(&mut self, id: OpenId, unread: bool) {
+        for tag in self.server.queue.cancel_all(id, unread) {
+            self.tell_cancelled(tag);
+        }
+    }
+
+    fn tell_cancelled(&mut self, tag: i16) {
+        if self.server.is_open && self.server.extras & TAKES_CANCELLATIONS != 0 {
+            self.push_system(layout::request_cancelled(tag));
+        }
+    }
+
+    /// The answer to a message that was read.
+    pub(crate) fn respond(&mut self, origin: Origin, error: FileError, data: &[u8]) {
+        match origin {
+            Origin::Request { open: id, sync, reply_bytes_max, .. } => {
+                let epoch = self.epoch;
+                let Some(open) = self.server.opens.get_mut(&id) else { return };
+                let Some(path) = &mut open.path else { return };
+                let room = usize::try_from(reply_bytes_max).unwrap_or(usize::MAX);
+                let payload = &data[..data.len().min(room)];
+                path.queue(path::REPLY, |out| Reply { sync, error, epoch, payload }.put(out));
+                if error == FileError::OWNERSHIP {
+                    // Its requester turns to the other half, and comes back only to one that speaks.
+                    open.has_spoken = false;
+                }
+                self.flush_path(id);
+            }
+            Origin::Opening { open } => self.answer_open(open, error, layout::label_of_reply(data)),
+            Origin::Closing { .. } | Origin::System => {}
+        }
+    }
+
+    fn answer_open(&mut self, id: OpenId, error: FileError, label: i16) {
+        let epoch = self.epoch;
+        let refused = error.0 >= 10;
+        let Some(open) = self.server.opens.get_mut(&id) else { return };
+        (open.phase, open.label, open.has_spoken) = (Phase::Accepted, label, true);
+        let given_up = open.is_given_up;
+        if let Some(path) = &mut open.path {
+            path.queue(path::OPEN_REPLY, |out| OpenReply { error, label, epoch }.put(out));
+        }
+        if refused {
+            self.end_open(id, false, 0);
+        } else if given_up {
+            self.end_open(id, true, 0);
+        } else {
+            self.flush_path(id);
+        }
+    }
+
+    fn flush_path(&mut self, id: OpenId) {
+        // A peer that is gone is found by the next read.
+        if let Some(path) = self.server.opens.get_mut(&id).and_then(|open| open.path.as_mut()) {
+            let _ = path.flush();
+        }
+    }
+
+    fn push(&mut self, message: Message) {
+        let arrival = self.tick();
+        self.server.queue.push(arrival, message);
+    }
+
+    /// Puts a system message that belongs to no open into the queue.
+    pub(crate) fn push_system(&mut self, body: Vec<u8>) {
+        self.push(Message { body, origin: Origin::System, sender: Sender::SYSTEM });
+    }
+
+    /// Tells what became of the opener of an open, when the daemon has said so.
+    pub(crate) fn ask_fate(&mut self, id: OpenId) {
+        if let Some(phandle) = self.server.opener(id) {
+            let query = pollux_wire::control::Query::Fate { phandle };
+            self.ask_for(Asker::Fate(id), |request| pollux_wire::control::ToDaemon::Query { request, query });
+        }
+    }
+}
+
+/// A frame of a requester: `None` if it is malformed, `Some(None)` if it is to be skipped.
+fn read_frame(kind: u8, body: &[u8]) -> Option<Option<Incoming>> {
+    Some(Some(match kind {
+        path::REQUEST => {
+            let Request { sync, reply_bytes_max, io, payload, .. } = Request::decode(body).ok()?;
+            Incoming::Request { sync, io, reply_bytes_max, payload: payload.to_vec() }
+        }
+        path::CANCEL => Incoming::Cancel(decode(body).ok()?),
+        path::CLOSE if body.is_empty() => Incoming::Close(0),
+        path::CLOSE => Incoming::Close(decode(body).ok()?),
+        path::RESUMED => {
+            decode::<Epoch>(body).ok()?;
+            Incoming::Resumed
+        }
+        _ => return Some(None),
+    }))
+}

@@ -1,0 +1,8 @@
+/* The system's own. */
+#ifndef POLLUX_PARAM_H
+#define POLLUX_PARAM_H
+#pragma GCC system_header
+
+#include <sys/param.h>
+
+#endif

@@ -1,0 +1,37 @@
+/* Comes before the first line of every source. */
+#ifndef POLLUX_PRELUDE_H
+#define POLLUX_PRELUDE_H
+#pragma GCC system_header
+
+/* Widths of addresses, and attributes of procedures: without meaning here. */
+#define _far
+#define _near
+#define _ptr32
+#define _ptr64
+#define _lowmem
+#define _cspace
+#define _baddr
+#define _waddr
+#define _procaddr
+#define _resident
+#define _tal
+#define _cobol
+#define _fortran
+#define _pascal
+#define _unspecified
+#define _callable
+#define _extensible
+#define _variable
+#define _alias(name)
+
+/* A real identifier: programs have structure members of this name and declare it themselves. The symbol is another one,
+   because the C library's own errno is a variable per thread. */
+#ifdef __cplusplus
+extern "C" {
+#endif
+extern int errno __asm__("pollux_errno");
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,14 @@
+//! Guardian C for Linux: everything that is known about a program before it runs.
+//!
+//! | Module | What it holds |
+//! | --- | --- |
+//! | [`table`] | the procedure table: the shape of each procedure, written once |
+//! | [`entry`] | the Rust entry points of the run-time library, as text for its build script |
+//! | [`headers`] | the C headers |
+#![forbid(unsafe_code)]
+
+pub mod entry;
+pub mod headers;
+pub mod table;
+
+pub use table::Table;
