@@ -6,10 +6,13 @@ use crate::disk::errors;
 use crate::disk::file::DiskFile;
 use crate::disk::opening;
 use crate::disk::sync_block::SyncBlock;
-use crate::files::table::Number;
-use crate::files::{FileKind, Mode};
+use crate::files::operations::Kind;
+use crate::files::{FileKind, Mode, Transfer, sync_block};
+use crate::memory::Buffer;
 use crate::runtime::{self, Runtime};
-use pollux_wire::FileError;
+use crate::transfer::OpenRequest;
+use pollux_wire::control::StartAs;
+use pollux_wire::{FileError, Phandle};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
@@ -147,10 +150,57 @@ fn on_disk<T>(number: i16, body: impl FnOnce(&mut DiskFile) -> T) -> Option<T> {
     runtime::with(|runtime: &mut Runtime| runtime.disk_file(number).ok().map(body))
 }
 
-/// The number that an open is to get.
-pub(crate) fn wanted(how: As) -> Number {
-    match how {
-        As::First => Number::Lowest,
-        As::Backup(number) => Number::Given(number),
+/// True for the name of a process.
+pub(crate) fn is_process(name: &str) -> bool {
+    !opening::is_linux(name)
+}
+
+impl Runtime {
+    fn open_for_stream(&mut self, name: &str, mode: Mode, how: As) -> Result<i16, FileError> {
+        let backup = match how {
+            As::First => None,
+            As::Backup(number) => Some((self.primary_of_the_pair()?, number)),
+        };
+        let request = OpenRequest { name: name.to_owned(), mode, backup, internal: false };
+        self.open(request).map(|(number, _)| number)
+    }
+
+    /// The primary, for its backup. Error 17 in any other process.
+    fn primary_of_the_pair(&self) -> Result<Phandle, FileError> {
+        let recorded = self.record.as_ref().map(|record| record.primary);
+        let started = match &self.start {
+            StartAs::ActiveBackup { primary, .. } => Some(*primary),
+            _ => None,
+        };
+        recorded.or(started).filter(|primary| *primary != self.me).ok_or(FileError::NO_PRIMARY_OPEN)
+    }
+
+    fn read_for_stream(&mut self, number: i16, room: usize) -> Result<Vec<u8>, FileError> {
+        let mut bytes = vec![0_u8; room];
+        let read = Buffer::new(bytes.as_mut_ptr().cast_const().cast(), room)?;
+        let transfer = Transfer { kind: Kind::Read, write: Buffer::NONE, read, tag: 0 };
+        let count = self.transfer(number, &transfer)?.unwrap_or(0);
+        bytes.truncate(count);
+        Ok(bytes)
+    }
+
+    fn write_for_stream(&mut self, number: i16, bytes: &[u8]) -> Result<(), FileError> {
+        let write = Buffer::new(bytes.as_ptr().cast(), bytes.len())?;
+        let transfer = Transfer { kind: Kind::Write, write, read: Buffer::NONE, tag: 0 };
+        self.transfer(number, &transfer).map(drop)
+    }
+
+    fn process_sync_block(&mut self, number: i16) -> Result<Vec<u8>, FileError> {
+        match &mut self.files.get_mut(number)?.kind {
+            FileKind::Process(process) => Ok(sync_block::make(process.next_sync()?).to_vec()),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn set_process_sync_block(&mut self, number: i16, block: &[u8]) -> Result<(), FileError> {
+        match &mut self.files.get_mut(number)?.kind {
+            FileKind::Process(process) => process.set_next(sync_block::read(block)?),
+            _ => Ok(()),
+        }
     }
 }

@@ -159,6 +159,12 @@ pub(crate) fn by_lines(file: *mut FILE) {
     unsafe { libc::setvbuf(file, null_mut(), libc::_IOLBF, 0) };
 }
 
+/// Nothing is buffered.
+pub(crate) fn unbuffered(file: *mut FILE) {
+    // SAFETY: as above.
+    unsafe { libc::setvbuf(file, null_mut(), libc::_IONBF, 0) };
+}
+
 /// Replaces one of the three standard streams.
 pub(crate) fn set_standard(which: standard::Which, file: *mut FILE) {
     // SAFETY: the C library says that these may be assigned; the program does not run yet.
