@@ -39,6 +39,7 @@ fn lines_that_must_parse() {
         "run /bin/true",
         "run --name $KV --cpu 1 --pair pollux-kv --port 6400",
         "run -w --json /bin/sh -c true",
+        "run --name $C --in $DATA --out $S --term /dev/tty --assign A=a --assign B=b --param C=1 --pri 100 prog --in x",
         "ps --json",
         "status --json",
         "status $KV",
@@ -70,6 +71,8 @@ fn lines_that_must_be_refused() {
         ("kill $KV --signal NONE", "not a signal"),
         ("run --pair /bin/true", "--name"),
         ("run", "PROGRAM"),
+        ("run --pri 200 prog", "200 is not in 1..=199"),
+        ("run --assign A prog", "not of the form NAME=FILE"),
         ("demo --fault nothing", "possible values"),
     ] {
         let words = std::iter::once("pollux").chain(line.split(' '));

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use pollux_wire::admin::{AdminReply, AdminRequest, ProcessInfo, Status};
-use pollux_wire::control::PairState;
+use pollux_wire::control::{PairState, StateKeeping};
 use pollux_wire::record::{CpuRecord, CpuState, NameRecord};
 use pollux_wire::{CpuNumber, Phandle, ProcessName};
 
@@ -111,7 +111,7 @@ impl Survey {
         let Some(primary) = self.process(record.primary) else { return Form::Stale };
         let backup = record.backup.and_then(|backup| self.process(backup));
         match primary.state {
-            Some(PairState::Paired) if backup.is_some_and(in_step) => Form::Pair,
+            Some(PairState::Paired) if backup.is_some_and(|backup| in_step(record, backup)) => Form::Pair,
             Some(PairState::Single) => Form::Single,
             None if record.backup.is_none() => Form::Single,
             _ => Form::Alone,
@@ -133,7 +133,7 @@ impl Survey {
         let backup = self
             .process(handle)
             .ok_or_else(|| format!("its backup {handle} is on record but on no CPU that answers"))?;
-        if !in_step(backup) {
+        if !in_step(record, backup) {
             let state = backup.state.map_or("starting", PairState::name);
             return Err(format!("its backup is {state}, not in step yet"));
         }
@@ -144,8 +144,9 @@ impl Survey {
     }
 }
 
-fn in_step(backup: &ProcessInfo) -> bool {
-    backup.state == Some(PairState::Following)
+/// What a program that keeps its state itself has sent to its backup only the program knows: on record is enough.
+fn in_step(record: &NameRecord, backup: &ProcessInfo) -> bool {
+    record.keeps == StateKeeping::Active || backup.state == Some(PairState::Following)
 }
 
 /// The role of a process, by the record of its name first: that is where it is decided who is what.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{cpu, handle, name, process, record, survey};
+use crate::testing::{active_record, cpu, handle, name, process, record, survey};
 
 // A listing that calls the new primary "backup" after a takeover makes an operator kill the wrong process.
 #[test]
@@ -53,6 +53,22 @@ fn a_pair_is_whole_only_with_its_backup_in_step_and_on_record() {
     assert_eq!(form(Some(Syncing), Some(Loading), false), Form::Alone);
     assert_eq!(form(Some(Alone), None, false), Form::Alone);
     assert_eq!(form(Some(Single), None, false), Form::Single);
+}
+
+// An operator who cannot see which half of a C pair works kills the wrong one; `run --pair` waits for this.
+#[test]
+fn a_pair_that_keeps_its_state_itself_is_whole_when_it_is_on_record() {
+    let (zero, one) = (handle(0, 4), handle(1, 5));
+    use PairState::{Paired, Single};
+    let halves = |state| vec![process(zero, Some("$C"), Some(state)), process(one, Some("$C"), Some(state))];
+    let seen = survey(vec![active_record("$C", zero, Some(one))], halves(Paired));
+    assert_eq!(seen.form(&seen.status().names[0]), Form::Pair);
+    assert!(seen.whole(&name("$C")).is_ok());
+    assert_eq!([Role::Primary, Role::Backup], [0, 1].map(|half| seen.role(&seen.processes[half])));
+    let alone = survey(vec![active_record("$C", zero, None)], halves(Single));
+    assert_eq!(alone.form(&alone.status().names[0]), Form::Single);
+    assert!(alone.whole(&name("$C")).unwrap_err().contains("no backup on record"));
+    assert_eq!(alone.role(&alone.processes[0]), Role::Single);
 }
 
 // The reason of a refusal is all an operator has to go on.

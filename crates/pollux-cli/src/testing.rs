@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pollux_os::{Channel, Fill, Interest, Poller};
 use pollux_wire::admin::{ADMIN, AdminReply, AdminRequest, ProcessInfo, Status};
-use pollux_wire::control::PairState;
+use pollux_wire::control::{PairState, StateKeeping};
 use pollux_wire::limits::CONTROL_BODY_BYTES_MAX;
 use pollux_wire::record::{CpuRecord, CpuState, NameRecord, NodeRecord};
 use pollux_wire::{CpuNumber, Epoch, NodeName, Phandle, Pin, ProcessName, Wire as _};
@@ -49,7 +49,13 @@ pub(crate) fn record(of: &str, primary: Phandle, backup: Option<Phandle>) -> Nam
         backup,
         ancestor: None,
         program: "/bin/server".to_owned(),
+        keeps: StateKeeping::Managed,
     }
+}
+
+/// The record of a pair that keeps its state itself.
+pub(crate) fn active_record(of: &str, primary: Phandle, backup: Option<Phandle>) -> NameRecord {
+    NameRecord { keeps: StateKeeping::Active, ..record(of, primary, backup) }
 }
 
 pub(crate) fn status(of_cpu: u8, names: Vec<NameRecord>) -> Status {

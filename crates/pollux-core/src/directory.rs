@@ -4,7 +4,7 @@
 //! alone" meet: both are a compare-and-set on it, so exactly one of them wins (S6). This module is the *compare*
 //! and the *set*; the coordinator makes them atomic. It does not look at who is alive.
 
-use pollux_wire::control::Change;
+use pollux_wire::control::{Change, StateKeeping};
 use pollux_wire::record::NameRecord;
 use pollux_wire::{Epoch, Phandle};
 
@@ -55,6 +55,17 @@ pub fn rule(record: &NameRecord, by: Phandle, change: &Change) -> Ruling {
                 Ruling::Refuse("the record has another primary, another backup or a newer epoch")
             }
         }
+        // A backup that keeps its state itself says that it is the primary (`PROCESS_SETINFO_`, attribute 47): its partner
+        // has agreed by their own messages.
+        Change::Switch { to, .. } if *to == by && record.keeps == StateKeeping::Active => {
+            if record.primary == by {
+                Ruling::Already(record.epoch)
+            } else if record.backup == Some(by) {
+                write(by, Some(record.primary))
+            } else {
+                Ruling::Refuse("the process is not on record")
+            }
+        }
         Change::Switch { to, .. } => {
             if on_record(*to, Some(by)) {
                 Ruling::Already(record.epoch)
@@ -81,6 +92,13 @@ pub fn survivor(record: &NameRecord, dead: Phandle) -> Option<Phandle> {
     }
 }
 
+/// The record when half `dead` is gone and the other one goes on alone; none if it does not have both. Only for pairs
+/// that keep their state themselves: the half that is left does not ask for it.
+pub fn without(record: &NameRecord, dead: Phandle) -> Option<NameRecord> {
+    let primary = survivor(record, dead).filter(|_| record.keeps == StateKeeping::Active)?;
+    Some(NameRecord { primary, backup: None, epoch: record.epoch.next(), ..record.clone() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,7 +118,7 @@ mod tests {
             backup,
             ancestor: None,
             program: String::new(),
-            keeps: pollux_wire::control::StateKeeping::Managed,
+            keeps: StateKeeping::Managed,
         }
     }
 
@@ -177,6 +195,36 @@ mod tests {
             Ruling::Refuse(_)
         ));
         assert!(matches!(rule(&whole, a, &Change::Switch { epoch: Epoch(5), to: c }), Ruling::Refuse(_)));
+    }
+
+    // A backup of a C pair that cannot become primary on request has no switchover; one of a managed pair that could
+    // would have two primaries (S1).
+    #[test]
+    fn only_an_active_backup_makes_itself_primary() {
+        let (a, b, c) = (process(0, 1), process(1, 2), process(1, 3));
+        let mut whole = record(a, Some(b));
+        let switch = Change::Switch { epoch: Epoch(5), to: b };
+        assert!(matches!(rule(&whole, b, &switch), Ruling::Refuse(_)), "managed");
+        whole.keeps = StateKeeping::Active;
+        let Ruling::Write(switched) = rule(&whole, b, &switch) else { panic!("an active backup may") };
+        assert_eq!((switched.primary, switched.backup, switched.epoch), (b, Some(a), Epoch(6)));
+        assert_eq!(rule(&switched, b, &switch), Ruling::Already(Epoch(6)));
+        let stranger = Change::Switch { epoch: Epoch(5), to: c };
+        assert!(matches!(rule(&whole, c, &stranger), Ruling::Refuse(_)));
+    }
+
+    // The half that is left must be on record as single before it hears that the other one is gone.
+    #[test]
+    fn an_active_pair_goes_on_without_a_half() {
+        let (a, b) = (process(0, 1), process(1, 2));
+        let mut whole = record(a, Some(b));
+        assert_eq!(without(&whole, a), None, "a managed half asks for it");
+        whole.keeps = StateKeeping::Active;
+        for (dead, left) in [(a, b), (b, a)] {
+            let next = without(&whole, dead).expect("one is left");
+            assert_eq!((next.primary, next.backup, next.epoch), (left, None, Epoch(6)));
+        }
+        assert_eq!(without(&record(a, None), a), None);
     }
 
     // The name of a pair that lost both halves must become free, and no earlier.

@@ -6,6 +6,7 @@
 
 use crate::memory;
 use crate::runtime;
+use crate::stdio::glue;
 use pollux_wire::FileError;
 use std::any::Any;
 use std::ffi::c_void;
@@ -142,11 +143,7 @@ pub(crate) fn int64(
 }
 
 /// The entry point of a procedure that gives a stream.
-pub(crate) fn stream(
-    name: &'static str,
-    missing: u16,
-    body: impl FnOnce() -> *mut c_void,
-) -> *mut c_void {
+pub(crate) fn stream(name: &'static str, missing: u16, body: impl FnOnce() -> *mut c_void) -> *mut c_void {
     guarded(name, || if missing == 0 { body() } else { std::ptr::null_mut() })
 }
 
@@ -178,19 +175,22 @@ type Main = unsafe extern "C" fn(i32, *mut *mut i8, *mut *mut i8) -> i32;
 ///
 /// The parameters are those that the C library passes to `main`, and `main` is the program's.
 #[unsafe(no_mangle)]
+#[allow(unreachable_pub)] // A C program calls it.
 pub unsafe extern "C" fn pollux_main(
     count: i32,
     arguments: *mut *mut i8,
-    environment: *mut *mut i8,
+    _environment: *mut *mut i8,
     main: Main,
 ) -> i32 {
-    guarded("start-up", || {
+    // SAFETY: as the caller promises.
+    let (count, arguments) = guarded("start-up", || {
         runtime::with(runtime::Runtime::report_state);
+        unsafe { glue::begin(count, arguments) }
     });
     // SAFETY: registers a function of ours; it runs after the program's own exit functions.
     unsafe { libc_on_exit(stopped, std::ptr::null_mut()) };
-    // SAFETY: as the caller promises.
-    unsafe { main(count, arguments, environment) }
+    // SAFETY: as the caller promises; the environment is that of this moment.
+    unsafe { main(count, arguments, glue::environment()) }
 }
 
 unsafe extern "C" {
@@ -200,5 +200,5 @@ unsafe extern "C" {
 
 /// The program ends with `exit` or by returning from `main`.
 extern "C" fn stopped(status: i32, _: *mut c_void) {
-    guarded("exit", || runtime::with(|runtime| runtime.report_exit(status)));
+    guarded("exit", || glue::ended(status));
 }

@@ -29,6 +29,7 @@ mod server;
 mod start;
 mod stdio;
 pub mod timers;
+mod transfer;
 
 #[allow(unsafe_code)]
 mod entry_points {

@@ -101,7 +101,7 @@ pub struct Runtime {
     askers: BTreeMap<u32, Asker>,
     closing: Vec<Link>,
     serials: u64,
-    clock: u64,
+    pub(crate) clock: u64,
     exit_reported: bool,
 }
 
@@ -211,21 +211,6 @@ impl Runtime {
         };
         let epoch = self.epoch;
         self.tell(&ToDaemon::State { state, epoch, backup, lag_bytes: 0 });
-    }
-
-    /// The program ends by `exit`. Status 0 in a primary is the end of both halves, another status an abnormal end of this one
-    /// (C/C++ Programmer's Guide, `exit`).
-    pub(crate) fn report_exit(&mut self, status: i32) {
-        let both = status == 0 && !self.is_backup();
-        let completion = if status == 0 { 0 } else { 5 };
-        let report = StopReport {
-            completion,
-            abend: status != 0,
-            information: 0,
-            subsystem: Vec::new(),
-            text: String::new(),
-        };
-        self.stopping(both, report);
     }
 
     /// Closes all files and tells the daemon that this process ends; returns when it may. Once.
@@ -351,7 +336,8 @@ impl Runtime {
         let ready = {
             let flags = |blocked| if blocked { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
             let mut sources = vec![Source::Daemon];
-            let mut fds = vec![PollFd::from_borrowed_fd(self.daemon.as_fd(), flags(self.daemon.is_blocked()))];
+            let mut fds =
+                vec![PollFd::from_borrowed_fd(self.daemon.as_fd(), flags(self.daemon.is_blocked()))];
             for (number, file) in self.files.iter() {
                 match &file.kind {
                     FileKind::Process(process) => {
@@ -387,8 +373,12 @@ impl Runtime {
                 self.node_lost();
             }
             let is_ready = fds.iter().map(|fd| !fd.revents().is_empty());
-            let ready: Vec<Source> =
-                sources.into_iter().zip(is_ready).filter(|(_, ready)| *ready).map(|(source, _)| source).collect();
+            let ready: Vec<Source> = sources
+                .into_iter()
+                .zip(is_ready)
+                .filter(|(_, ready)| *ready)
+                .map(|(source, _)| source)
+                .collect();
             ready
         };
         let now = Instant::now();
@@ -478,7 +468,8 @@ impl Runtime {
                 }
             }
             // Made here, from what the paths say.
-            SystemMessage::Cancelled { .. } | SystemMessage::Opened { .. } | SystemMessage::Closed { .. } => {}
+            SystemMessage::Cancelled { .. } | SystemMessage::Opened { .. } | SystemMessage::Closed { .. } => {
+            }
         }
     }
 

@@ -258,7 +258,9 @@ impl Runtime {
     /// Reads what a path holds.
     pub(crate) fn read_path(&mut self, id: OpenId) {
         loop {
-            let Some(path) = self.server.opens.get_mut(&id).and_then(|open| open.path.as_mut()) else { return };
+            let Some(path) = self.server.opens.get_mut(&id).and_then(|open| open.path.as_mut()) else {
+                return;
+            };
             let blocked = path.is_blocked();
             let broken_output = blocked && path.flush().is_err();
             let filled = path.fill();
@@ -311,7 +313,14 @@ impl Runtime {
         }
     }
 
-    fn handle_request(&mut self, id: OpenId, sync: SyncId, io: IoType, reply_bytes_max: u32, payload: Vec<u8>) {
+    fn handle_request(
+        &mut self,
+        id: OpenId,
+        sync: SyncId,
+        io: IoType,
+        reply_bytes_max: u32,
+        payload: Vec<u8>,
+    ) {
         let Some(open) = self.server.opens.get_mut(&id) else { return };
         if open.phase != Phase::Accepted {
             return;

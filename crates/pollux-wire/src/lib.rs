@@ -12,6 +12,7 @@
 //! | [`mesh`] | the daemons of a node among themselves |
 //! | [`admin`] | the `pollux` command and a daemon |
 //! | [`record`] | what the coordinator keeps |
+//! | [`startup`] | the environment of a program that a command starts |
 //!
 //! S17: any bytes decode to a value or to a named [`DecodeError`]; no decoder panics or allocates more
 //! than the bytes it was given justify.
@@ -29,6 +30,7 @@ pub mod mesh;
 mod names;
 pub mod path;
 pub mod record;
+pub mod startup;
 pub mod system;
 
 pub use codec::{DecodeError, Reader, Wire, decode, encode};

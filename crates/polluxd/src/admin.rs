@@ -122,6 +122,14 @@ impl Daemon {
             let text = format!("process {phandle} is not a primary: look with `pollux status`");
             return self.refuse(link, text);
         }
+        if process.is_active() {
+            if process.partner().is_none() {
+                let text = format!("process {phandle} has no backup that could be the primary");
+                return self.refuse(link, text);
+            }
+            self.switch_active(phandle);
+            return self.reply(link, &AdminReply::Done {});
+        }
         tracing::info!(
             process = label(process),
             epoch = process.epoch.0,
@@ -134,7 +142,9 @@ impl Daemon {
     fn handle_stop(&mut self, link: LinkId, phandle: Phandle) {
         let Some(process) = self.processes.get(phandle) else { return self.refuse_unknown(link, phandle) };
         tracing::info!(process = label(process), epoch = process.epoch.0, "stop asked for by a command");
-        if process.is_attached() && process.link.is_some() {
+        if process.is_active() && process.name.is_some() {
+            self.stop_active(phandle);
+        } else if process.is_attached() && process.link.is_some() {
             self.tell(phandle, &ToProcess::Stop {});
         } else if let Some(Err(error)) = process.pidfd.as_ref().map(|pidfd| signal(pidfd, Signal::TERM)) {
             return self.refuse(link, format!("process {phandle} cannot be stopped: {error}"));
@@ -196,6 +206,7 @@ mod tests {
             backup: Some(phandle),
             ancestor: None,
             program: "/p".repeat(100),
+            keeps: pollux_wire::control::StateKeeping::Managed,
         };
         let settings = NodeRecord {
             node: "\\A".to_owned(),

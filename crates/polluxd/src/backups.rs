@@ -20,7 +20,7 @@ use crate::process::{Process, Request, StartedFor};
 use pollux_coordinator::Error;
 use pollux_os::socket_pair;
 use pollux_wire::admin::ProgramSpec;
-use pollux_wire::control::{StartAs, ToProcess};
+use pollux_wire::control::{Query, StartAs, ToProcess};
 use pollux_wire::mesh::ToPeer;
 use pollux_wire::{CpuNumber, Epoch, Phandle, ProcessName};
 use std::io;
@@ -41,13 +41,23 @@ pub(crate) enum Wanted {
     Path { attempt: Box<OpenTry>, server: Phandle, path: OwnedFd },
     /// That a backup is started; here is the primary's end of the pair's channel.
     Backup { asker: Request, channel: OwnedFd },
+    /// That a process is started, under this name.
+    Creation { asker: Request, name: Option<ProcessName> },
+    /// That a process is stopped, for this dismissal.
+    Stop { id: u64 },
+    /// An answer to this question; none: that a process is adopted.
+    Answer { asker: Request, query: Option<Query> },
 }
 
 impl Wanted {
-    pub(crate) fn asker(&self) -> Request {
+    /// The process that wants it; none if its end changes nothing.
+    pub(crate) fn asker(&self) -> Option<Request> {
         match self {
-            Self::Path { attempt, .. } => attempt.asker,
-            Self::Backup { asker, .. } => *asker,
+            Self::Path { attempt, .. } => Some(attempt.asker),
+            Self::Backup { asker, .. } | Self::Creation { asker, .. } | Self::Answer { asker, .. } => {
+                Some(*asker)
+            }
+            Self::Stop { .. } => None,
         }
     }
 }
@@ -126,7 +136,7 @@ impl Daemon {
         Ok(())
     }
 
-    fn place_for_backup(&self, wanted: Option<CpuNumber>) -> Result<CpuNumber, StartFailure> {
+    pub(crate) fn place_for_backup(&self, wanted: Option<CpuNumber>) -> Result<CpuNumber, StartFailure> {
         let mut places = self.peers.iter().filter(|(_, peer)| peer.is_usable()).map(|(cpu, _)| *cpu);
         match wanted {
             Some(cpu) => places
@@ -227,7 +237,7 @@ impl Daemon {
 }
 
 /// The incarnation of a backup: never that of its primary (S9).
-fn incarnation(number: u64, of_primary: u16) -> u16 {
+pub(crate) fn incarnation(number: u64, of_primary: u16) -> u16 {
     let incarnation = (number & 0xffff) as u16;
     if incarnation == of_primary { incarnation.wrapping_add(1) } else { incarnation }
 }

@@ -12,10 +12,11 @@
 
 use crate::clerk::{Job, NumbersFor};
 use crate::daemon::{Daemon, label, process_token};
-use crate::ledger::Creation;
+use crate::endings::EndReport;
+use crate::ledger::NameCreation;
 use crate::limits::SPEC_BYTES_MAX;
 use crate::links::{LinkId, Role};
-use crate::process::{EndReport, Process, Stage, StartedFor, shortened};
+use crate::process::{Family, PRIORITY_DEFAULT, Process, Stage, StartedFor, shortened};
 use crate::start::unix_ms;
 use crate::starter::StartJob;
 use pollux_coordinator::Error;
@@ -27,6 +28,7 @@ use pollux_wire::control::{
 use pollux_wire::event::EventKind;
 use pollux_wire::mesh::{MESH, ToPeer};
 use pollux_wire::record::NameRecord;
+use pollux_wire::startup::{PRIORITY_VARIABLE, TERM_VARIABLE};
 use pollux_wire::system::SystemMessage;
 use pollux_wire::{Epoch, FileError, Phandle, Pin, ProcessName, encode};
 use std::ffi::OsString;
@@ -37,8 +39,11 @@ use std::os::fd::RawFd;
 /// The number under which a program finds its control channel.
 pub(crate) const CONTROL_NUMBER: RawFd = 3;
 
+/// [`StartFailure::error`] of a backup that may be tried again.
+const NOT_STARTED: u16 = 8;
+
 /// Why a process could not be started: `error` and `detail` as `PROCESS_LAUNCH_` gives them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct StartFailure {
     pub(crate) error: u16,
     pub(crate) detail: u16,
@@ -53,7 +58,12 @@ impl StartFailure {
 
     /// It could not be started, or ended before it joined the node: the primary tries again after a pause.
     pub(crate) fn not_started(why: impl Into<String>) -> Self {
-        Self { error: 8, detail: 0, why: why.into() }
+        Self { error: NOT_STARTED, detail: 0, why: why.into() }
+    }
+
+    /// As the creator of a process reads it, to whom 8 means its home terminal: the CPU could not do it.
+    pub(crate) fn for_creator(self) -> Self {
+        if self.error == NOT_STARTED { Self::no_cpu(self.why) } else { self }
     }
 }
 
@@ -106,7 +116,16 @@ impl Daemon {
         let start = if name.is_some() { StartAs::Primary { epoch } } else { StartAs::Unnamed {} };
         let program = shortened(&spec.program).to_owned();
         let starter = StartedFor::Command(link);
-        self.processes.insert(Process::new(phandle, name.clone(), spec, start, starter, Some(stdio)));
+        let told = |variable: &str| {
+            let found = spec.environment.iter().find(|(name, _)| name == variable);
+            found.map(|(_, value)| value.clone())
+        };
+        let home_terminal = told(TERM_VARIABLE).unwrap_or_default();
+        let priority = told(PRIORITY_VARIABLE).and_then(|text| text.parse().ok());
+        let priority = priority.unwrap_or(PRIORITY_DEFAULT);
+        let mut process = Process::new(phandle, name.clone(), spec, start, starter, Some(stdio));
+        process.family = Family { home_terminal, priority, ..Family::default() };
+        self.processes.insert(process);
         match name {
             Some(name) => {
                 let record = NameRecord {
@@ -129,20 +148,22 @@ impl Daemon {
         &mut self,
         pin: Pin,
         record: &NameRecord,
-        result: Result<Creation, Error>,
+        result: Result<NameCreation, Error>,
     ) {
         let phandle = record.primary;
         debug_assert_eq!(pin, phandle.pin);
         let failure = match result {
-            Ok(Creation::Created) if self.leaving.is_none() => {
+            Ok(NameCreation::Created) if self.leaving.is_none() => {
                 tracing::info!(name = %record.name, epoch = record.epoch.0, %phandle, "name on record");
                 return self.launch_process(phandle);
             }
-            Ok(Creation::Created) => "this CPU goes down: run it in another one".to_owned(),
-            Ok(Creation::Taken(taken)) => taken_text(&taken),
-            Err(error) => error.to_string(),
+            Ok(NameCreation::Created) => StartFailure::no_cpu("this CPU goes down: run it in another one"),
+            Ok(NameCreation::Taken(taken)) => {
+                StartFailure { error: 11, detail: FileError::EXISTS.0, why: taken_text(&taken) }
+            }
+            Err(error) => StartFailure::not_started(error.to_string()),
         };
-        self.start_failed(phandle, &StartFailure::not_started(failure));
+        self.start_failed(phandle, &failure);
     }
 
     /// A handle for a new process, if there is a free pin.
@@ -212,17 +233,25 @@ impl Daemon {
         let Some(process) = self.processes.get_mut(phandle) else { return };
         tracing::info!(process = label(process), pid, program = shortened(&process.spec.program), "started");
         let (name, start) = (process.name.clone(), process.start.clone());
+        let (joining, stopped) = (process.joining, process.stopped_by.clone());
+        let cause = match process.family.creator {
+            Some(creator) => format!("created by process {creator}"),
+            None => "run by a command".to_owned(),
+        };
         if let StartedFor::Command(link) = process.starter {
             process.starter = StartedFor::Answered;
             self.links.send(link, ADMIN, Vec::new(), &AdminReply::Started { phandle, pid });
         }
+        if joining {
+            self.join_active(phandle);
+        } else {
+            self.answer_created(phandle);
+        }
         if let (Some(name), StartAs::Primary { epoch }) = (&name, start) {
-            self.report(
-                EventKind::Started,
-                (Some(name), Some(phandle)),
-                (Epoch(0), epoch),
-                "run by a command",
-            );
+            self.report(EventKind::Started, (Some(name), Some(phandle)), (Epoch(0), epoch), cause);
+        }
+        if let Some(stopper) = stopped {
+            self.kill_process(phandle, &stopper.why);
         }
         if self.leaving.is_some() {
             self.kill_process(phandle, "its CPU goes down");
@@ -259,13 +288,7 @@ impl Daemon {
     pub(crate) fn start_failed(&mut self, phandle: Phandle, failure: &StartFailure) {
         let Some(process) = self.processes.remove(phandle) else { return };
         tracing::warn!(process = label(&process), "not started: {}", failure.why);
-        let end = EndReport {
-            ending: pollux_wire::system::Ending::Abended,
-            completion: 5,
-            text: failure.why.clone(),
-            code: None,
-            signal: None,
-        };
+        let end = EndReport::not_started(&failure.why);
         self.answer_starter(&process, failure);
         self.let_go(process, end);
     }
@@ -273,7 +296,7 @@ impl Daemon {
     /// Sends a system message to a process of this CPU or of another.
     pub(crate) fn send_system(&mut self, to: Phandle, message: SystemMessage) {
         if to.cpu == self.cpu() {
-            self.tell(to, &ToProcess::System { message });
+            self.tell_or_keep(to, ToProcess::System { message });
         } else {
             self.send_peer(to.cpu, Vec::new(), &ToPeer::System { to, message });
         }
@@ -289,6 +312,9 @@ impl Daemon {
         match process.starter {
             StartedFor::Itself | StartedFor::Answered => {}
             StartedFor::Command(link) => self.refuse(link, failure.why.clone()),
+            StartedFor::Creation { cpu, request } => {
+                self.answer_creation(cpu, request, None, failure.clone());
+            }
             StartedFor::Peer { cpu, request } => {
                 let StartFailure { error, detail, why } = failure;
                 let (error, detail, why) = (*error, *detail, why.clone());

@@ -4,18 +4,21 @@
 //! is killed as hung. The loop must not wait with it: it would be taken for hung itself. So jobs go to this thread as
 //! values, in order, and come back as results; each carries what the daemon needs to go on.
 
-use crate::ledger::{Contents, Creation, Gone, Ledger, Loss, Survey, Witness};
+use crate::creation::Role;
+use crate::ends::GoneProcess;
+use crate::ledger::{Contents, Gone, Ledger, Loss, NameCreation, Survey, Witness};
 use crate::limits::CLERK_JOBS_MAX;
 use crate::links::LinkId;
 use crate::opens::OpenTry;
-use crate::process::{EndReport, Request};
+use crate::process::{Origin, Request};
 use crate::start::unix_ms;
+use crate::stops::TakeOff;
 use pollux_coordinator::{Coordinator, Error};
 use pollux_os::Doorbell;
 use pollux_wire::admin::ProgramSpec;
-use pollux_wire::control::{Change, Recorded};
+use pollux_wire::control::{Answer, Change, Creation, Query, Recorded, Target};
 use pollux_wire::record::{CpuRecord, NameRecord};
-use pollux_wire::{CpuNumber, Epoch, Phandle, Pin, ProcessName};
+use pollux_wire::{CpuNumber, Epoch, FileError, Phandle, Pin, ProcessName};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -31,7 +34,19 @@ pub(crate) enum Job {
     /// A name is created for the process of this pin.
     CreateName { pin: Pin, record: NameRecord },
     /// A named process is proven gone.
-    ProcessGone { name: ProcessName, dead: Phandle, end: EndReport, started_by: Option<Phandle> },
+    ProcessGone { gone: GoneProcess },
+    /// The first process of a name keeps its state itself.
+    MarkActive { name: ProcessName, process: Phandle },
+    /// A backup that keeps its state itself runs.
+    JoinActive { name: ProcessName, primary: Phandle, epoch: Epoch, backup: Phandle },
+    /// A name is to end with both its halves.
+    TakeOff { order: TakeOff },
+    /// What is on record of a process's name, before it gets a backup.
+    FindForCreation { asker: Request, creation: Box<Creation> },
+    /// A name that nobody has, for a process to be created.
+    NameForCreation { asker: Request, creation: Box<Creation>, long: bool },
+    /// A question that the records answer.
+    Query { origin: Origin, query: Query },
     /// Both halves are proven gone.
     Bury { left: Phandle, dead: Phandle },
     /// Who is primary of the name to be opened.
@@ -63,18 +78,44 @@ pub(crate) enum Done {
         name: ProcessName,
         change: Change,
         outcome: Recorded,
+        written: Option<NameRecord>,
     },
     NameCreated {
         pin: Pin,
         record: NameRecord,
-        result: Result<Creation, Error>,
+        result: Result<NameCreation, Error>,
     },
     ProcessGone {
-        name: ProcessName,
-        dead: Phandle,
-        end: EndReport,
-        started_by: Option<Phandle>,
+        gone: GoneProcess,
         result: Result<Gone, Error>,
+    },
+    MarkedActive {
+        name: ProcessName,
+        process: Phandle,
+        result: Result<Option<NameRecord>, Error>,
+    },
+    JoinedActive {
+        backup: Phandle,
+        outcome: Recorded,
+        written: Option<NameRecord>,
+    },
+    TakenOff {
+        order: TakeOff,
+        result: Result<Option<NameRecord>, Error>,
+    },
+    FoundForCreation {
+        asker: Request,
+        creation: Box<Creation>,
+        found: Result<Option<NameRecord>, Error>,
+    },
+    NamedForCreation {
+        asker: Request,
+        creation: Box<Creation>,
+        name: Result<Option<ProcessName>, Error>,
+    },
+    Queried {
+        origin: Origin,
+        answer: Result<Answer, Error>,
     },
     Buried {
         left: Phandle,
@@ -122,6 +163,8 @@ pub(crate) enum NumbersFor {
     Run { link: LinkId, name: Option<ProcessName>, spec: Box<ProgramSpec>, stdio: [OwnedFd; 3] },
     /// The incarnation of a backup.
     Backup { asker: Request, cpu: Option<CpuNumber> },
+    /// The sequence number of a created process, or the incarnation of one that is a backup.
+    Creation { asker: Request, creation: Box<Creation>, role: Role },
 }
 
 /// The daemon's side.
@@ -182,22 +225,47 @@ fn perform<C: Coordinator>(ledger: &mut Ledger<C>, job: Job) -> Done {
     match job {
         Job::Numbers { count, purpose } => Done::Numbers { count, purpose, first: ledger.numbers(count) },
         Job::Change { asker, name, change } => {
-            let outcome = ledger.change(&name, asker.process, &change);
-            Done::Changed { asker, name, change, outcome }
+            let (outcome, written) = ledger.change(&name, asker.process, &change);
+            Done::Changed { asker, name, change, outcome, written }
         }
         Job::CreateName { pin, record } => {
             let result = ledger.create_name(&record);
             Done::NameCreated { pin, record, result }
         }
-        Job::ProcessGone { name, dead, end, started_by } => {
-            let result = ledger.process_gone(&name, dead);
-            Done::ProcessGone { name, dead, end, started_by, result }
+        Job::ProcessGone { gone } => {
+            let result = ledger.process_gone(&gone.name, gone.dead, gone.correct);
+            Done::ProcessGone { gone, result }
         }
+        Job::MarkActive { name, process } => {
+            let result = ledger.mark_active(&name, process);
+            Done::MarkedActive { name, process, result }
+        }
+        Job::JoinActive { name, primary, epoch, backup } => {
+            let (outcome, written) = ledger.change(&name, primary, &Change::Join { epoch, backup });
+            Done::JoinedActive { backup, outcome, written }
+        }
+        Job::TakeOff { order } => {
+            let result = ledger.take_off(order.half);
+            Done::TakenOff { order, result }
+        }
+        Job::FindForCreation { asker, creation } => {
+            let found = ledger.pair_of(asker.process);
+            Done::FoundForCreation { asker, creation, found }
+        }
+        Job::NameForCreation { asker, creation, long } => {
+            Done::NamedForCreation { asker, creation, name: ledger.new_name(long) }
+        }
+        Job::Query { origin, query } => Done::Queried { origin, answer: answer(ledger, query) },
         Job::Bury { left, dead } => Done::Buried { left, dead, result: ledger.bury(left, dead) },
         Job::FindForOpen { attempt } => {
-            let found = ledger.name(&attempt.name).and_then(|record| {
+            let record = match &attempt.target {
+                Target::Name { name, .. } => ledger.name(name),
+                Target::Place { .. } => Ok(None),
+            };
+            let found = record.and_then(|record| {
                 // Only a server that is there costs a number.
-                let number = if record.is_some() && attempt.open.is_none() { ledger.numbers(1)? } else { 0 };
+                let wanted = record.is_some() || matches!(attempt.target, Target::Place { .. });
+                let number = if wanted && attempt.open.is_none() { ledger.numbers(1)? } else { 0 };
                 Ok((record, number))
             });
             Done::FoundForOpen { attempt, found }
@@ -212,4 +280,23 @@ fn perform<C: Coordinator>(ledger: &mut Ledger<C>, job: Job) -> Done {
         Job::LookAtCpu { cpu } => Done::CpuLookedAt { cpu, found: ledger.cpu(cpu) },
         Job::Leave { cpu, epoch } => Done::Left { result: ledger.leave(cpu, epoch, unix_ms()) },
     }
+}
+
+fn answer<C: Coordinator>(ledger: &mut Ledger<C>, query: Query) -> Result<Answer, Error> {
+    let record = match query {
+        Query::Name { name } => ledger.name(&name)?,
+        Query::NextName { after } => ledger.next_name(after.as_ref())?,
+        Query::PairOf { phandle } => ledger.pair_of(phandle)?,
+        Query::NewName { long } => {
+            return Ok(match ledger.new_name(long)? {
+                Some(name) => Answer::NewName { name },
+                None => Answer::Done { error: FileError::DIRECTORY_FULL },
+            });
+        }
+        // The daemons answer these.
+        Query::Process { .. } | Query::Place { .. } | Query::Cpus {} | Query::Fate { .. } => {
+            return Ok(Answer::Done { error: FileError::INVALID_OPERATION });
+        }
+    };
+    Ok(Answer::Record { record })
 }

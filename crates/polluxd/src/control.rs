@@ -6,15 +6,16 @@ use crate::clerk::{Job, NumbersFor};
 use crate::daemon::{Daemon, Timer, label};
 use crate::limits::{COORDINATOR_RETRY_MS, NUMBERS_PER_REQUEST_MAX};
 use crate::links::{LinkId, Role};
-use crate::process::{Process, Request, Stage, StartedFor, cut};
+use crate::process::{Origin, Process, Request, Stage, StartedFor, cut};
 use crate::start::unix_ms;
 use pollux_coordinator::Error;
 use pollux_os::LifeWatch;
 use pollux_wire::admin::ProgramSpec;
-use pollux_wire::control::{CONTROL, Change, Recorded, StartAs, ToDaemon, ToProcess};
+use pollux_wire::control::{CONTROL, Change, Recorded, StartAs, StateKeeping, ToDaemon, ToProcess};
 use pollux_wire::event::{Event, EventKind};
 use pollux_wire::limits::PROTOCOL_VERSION;
 use pollux_wire::mesh::ToPeer;
+use pollux_wire::record::NameRecord;
 use pollux_wire::{FileError, Phandle, ProcessName};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -37,18 +38,20 @@ impl Daemon {
         }
         let asker = |request| Request { process, request };
         match message {
-            ToDaemon::Attach { version, .. } => self.handle_attach(link, process, version, descriptors),
+            ToDaemon::Attach { version, pid: _, keeps } => {
+                self.handle_attach(link, process, version, keeps, descriptors);
+            }
             ToDaemon::State { state, epoch, backup: _, lag_bytes } => {
                 if found.state != Some(state) || found.epoch != epoch {
                     tracing::info!(process = label(found), epoch = epoch.0, "state {state}");
                 }
                 (found.state, found.epoch, found.lag_bytes) = (Some(state), epoch, lag_bytes);
             }
-            ToDaemon::Open { request, name, sync_depth, nowait_depth } => {
-                self.start_open(asker(request), name, None, sync_depth, nowait_depth);
+            ToDaemon::Open { request, target, sync_depth, nowait_depth, details } => {
+                self.start_open(asker(request), target, None, (sync_depth, nowait_depth), details);
             }
-            ToDaemon::Repath { request, name, open, sync_depth, nowait_depth } => {
-                self.start_open(asker(request), name, Some(open), sync_depth, nowait_depth);
+            ToDaemon::Repath { request, target, open, sync_depth, nowait_depth, details } => {
+                self.start_open(asker(request), target, Some(open), (sync_depth, nowait_depth), details);
             }
             ToDaemon::Change { request, change } => self.handle_change(asker(request), change),
             ToDaemon::StartBackup { request, cpu } => self.handle_start_backup(asker(request), cpu),
@@ -56,29 +59,74 @@ impl Daemon {
                 self.start_acceptor(asker(request), descriptors);
             }
             ToDaemon::Report { event } => self.handle_report(process, event),
-            ToDaemon::Stopping { completion, both: _, text } => {
-                found.stopping = Some((completion, cut(&text, TEXT_BYTES_MAX).to_owned()));
+            ToDaemon::Stopping { request, both, report } => {
+                self.handle_stopping(asker(request), both, report);
             }
             ToDaemon::Numbers { request, count } => self.ask_numbers(asker(request), count),
+            ToDaemon::Create { request, creation } => self.handle_create(asker(request), creation),
+            ToDaemon::StopOther { request, target, both, abend } => {
+                self.handle_stop_other(asker(request), target, both, abend);
+            }
+            ToDaemon::Query { request, query } => {
+                self.handle_query(Origin::Process(asker(request)), query);
+            }
+            ToDaemon::BecomeMomOf { request, child } => self.handle_become_mom(asker(request), child),
         }
     }
 
     /// A process that this daemon started wants to be one of the node.
-    fn handle_attach(&mut self, link: LinkId, phandle: Phandle, version: u16, descriptors: Vec<OwnedFd>) {
+    fn handle_attach(
+        &mut self,
+        link: LinkId,
+        phandle: Phandle,
+        version: u16,
+        keeps: StateKeeping,
+        descriptors: Vec<OwnedFd>,
+    ) {
         let life_page = match checked_life_page(version, descriptors) {
             Ok(life_page) => life_page,
             Err((error, why)) => return self.refuse_attach(link, error, why),
         };
         let Some(process) = self.processes.get_mut(phandle) else { return };
+        let other_kind = match process.start {
+            StartAs::Backup { .. } => keeps == StateKeeping::Active,
+            StartAs::ActiveBackup { .. } => keeps == StateKeeping::Managed,
+            StartAs::Primary { .. } | StartAs::Unnamed {} => false,
+        };
+        if other_kind {
+            let why = "its primary keeps its state in another way".to_owned();
+            self.refuse_attach(link, FileError::INVALID_OPERATION, why)
+        } else if process.attach_waits.is_some() {
+            self.fail_link(link, "it attached twice")
+        } else if process.joining {
+            process.attach_waits = Some((keeps, life_page));
+        } else {
+            self.take_in_attached(phandle, keeps, life_page);
+        }
+    }
+
+    /// A process is one of the node from here on.
+    pub(crate) fn take_in_attached(&mut self, phandle: Phandle, keeps: StateKeeping, life_page: OwnedFd) {
+        let Some(process) = self.processes.get_mut(phandle) else { return };
+        let Some(link) = process.link else { return };
         process.life_page = Some(life_page);
         process.stage = Stage::Attached;
+        process.keeps = keeps;
         tracing::info!(process = label(process), epoch = process.epoch.0, pid = process.pid, "attached");
         let gifts = std::mem::take(&mut process.start_descriptors);
         let paths = std::mem::take(&mut process.paths);
+        let messages = std::mem::take(&mut process.messages);
+        let first_active = process.is_active() && matches!(process.start, StartAs::Primary { .. });
+        if let Some(name) = process.name.clone().filter(|_| first_active) {
+            self.mark_active(name, phandle);
+        }
         self.welcome(link, phandle, gifts);
         if let Err(error) = self.announce_backup(phandle) {
             let why = format!("its descriptors cannot be passed on: {error}");
             return self.kill_process(phandle, &why);
+        }
+        for message in messages {
+            self.tell(phandle, &message);
         }
         for waiting in paths {
             self.hand_over_path(phandle, waiting);
@@ -138,6 +186,8 @@ impl Daemon {
             node: self.arguments.node.clone(),
             start: process.start.clone(),
             program: process.spec.clone(),
+            mom: process.family.creator,
+            home_terminal: process.family.home_terminal.clone(),
             hang_after_ms: self.arguments.hang_after_ms,
         };
         self.links.send(link, CONTROL, gifts, &message);
@@ -178,8 +228,13 @@ impl Daemon {
         name: &ProcessName,
         change: &Change,
         outcome: Recorded,
+        written: Option<&NameRecord>,
     ) {
         let by = asker.process;
+        // Halves that keep their state themselves know the record before the answer.
+        if let Some(record) = written {
+            self.follow_change(by, change, record);
+        }
         // The answer first: a takeover waits for it.
         let message = ToProcess::Recorded { request: asker.request, outcome };
         self.tell(by, &message);

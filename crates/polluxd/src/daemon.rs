@@ -9,6 +9,7 @@ use crate::acceptors::Acceptor;
 use crate::arguments::Arguments;
 use crate::backups::Asked;
 use crate::clerk::{Clerk, Done, NumbersFor};
+use crate::ends::GoneProcess;
 use crate::events::EventLog;
 use crate::leave::Leaving;
 use crate::ledger::Witness;
@@ -20,6 +21,7 @@ use crate::peers::{Call, Peer};
 use crate::process::{Process, Processes, Request};
 use crate::start::unix_ms;
 use crate::starter::{Started, Starter};
+use crate::stops::{Dismissal, TakeOff};
 use pollux_core::regroup::Regroup;
 use pollux_os::clock::monotonic_ns;
 use pollux_os::{ChildSignals, Doorbell, Interest, LifePage, Poller, StopSignals, peer_credentials};
@@ -79,12 +81,15 @@ pub(crate) enum Timer {
     /// Start a failed CPU again.
     Reload(CpuNumber),
     /// Tell the ledger of a process's end again.
-    ProcessGone {
-        name: ProcessName,
-        dead: Phandle,
-        end: crate::process::EndReport,
-        started_by: Option<Phandle>,
-    },
+    ProcessGone(GoneProcess),
+    /// Note again that a process keeps its state itself.
+    MarkActive { name: ProcessName, process: Phandle },
+    /// Take a name off the record again.
+    TakeOff(TakeOff),
+    /// Processes that were stopped should be gone.
+    Dismissal(u64),
+    /// A lost CPU should have been announced.
+    AnnounceDown { cpu: CpuNumber, epoch: Epoch },
     /// Ask for numbers again.
     Numbers { count: u32, asker: Request },
 }
@@ -101,6 +106,7 @@ pub(crate) struct Parts {
     pub(crate) node_processors: Vec<usize>,
     pub(crate) own_processors: Vec<usize>,
     pub(crate) epoch: Epoch,
+    pub(crate) first_number: u64,
 }
 
 /// One CPU.
@@ -114,6 +120,8 @@ pub(crate) struct Daemon {
     pub(crate) node_number: u32,
     /// Of this CPU.
     pub(crate) epoch: Epoch,
+    /// A number given when this epoch began: sequence numbers below it are older.
+    pub(crate) first_number: u64,
     pub(crate) poller: Poller,
     pub(crate) links: Links,
     pub(crate) clerk: Clerk,
@@ -132,6 +140,13 @@ pub(crate) struct Daemon {
     pub(crate) calls: BTreeMap<CpuNumber, Call>,
     /// Epochs of CPUs whose loss the regroup is about to order.
     pub(crate) lost_epochs: BTreeMap<CpuNumber, Epoch>,
+    /// Lost CPUs whose loss was not announced yet, and the epochs that ended.
+    pub(crate) announcing: BTreeMap<CpuNumber, Epoch>,
+    /// Who asks for the fate of which process of a CPU of which it is not known whether it lives.
+    pub(crate) fates_waiting: BTreeMap<CpuNumber, Vec<(Request, Phandle)>>,
+    /// Processes on their way out.
+    pub(crate) dismissals: BTreeMap<u64, Dismissal>,
+    pub(crate) dismissal_last: u64,
     pub(crate) reloads: BTreeMap<CpuNumber, Reload>,
     pub(crate) cpu_starts: Vec<CpuStart>,
     /// Requests to peers that are not answered.
@@ -174,6 +189,7 @@ impl Daemon {
             node_processors: parts.node_processors,
             own_processors: parts.own_processors,
             epoch: parts.epoch,
+            first_number: parts.first_number,
             poller,
             links: Links::default(),
             clerk: parts.clerk,
@@ -189,6 +205,10 @@ impl Daemon {
             peers: BTreeMap::new(),
             calls: BTreeMap::new(),
             lost_epochs: BTreeMap::new(),
+            announcing: BTreeMap::new(),
+            fates_waiting: BTreeMap::new(),
+            dismissals: BTreeMap::new(),
+            dismissal_last: 0,
             reloads: BTreeMap::new(),
             cpu_starts: Vec::new(),
             asked: BTreeMap::new(),
@@ -422,14 +442,29 @@ impl Daemon {
                     self.handle_run_number(link, name, *spec, stdio, first);
                 }
                 NumbersFor::Backup { asker, cpu } => self.handle_backup_number(asker, cpu, first),
+                NumbersFor::Creation { asker, creation, role } => {
+                    self.handle_creation_number(asker, *creation, role, first);
+                }
             },
-            Done::Changed { asker, name, change, outcome } => {
-                self.handle_changed(asker, &name, &change, outcome)
+            Done::Changed { asker, name, change, outcome, written } => {
+                self.handle_changed(asker, &name, &change, outcome, written.as_ref());
             }
             Done::NameCreated { pin, record, result } => self.handle_name_created(pin, &record, result),
-            Done::ProcessGone { name, dead, end, started_by, result } => {
-                self.handle_gone_recorded(name, dead, end, started_by, result);
+            Done::ProcessGone { gone, result } => self.handle_gone_recorded(gone, result),
+            Done::MarkedActive { name, process, result } => {
+                self.handle_marked_active(name, process, result);
             }
+            Done::JoinedActive { backup, outcome, written } => {
+                self.handle_joined_active(backup, outcome, written);
+            }
+            Done::TakenOff { order, result } => self.handle_taken_off(order, result),
+            Done::FoundForCreation { asker, creation, found } => {
+                self.handle_found_for_creation(asker, creation, found);
+            }
+            Done::NamedForCreation { asker, creation, name } => {
+                self.handle_named_for_creation(asker, creation, name);
+            }
+            Done::Queried { origin, answer } => self.handle_queried(origin, answer),
             Done::Buried { left, dead, result } => self.handle_buried(left, dead, result),
             Done::FoundForOpen { attempt, found } => self.handle_found_for_open(attempt, found),
             Done::FoundForCommand { link, found } => self.handle_found_for_command(link, found),
@@ -451,9 +486,11 @@ impl Daemon {
                 Timer::Open(attempt) => self.find_for_open(attempt),
                 Timer::LoseCpu { cpu, epoch, on_purpose } => self.record_loss(cpu, epoch, on_purpose),
                 Timer::Reload(cpu) => self.reload(cpu),
-                Timer::ProcessGone { name, dead, end, started_by } => {
-                    self.record_gone(name, dead, end, started_by);
-                }
+                Timer::ProcessGone(gone) => self.record_gone(gone),
+                Timer::MarkActive { name, process } => self.mark_active(name, process),
+                Timer::TakeOff(order) => self.take_off(order),
+                Timer::Dismissal(id) => self.dismissal_late(id),
+                Timer::AnnounceDown { cpu, epoch } => self.announce_down_late(cpu, epoch),
                 Timer::Numbers { count, asker } => self.ask_numbers(asker, count),
             }
         }

@@ -13,18 +13,33 @@
 use crate::children::StartFailure;
 use crate::clerk::Job;
 use crate::daemon::{Daemon, Timer, label};
+use crate::endings::{EndReport, processor_time_us};
 use crate::ledger::Gone;
 use crate::limits::COORDINATOR_RETRY_MS;
-use crate::process::{EndReport, Process};
+use crate::process::Process;
 use pollux_coordinator::Error;
-use pollux_os::{ProcessEvent, Signal, reap, signal};
+use pollux_os::{ProcessEvent, Signal, reap, signal, wait_gone};
 use pollux_wire::admin::{ADMIN, AdminReply};
 use pollux_wire::control::ToProcess;
 use pollux_wire::event::EventKind;
 use pollux_wire::mesh::ToPeer;
 use pollux_wire::record::NameRecord;
-use pollux_wire::system::SystemMessage;
 use pollux_wire::{Epoch, FileError, Phandle, Pin, ProcessName};
+use std::time::Duration;
+
+/// The end of a named process, for its record.
+#[derive(Debug, Clone)]
+pub(crate) struct GoneProcess {
+    pub(crate) name: ProcessName,
+    pub(crate) dead: Phandle,
+    pub(crate) end: EndReport,
+    /// The managed primary for which it was started as backup.
+    pub(crate) started_by: Option<Phandle>,
+    /// False for one whose program never ran.
+    pub(crate) ran: bool,
+    /// True when a pair that keeps its state itself goes on with its other half.
+    pub(crate) correct: bool,
+}
 
 /// Looks for the last frames of a dead process.
 const LAST_LOOKS: u32 = 4;
@@ -34,7 +49,16 @@ impl Daemon {
     pub(crate) fn handle_pidfd(&mut self, pin: Pin) {
         let Some(process) = self.processes.at(pin) else { return };
         let (phandle, Some(pidfd)) = (process.phandle, &process.pidfd) else { return };
-        match reap(pidfd, false) {
+        let used_us = if wait_gone(pidfd, Duration::ZERO).unwrap_or(false) {
+            processor_time_us(process.pid)
+        } else {
+            0
+        };
+        let reaped = reap(pidfd, false);
+        if let Some(process) = self.processes.get_mut(phandle) {
+            process.processor_us = used_us;
+        }
+        match reaped {
             Ok(Some(event @ (ProcessEvent::Exited(_) | ProcessEvent::Killed { .. }))) => {
                 self.process_gone(phandle, event);
             }
@@ -53,6 +77,9 @@ impl Daemon {
         let ticks = self.ticks;
         for process in self.processes.iter_mut() {
             let Some(pidfd) = &process.pidfd else { continue };
+            if wait_gone(pidfd, Duration::ZERO).unwrap_or(false) {
+                process.processor_us = processor_time_us(process.pid);
+            }
             while let Ok(Some(event)) = reap(pidfd, true) {
                 match event {
                     ProcessEvent::Stopped(_) => process.stopped_tick = Some(ticks),
@@ -111,44 +138,46 @@ impl Daemon {
             self.answer_path(waiting.origin, FileError::PATH_DOWN);
         }
         self.forget_requests_of(phandle);
+        for origin in &process.stop_waiters {
+            self.answer_stop(*origin, FileError::OK);
+        }
+        let ran = process.pidfd.is_some();
+        if let Some(mom) = process.family.mom.filter(|_| ran) {
+            self.send_system(mom, end.message(phandle, process.name.as_ref()));
+        }
         let started_by = process.started_by();
-        if let Some(name) = process.name {
-            self.record_gone(name, phandle, end, started_by);
+        if let Some(name) = process.name.filter(|_| !process.off_record) {
+            // With the whole node nobody goes on alone.
+            let correct = !self.node_goes_down();
+            self.record_gone(GoneProcess { name, dead: phandle, end, started_by, ran, correct });
         }
     }
 
     /// Tells the ledger of the end of a named process.
-    pub(crate) fn record_gone(
-        &mut self,
-        name: ProcessName,
-        dead: Phandle,
-        end: EndReport,
-        started_by: Option<Phandle>,
-    ) {
-        self.clerk.ask(Job::ProcessGone { name, dead, end, started_by });
+    pub(crate) fn record_gone(&mut self, gone: GoneProcess) {
+        self.clerk.ask(Job::ProcessGone { gone });
     }
 
     /// The ledger says what the end of a process means for its name.
-    pub(crate) fn handle_gone_recorded(
-        &mut self,
-        name: ProcessName,
-        dead: Phandle,
-        end: EndReport,
-        started_by: Option<Phandle>,
-        result: Result<Gone, Error>,
-    ) {
+    pub(crate) fn handle_gone_recorded(&mut self, gone: GoneProcess, result: Result<Gone, Error>) {
+        let (dead, end) = (gone.dead, &gone.end);
         match result {
-            Ok(Gone::Ended(record)) => self.name_ended(&record, &end),
+            Ok(Gone::Ended(mut record)) => {
+                // Whoever created a process that never ran was told so in another way.
+                record.ancestor = record.ancestor.filter(|_| gone.ran);
+                self.name_ended(&record, end);
+            }
             Ok(Gone::Survivor(left)) => self.tell_partner_gone(left, dead, &end.text),
+            Ok(Gone::Corrected(correction)) => self.half_gone(&correction, &gone),
             // A backup that never was on record: its primary waits for it.
             Ok(Gone::Unrelated) => {
-                if let Some(primary) = started_by {
+                if let Some(primary) = gone.started_by {
                     self.tell_partner_gone(primary, dead, &end.text);
                 }
             }
             Err(error) => {
-                tracing::error!(%name, process = %dead, "its end cannot be recorded: {error}");
-                self.after_ms(COORDINATOR_RETRY_MS, Timer::ProcessGone { name, dead, end, started_by });
+                tracing::error!(name = %gone.name, process = %dead, "its end cannot be recorded: {error}");
+                self.after_ms(COORDINATOR_RETRY_MS, Timer::ProcessGone(gone));
             }
         }
     }
@@ -160,14 +189,7 @@ impl Daemon {
         let subject = (Some(&record.name), Some(phandle));
         self.report(EventKind::Ended, subject, (record.epoch, record.epoch), end.text.clone());
         if let Some(ancestor) = record.ancestor {
-            let message = SystemMessage::ProcessEnded {
-                phandle,
-                name: Some(record.name.clone()),
-                ending: end.ending,
-                completion: end.completion,
-                text: end.text.clone(),
-            };
-            self.send_system(ancestor, message);
+            self.send_system(ancestor, end.message(phandle, Some(&record.name)));
         }
     }
 
@@ -248,19 +270,6 @@ impl Daemon {
             if self.read_link(link).is_some() {
                 return;
             }
-        }
-    }
-}
-
-impl EndReport {
-    /// The end of processes that went with their CPUs.
-    pub(crate) fn lost(text: impl Into<String>) -> Self {
-        Self {
-            ending: pollux_wire::system::Ending::CpuFailed,
-            completion: -4,
-            text: text.into(),
-            code: None,
-            signal: None,
         }
     }
 }

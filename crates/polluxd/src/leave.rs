@@ -157,6 +157,7 @@ impl Daemon {
                 let (cpu, epoch) = (self.cpu(), self.epoch);
                 let text = format!("CPU {cpu}: stopped on purpose, {why}");
                 self.report(EventKind::CpuDown, (None, None), (epoch, epoch), text);
+                self.follow_corrections(&survey, "its CPU went down");
                 self.follow_survey(&survey, "the node went down");
             }
             Err(error) => tracing::error!("gone without a record: {error}"),

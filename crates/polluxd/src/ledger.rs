@@ -12,15 +12,20 @@
 //! or whoever finds that CPU down, proves one half dead; a half that is dead while the other one seems to live makes an
 //! [`Orphan`], and the CPU of the other half either tells its process or says that there is none ([`Ledger::bury`]).
 
-use crate::limits::{NUMBERS_BLOCK, UPDATE_ATTEMPTS_MAX};
+use crate::limits::{NAME_TRIES_MAX, NUMBERS_BLOCK, UPDATE_ATTEMPTS_MAX};
 use pollux_coordinator::{Coordinator, Error, Key, Outcome, Transaction};
 use pollux_core::directory::{self, Ruling};
-use pollux_wire::control::{Change, Recorded};
+use pollux_wire::control::{Change, Recorded, StateKeeping};
 use pollux_wire::record::{
     CPU_KEY_PREFIX, CpuRecord, CpuState, NAME_KEY_PREFIX, NODE_KEY, NameRecord, NodeRecord, SEQUENCE_KEY,
 };
 use pollux_wire::{CpuNumber, Epoch, Phandle, ProcessName, Wire, decode, encode};
 use std::collections::BTreeSet;
+
+mod generated;
+
+/// Key of the counter of the names that were made up.
+const NAMES_MADE_KEY: &str = "counter/names";
 
 /// The records, through one coordinator.
 #[derive(Debug)]
@@ -42,7 +47,7 @@ pub(crate) struct CameUp {
 
 /// What became of the attempt to create a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Creation {
+pub(crate) enum NameCreation {
     /// It is on record.
     Created,
     /// Somebody else has it (S10).
@@ -56,8 +61,19 @@ pub(crate) enum Gone {
     Ended(Box<NameRecord>),
     /// The other half is on record.
     Survivor(Phandle),
+    /// The pair keeps its state itself: its other half is on record as single.
+    Corrected(Box<Correction>),
     /// It was not on record.
     Unrelated,
+}
+
+/// A record of a pair that keeps its state itself, and what it was before a half died.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Correction {
+    /// As it was; none if somebody else has corrected it.
+    pub(crate) before: Option<NameRecord>,
+    /// As it is.
+    pub(crate) record: NameRecord,
 }
 
 /// A half on record whose other half is dead.
@@ -76,6 +92,10 @@ pub(crate) struct Survey {
     pub(crate) ended: Vec<NameRecord>,
     /// Halves to be told.
     pub(crate) orphans: Vec<Orphan>,
+    /// Records that this look has corrected.
+    pub(crate) corrected: Vec<Correction>,
+    /// All records of pairs that keep their state themselves with a half in the own CPU.
+    pub(crate) active_here: Vec<NameRecord>,
     /// CPUs on record as failed, and since when, milliseconds since 1970.
     pub(crate) failed: Vec<(CpuNumber, u64)>,
     /// CPUs on record as up.
@@ -194,13 +214,19 @@ impl<C: Coordinator> Ledger<C> {
             let gone_here = half.cpu == witness.cpu && !witness.alive.contains(&half);
             gone_here || !survey.up.contains(&half.cpu)
         };
-        let mut nobody_left = Vec::new();
+        let (mut nobody_left, mut half_left) = (Vec::new(), Vec::new());
         for record in self.list::<NameRecord>(NAME_KEY_PREFIX)? {
             match record.backup {
                 None if is_dead(record.primary) => nobody_left.push(record),
                 None => {}
                 Some(backup) => match (is_dead(record.primary), is_dead(backup)) {
                     (true, true) => nobody_left.push(record),
+                    (true, false) if record.keeps == StateKeeping::Active => {
+                        half_left.push((record.primary, record));
+                    }
+                    (false, true) if record.keeps == StateKeeping::Active => {
+                        half_left.push((backup, record));
+                    }
                     (true, false) => survey.orphans.push(Orphan { left: backup, dead: record.primary }),
                     (false, true) => survey.orphans.push(Orphan { left: record.primary, dead: backup }),
                     (false, false) => {}
@@ -211,44 +237,69 @@ impl<C: Coordinator> Ledger<C> {
             let halves = [Some(record.primary), record.backup];
             survey.ended.extend(self.bury_name(&record.name, &halves)?);
         }
+        for (dead, record) in half_left {
+            if let Gone::Corrected(correction) = self.correct(&record.name, dead)?
+                && correction.before.is_some()
+            {
+                survey.corrected.push(*correction);
+            }
+        }
+        let here = |half: Phandle| half.cpu == witness.cpu && witness.alive.contains(&half);
+        let mut active_here = self.list::<NameRecord>(NAME_KEY_PREFIX)?;
+        active_here.retain(|record| {
+            record.keeps == StateKeeping::Active && (here(record.primary) || record.backup.is_some_and(here))
+        });
+        survey.active_here = active_here;
         Ok(survey)
     }
 
-    /// Changes a name's record as process `by` asks, if the rules allow it.
-    pub(crate) fn change(&mut self, name: &ProcessName, by: Phandle, change: &Change) -> Recorded {
+    /// Changes a name's record as process `by` asks, if the rules allow it. With the record that was written.
+    pub(crate) fn change(
+        &mut self,
+        name: &ProcessName,
+        by: Phandle,
+        change: &Change,
+    ) -> (Recorded, Option<NameRecord>) {
         let changed = name_key(name).and_then(|key| {
             self.update(&key, |record: Option<&NameRecord>| {
                 let Some(record) = record else {
                     let why = "the name is not on record".to_owned();
-                    return Step::Stop(Recorded::Refused { current: None, why });
+                    return Step::Stop((Recorded::Refused { current: None, why }, None));
                 };
                 match directory::rule(record, by, change) {
                     Ruling::Write(next) => {
-                        let epoch = next.epoch;
-                        Step::Put(next, Recorded::Done { epoch })
+                        let done = Recorded::Done { epoch: next.epoch };
+                        Step::Put(next.clone(), (done, Some(next)))
                     }
-                    Ruling::Already(epoch) => Step::Stop(Recorded::Done { epoch }),
+                    Ruling::Already(epoch) => Step::Stop((Recorded::Done { epoch }, None)),
                     Ruling::Refuse(why) => {
-                        Step::Stop(Recorded::Refused { current: Some(record.clone()), why: why.to_owned() })
+                        let (current, why) = (Some(record.clone()), why.to_owned());
+                        Step::Stop((Recorded::Refused { current, why }, None))
                     }
                 }
             })
         });
-        changed.unwrap_or_else(|error| Recorded::Unavailable { why: error.to_string() })
+        changed.unwrap_or_else(|error| (Recorded::Unavailable { why: error.to_string() }, None))
     }
 
     /// Puts a new name on record, before its process runs.
-    pub(crate) fn create_name(&mut self, record: &NameRecord) -> Result<Creation, Error> {
+    pub(crate) fn create_name(&mut self, record: &NameRecord) -> Result<NameCreation, Error> {
         self.update(&name_key(&record.name)?, |found: Option<&NameRecord>| match found {
-            None => Step::Put(record.clone(), Creation::Created),
+            None => Step::Put(record.clone(), NameCreation::Created),
             // An earlier try got through though its outcome was not known.
-            Some(found) if found.primary == record.primary => Step::Stop(Creation::Created),
-            Some(found) => Step::Stop(Creation::Taken(Box::new(found.clone()))),
+            Some(found) if found.primary == record.primary => Step::Stop(NameCreation::Created),
+            Some(found) => Step::Stop(NameCreation::Taken(Box::new(found.clone()))),
         })
     }
 
-    /// Draws the consequence of the proven end of a named process.
-    pub(crate) fn process_gone(&mut self, name: &ProcessName, dead: Phandle) -> Result<Gone, Error> {
+    /// Draws the consequence of the proven end of a named process. With `correct` a pair that keeps its state itself
+    /// goes on with its other half.
+    pub(crate) fn process_gone(
+        &mut self,
+        name: &ProcessName,
+        dead: Phandle,
+        correct: bool,
+    ) -> Result<Gone, Error> {
         let gone = self.update(&name_key(name)?, |record: Option<&NameRecord>| match record {
             Some(record) if directory::ends_with(record, dead) => {
                 Step::Delete(Gone::Ended(Box::new(record.clone())))
@@ -258,13 +309,93 @@ impl<C: Coordinator> Ledger<C> {
             }
             None => Step::Stop(Gone::Unrelated),
         })?;
-        if let Gone::Survivor(left) = gone
-            && !self.is_up(left.cpu)?
-            && let Some(record) = self.bury_name(name, &[Some(dead), Some(left)])?
-        {
-            return Ok(Gone::Ended(Box::new(record)));
+        match gone {
+            Gone::Survivor(left) if !self.is_up(left.cpu)? => {
+                let ended = self.bury_name(name, &[Some(dead), Some(left)])?;
+                Ok(ended.map_or(gone, |record| Gone::Ended(Box::new(record))))
+            }
+            Gone::Survivor(_) | Gone::Unrelated if correct => {
+                let corrected = self.correct(name, dead)?;
+                Ok(if corrected == Gone::Unrelated { gone } else { corrected })
+            }
+            gone => Ok(gone),
         }
-        Ok(gone)
+    }
+
+    /// Puts a pair that keeps its state itself on record without its dead half. One that somebody else has corrected
+    /// is told as such; whatever else the record says is unrelated.
+    fn correct(&mut self, name: &ProcessName, dead: Phandle) -> Result<Gone, Error> {
+        self.update(&name_key(name)?, |record: Option<&NameRecord>| {
+            let Some(record) = record else { return Step::Stop(Gone::Unrelated) };
+            let (before, next) = match directory::without(record, dead) {
+                Some(next) => (Some(record.clone()), next),
+                None => (None, record.clone()),
+            };
+            let same_instance = next.primary.sequence == dead.sequence && next.primary != dead;
+            let corrected = Gone::Corrected(Box::new(Correction { before, record: next.clone() }));
+            match &corrected {
+                Gone::Corrected(correction) if correction.before.is_some() => Step::Put(next, corrected),
+                _ if record.keeps == StateKeeping::Active && same_instance => Step::Stop(corrected),
+                _ => Step::Stop(Gone::Unrelated),
+            }
+        })
+    }
+
+    /// Notes that the first process of a name keeps its state itself. Gives the record if that is so.
+    pub(crate) fn mark_active(
+        &mut self,
+        name: &ProcessName,
+        process: Phandle,
+    ) -> Result<Option<NameRecord>, Error> {
+        self.update(&name_key(name)?, |record: Option<&NameRecord>| match record {
+            Some(record) if record.primary == process && record.keeps == StateKeeping::Managed => {
+                let next = NameRecord { keeps: StateKeeping::Active, ..record.clone() };
+                Step::Put(next.clone(), Some(next))
+            }
+            record => Step::Stop(record.filter(|record| record.keeps == StateKeeping::Active).cloned()),
+        })
+    }
+
+    /// Takes the name of which `half` is a half off the record, so that nobody takes over when it stops.
+    pub(crate) fn take_off(&mut self, half: Phandle) -> Result<Option<NameRecord>, Error> {
+        let Some(found) = self.pair_of(half)? else { return Ok(None) };
+        self.update(&name_key(&found.name)?, |record: Option<&NameRecord>| match record {
+            Some(record) if record.primary == half || record.backup == Some(half) => {
+                Step::Delete(Some(record.clone()))
+            }
+            _ => Step::Stop(None),
+        })
+    }
+
+    /// The record that has this process as a half, or has its instance.
+    pub(crate) fn pair_of(&self, phandle: Phandle) -> Result<Option<NameRecord>, Error> {
+        let names = self.list::<NameRecord>(NAME_KEY_PREFIX)?;
+        let same = |record: &NameRecord| {
+            phandle.named
+                && (record.primary.sequence, record.primary.node) == (phandle.sequence, phandle.node)
+        };
+        Ok(names.into_iter().find(same))
+    }
+
+    /// The record whose name follows this one in order.
+    pub(crate) fn next_name(&self, after: Option<&ProcessName>) -> Result<Option<NameRecord>, Error> {
+        let names = self.list::<NameRecord>(NAME_KEY_PREFIX)?;
+        Ok(names
+            .into_iter()
+            .filter(|record| after.is_none_or(|after| record.name > *after))
+            .min_by(|one, other| one.name.cmp(&other.name)))
+    }
+
+    /// A name that nobody has. The next ones are others: this one comes again when all have been given.
+    pub(crate) fn new_name(&mut self, long: bool) -> Result<Option<ProcessName>, Error> {
+        let key = Key::new(NAMES_MADE_KEY)?;
+        for _ in 0..NAME_TRIES_MAX {
+            let name = generated::name(self.store.next_number(&key)?, long);
+            if self.name(&name)?.is_none() {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
     }
 
     /// Ends the name that has these two halves on record, both proven dead.

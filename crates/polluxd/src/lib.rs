@@ -24,13 +24,16 @@
 #![forbid(unsafe_code)]
 
 mod acceptors;
+mod actives;
 mod admin;
 mod arguments;
 mod backups;
 mod children;
 mod clerk;
 mod control;
+mod creation;
 mod daemon;
+mod endings;
 mod ends;
 mod events;
 mod leave;
@@ -42,8 +45,10 @@ mod opens;
 mod peers;
 mod process;
 mod processors;
+mod queries;
 mod start;
 mod starter;
+mod stops;
 mod tick;
 
 use std::ffi::OsString;

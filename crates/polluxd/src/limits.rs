@@ -23,7 +23,7 @@ pub(crate) const ATTACH_WAIT_MS: u64 = 10_000;
 pub(crate) const UNLINKED_TICKS_MAX: u64 = 5_000 / TICK_MS;
 /// Paths that wait for a process to attach; a further one gets error 61.
 pub(crate) const PATHS_WAITING_MAX: usize = 1_024;
-/// Requests under way to peers, opens and starts of backups together; a further one gets error 61.
+/// Requests under way to peers, opens, creations, stops and questions together; a further one gets error 61.
 pub(crate) const ASKED_MAX: usize = 4_096;
 /// Jobs under way at the coordinator; beyond, a process is told that it is unavailable.
 pub(crate) const CLERK_JOBS_MAX: usize = 8_192;
@@ -31,6 +31,16 @@ pub(crate) const CLERK_JOBS_MAX: usize = 8_192;
 pub(crate) const WAITERS_MAX: usize = 64;
 /// Looks for a name's primary while a takeover may be under way; then error 201.
 pub(crate) const OPEN_TRIES_MAX: u32 = 20;
+/// Names made up before it is given up to find one that is free; then error 44.
+pub(crate) const NAME_TRIES_MAX: u32 = 64;
+/// Messages that wait for a process to attach; a further one is lost.
+pub(crate) const MESSAGES_WAITING_MAX: usize = 64;
+/// Questions for the fate of processes of one CPU that wait until it is decided; a further one gets error 31.
+pub(crate) const FATES_WAITING_MAX: usize = 1_024;
+/// Time for processes that were stopped to be gone, milliseconds; then who stopped them is answered with error 40.
+pub(crate) const STOP_WAIT_MS: u64 = 5_000;
+/// Time for the records to be corrected after the loss of a CPU, milliseconds; then it is announced all the same.
+pub(crate) const ANNOUNCE_WAIT_MS: u64 = 5_000;
 /// Pause between two of them, milliseconds.
 pub(crate) const OPEN_RETRY_MS: u64 = 5;
 /// Ended processes whose exit status is kept for a late `Wait`; then the oldest is forgotten.

@@ -4,13 +4,16 @@
 
 use crate::clerk::Job;
 use crate::daemon::{Daemon, Timer};
+use crate::endings::EndReport;
 use crate::ledger::{Loss, Survey};
-use crate::limits::{COORDINATOR_RETRY_MS, RELOAD_MS_MAX, RELOAD_MS_MIN, RELOAD_SETTLED_MS};
-use crate::process::EndReport;
+use crate::limits::{
+    ANNOUNCE_WAIT_MS, COORDINATOR_RETRY_MS, RELOAD_MS_MAX, RELOAD_MS_MIN, RELOAD_SETTLED_MS,
+};
 use crate::start::unix_ms;
 use crate::starter::StartJob;
 use pollux_coordinator::Error;
 use pollux_wire::event::EventKind;
+use pollux_wire::system::SystemMessage;
 use pollux_wire::{CpuNumber, Epoch};
 use std::io;
 use std::process::Child;
@@ -83,7 +86,34 @@ impl Daemon {
                 self.schedule_reload(cpu);
             }
         }
-        self.follow_survey(&loss.survey, &format!("CPU {cpu} is down"));
+        let cause = format!("CPU {cpu} is down");
+        // In this order: who reads -2 finds its pair corrected, and hears of lost names behind it.
+        self.follow_corrections(&loss.survey, &cause);
+        self.announce_down(cpu);
+        self.follow_survey(&loss.survey, &cause);
+    }
+
+    /// A CPU is lost: its loss is announced when the records are corrected, or after a bounded time.
+    pub(crate) fn announce_down_later(&mut self, cpu: CpuNumber) {
+        let epoch = self.lost_epochs.get(&cpu).copied().unwrap_or_default();
+        self.announcing.insert(cpu, epoch);
+        self.after_ms(ANNOUNCE_WAIT_MS, Timer::AnnounceDown { cpu, epoch });
+    }
+
+    /// The records are not corrected in time.
+    pub(crate) fn announce_down_late(&mut self, cpu: CpuNumber, epoch: Epoch) {
+        if self.announcing.get(&cpu) == Some(&epoch) {
+            tracing::warn!(%cpu, epoch = epoch.0, "announced as down before the records are corrected");
+            self.announce_down(cpu);
+        }
+    }
+
+    /// Announces the loss of a CPU, unless that was done.
+    pub(crate) fn announce_down(&mut self, cpu: CpuNumber) {
+        if self.announcing.remove(&cpu).is_some() {
+            self.tell_all(&SystemMessage::CpuDown { cpu });
+            self.tell_fates(cpu);
+        }
     }
 
     /// Looks for names that nobody is left to end.
@@ -98,7 +128,9 @@ impl Daemon {
             Ok(survey) => survey,
             Err(error) => return tracing::error!("the names cannot be looked over: {error}"),
         };
-        self.follow_survey(&survey, "its CPU is down or started anew");
+        let cause = "its CPU is down or started anew";
+        self.follow_corrections(&survey, cause);
+        self.follow_survey(&survey, cause);
         // A failed CPU whose winner died before it could start it again.
         if survey.up.iter().min() == Some(&self.cpu()) {
             let patience = u64::from(self.arguments.reload_after_ms) + RELOAD_MS_MAX + RELOAD_SETTLED_MS;

@@ -20,18 +20,20 @@ use crate::process::{Request, WaitingPath};
 use pollux_coordinator::Error;
 use pollux_os::socket_pair;
 use pollux_wire::checkpoint::Opener;
-use pollux_wire::control::ToProcess;
+use pollux_wire::control::{OpenDetails, StateKeeping, Target, ToProcess};
 use pollux_wire::limits::SYNC_DEPTH_MAX;
-use pollux_wire::mesh::ToPeer;
+use pollux_wire::mesh::{PathTo, ToPeer};
 use pollux_wire::record::NameRecord;
-use pollux_wire::{CpuNumber, FileError, OpenId, Phandle, ProcessName};
+use pollux_wire::{CpuNumber, Epoch, FileError, OpenId, Phandle};
 use std::os::fd::OwnedFd;
 
 /// An open on its way.
 #[derive(Debug, Clone)]
 pub(crate) struct OpenTry {
     pub(crate) asker: Request,
-    pub(crate) name: ProcessName,
+    pub(crate) target: Target,
+    /// What the server hears of the open, in the opener's own words.
+    pub(crate) details: OpenDetails,
     /// None before a new open got its number.
     pub(crate) open: Option<OpenId>,
     /// True when the open exists and wants a new path.
@@ -55,14 +57,21 @@ impl Daemon {
     pub(crate) fn start_open(
         &mut self,
         asker: Request,
-        name: ProcessName,
+        target: Target,
         open: Option<OpenId>,
-        sync_depth: u16,
-        nowait_depth: u16,
+        (sync_depth, nowait_depth): (u16, u16),
+        details: OpenDetails,
     ) {
-        let attempt =
-            OpenTry { asker, name, open, again: open.is_some(), sync_depth, nowait_depth, tries: 0 };
-        if sync_depth > SYNC_DEPTH_MAX || nowait_depth > SYNC_DEPTH_MAX {
+        let again = open.is_some();
+        let attempt = OpenTry { asker, target, details, open, again, sync_depth, nowait_depth, tries: 0 };
+        // S16: nobody speaks for a process of another instance.
+        let of_other = |primary: Phandle| {
+            let instance = |one: Phandle| (one.named, one.node, one.sequence);
+            !primary.named || instance(primary) != instance(asker.process)
+        };
+        if attempt.details.primary.is_some_and(of_other) {
+            self.open_failed(&attempt, FileError::NO_PRIMARY_OPEN);
+        } else if sync_depth > SYNC_DEPTH_MAX || nowait_depth > SYNC_DEPTH_MAX {
             self.open_failed(&attempt, FileError::TOO_MANY_OUTSTANDING);
         } else if self.clerk.is_full() {
             self.open_failed(&attempt, FileError::NO_MORE_OPENS);
@@ -85,20 +94,53 @@ impl Daemon {
         found: Result<(Option<NameRecord>, u64), Error>,
     ) {
         match found {
-            Ok((Some(record), number)) => {
-                attempt.open.get_or_insert(OpenId(number));
-                self.offer_path(attempt, record.primary);
-            }
-            Ok((None, _)) => self.open_failed(&attempt, FileError::NO_SUCH_PROCESS),
+            Ok((record, number)) => match self.server_for(&attempt, record) {
+                Ok((server, epoch)) => {
+                    attempt.open.get_or_insert(OpenId(number));
+                    self.offer_path(attempt, server, epoch);
+                }
+                Err(error) => self.open_failed(&attempt, error),
+            },
             Err(error) => {
-                tracing::error!(name = %attempt.name, "cannot be opened: {error}");
+                tracing::error!(server_name = describe(&attempt.target), "cannot be opened: {error}");
                 self.open_again_later(attempt);
             }
         }
     }
 
-    /// Makes a path and offers one end to the primary.
-    fn offer_path(&mut self, attempt: Box<OpenTry>, server: Phandle) {
+    /// Which process is meant, and the epoch of its name.
+    fn server_for(
+        &self,
+        attempt: &OpenTry,
+        record: Option<NameRecord>,
+    ) -> Result<(Phandle, Epoch), FileError> {
+        let wanted = match attempt.target {
+            Target::Place { cpu, pin, sequence } => {
+                // All processes without a name are the first in their place.
+                let (named, node, incarnation) = (false, self.node_number, 1);
+                return Ok((Phandle { named, cpu, pin, node, incarnation, sequence }, Epoch(0)));
+            }
+            Target::Name { sequence, .. } => sequence,
+        };
+        let record = record.ok_or(FileError::NO_SUCH_PROCESS)?;
+        if wanted.is_some_and(|wanted| wanted != record.primary.sequence) {
+            return Err(FileError::NO_SUCH_PROCESS);
+        }
+        let asker = attempt.asker.process;
+        // A half that opens its own name means the other half.
+        let server = if record.keeps == StateKeeping::Active && record.primary == asker {
+            let process = self.processes.get(asker);
+            let just_gone = process.is_some_and(|process| process.had_partner);
+            let none = if just_gone { FileError::PATH_DOWN } else { FileError::NO_SUCH_PROCESS };
+            record.backup.ok_or(none)?
+        } else {
+            record.primary
+        };
+        Ok((server, record.epoch))
+    }
+
+    /// Makes a path and offers one end to the server.
+    fn offer_path(&mut self, attempt: Box<OpenTry>, server: Phandle, epoch: Epoch) {
         let Some(asker) = self.processes.get(attempt.asker.process) else { return };
         let opener = Opener {
             phandle: asker.phandle,
@@ -106,6 +148,7 @@ impl Daemon {
             uid: asker.uid,
             sync_depth: attempt.sync_depth,
             nowait_depth: attempt.nowait_depth.max(1),
+            details: attempt.details.clone(),
         };
         let Some(open) = attempt.open else { return };
         if self.asked.len() >= ASKED_MAX {
@@ -119,27 +162,41 @@ impl Daemon {
             }
         };
         let again = attempt.again;
+        let to = match attempt.target {
+            Target::Name { .. } => PathTo::Process { phandle: server },
+            Target::Place { pin, sequence, .. } => PathTo::Place { pin, sequence },
+        };
         let request = self.ask(server.cpu, Wanted::Path { attempt, server, path: near });
         if server.cpu == self.cpu() {
             let origin = PathOrigin::Own { request };
-            self.take_path(server, WaitingPath { origin, open, opener, again, path: far });
+            self.take_path(to, WaitingPath { origin, open, opener, again, epoch, path: far });
         } else if !self.send_peer(
             server.cpu,
             vec![far],
-            &ToPeer::Path { request, to: server, open, opener, again },
+            &ToPeer::Path { request, to, open, opener, again, epoch },
         ) {
             self.handle_path_done(self.cpu(), request, FileError::PATH_DOWN);
         }
     }
 
     /// A path for a process that should be here.
-    pub(crate) fn take_path(&mut self, to: Phandle, waiting: WaitingPath) {
-        let Some(process) = self.processes.get_mut(to) else {
-            return self.answer_path(waiting.origin, FileError::PATH_DOWN);
+    pub(crate) fn take_path(&mut self, to: PathTo, waiting: WaitingPath) {
+        let (to, none) = match to {
+            PathTo::Process { phandle } => (Some(phandle), FileError::PATH_DOWN),
+            PathTo::Place { pin, sequence } => {
+                let there = self.processes.at(pin).map(|process| process.phandle);
+                let meant = there.filter(|there| !there.named && there.sequence == sequence);
+                (meant, FileError::NO_SUCH_PROCESS)
+            }
         };
+        let Some(process) = to.and_then(|to| self.processes.get_mut(to)) else {
+            return self.answer_path(waiting.origin, none);
+        };
+        let to = process.phandle;
         if process.is_attached() {
-            // A backup takes no paths; if the record names it primary, it is about to know.
-            let takes_paths = !process.is_backup() && process.link.is_some();
+            // A managed backup takes no paths; if the record names it primary, it is about to know. One that keeps its
+            // state itself answers what comes.
+            let takes_paths = (process.is_active() || !process.is_backup()) && process.link.is_some();
             if takes_paths {
                 self.hand_over_path(to, waiting);
             } else {
@@ -154,8 +211,8 @@ impl Daemon {
 
     /// Gives a path to an attached process.
     pub(crate) fn hand_over_path(&mut self, to: Phandle, waiting: WaitingPath) {
-        let WaitingPath { origin, open, opener, again, path } = waiting;
-        self.tell_with(to, vec![path], &ToProcess::NewPath { open, opener, again });
+        let WaitingPath { origin, open, opener, again, epoch, path } = waiting;
+        self.tell_with(to, vec![path], &ToProcess::NewPath { open, opener, again, epoch });
         self.answer_path(origin, FileError::OK);
     }
 
@@ -181,7 +238,8 @@ impl Daemon {
 
     fn opened(&mut self, attempt: &OpenTry, server: Phandle, path: OwnedFd) {
         let Some(open) = attempt.open else { return };
-        tracing::debug!(name = %attempt.name, %server, opener = %attempt.asker.process, open = open.0, "opened");
+        let target = describe(&attempt.target);
+        tracing::debug!(server_name = target, %server, opener = %attempt.asker.process, open = open.0, "opened");
         let Request { process, request } = attempt.asker;
         let message = ToProcess::Opened { request, error: FileError::OK, open, server: Some(server) };
         self.tell_with(process, vec![path], &message);
@@ -197,7 +255,8 @@ impl Daemon {
     }
 
     fn open_failed(&mut self, attempt: &OpenTry, error: FileError) {
-        tracing::debug!(name = %attempt.name, opener = %attempt.asker.process, "not opened: {error}");
+        let target = describe(&attempt.target);
+        tracing::debug!(server_name = target, opener = %attempt.asker.process, "not opened: {error}");
         let Request { process, request } = attempt.asker;
         let open = attempt.open.unwrap_or_default();
         self.tell(process, &ToProcess::Opened { request, error, open, server: None });
@@ -228,7 +287,8 @@ impl Daemon {
 
     /// Drops the requests of a process that is gone; what is answered to them later has no effect.
     pub(crate) fn forget_requests_of(&mut self, process: Phandle) {
-        self.asked.retain(|_, asked| asked.wanted.asker().process != process);
+        let of_process = |wanted: &Wanted| wanted.asker().is_some_and(|asker| asker.process == process);
+        self.asked.retain(|_, asked| !of_process(&asked.wanted));
     }
 
     /// Fails what was asked of a CPU that is gone.
@@ -241,8 +301,23 @@ impl Daemon {
                     self.handle_path_done(self.cpu(), request, FileError::PATH_DOWN);
                 }
                 Some(Wanted::Backup { .. }) => self.fail_backup_request(request, cpu),
+                Some(Wanted::Creation { .. }) => self.fail_creation_request(request, cpu),
+                // A process in a lost CPU is stopped; one whose CPU only lost its connection is not for long.
+                Some(Wanted::Stop { .. }) => {
+                    self.handle_process_stopped(self.cpu(), request, FileError::PATH_DOWN);
+                }
+                Some(Wanted::Answer { .. }) => self.fail_query(request),
                 None => {}
             }
         }
+    }
+}
+
+/// What is opened, for the log.
+fn describe(target: &Target) -> String {
+    match target {
+        Target::Name { name, sequence: None } => name.to_string(),
+        Target::Name { name, sequence: Some(sequence) } => format!("{name}:{sequence}"),
+        Target::Place { cpu, pin, sequence } => format!("$:{cpu}:{pin}:{sequence}"),
     }
 }

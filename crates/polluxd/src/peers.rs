@@ -9,10 +9,11 @@
 
 use crate::children::StartFailure;
 use crate::daemon::{CLOSED, Daemon, peer_token};
+use crate::endings::Stopper;
 use crate::limits::{CALL_RETRY_TICKS, CALL_TICKS_MIN, LOST_LINK_TICKS_MAX, TICK_MS};
 use crate::links::{LinkId, Role};
 use crate::opens::PathOrigin;
-use crate::process::WaitingPath;
+use crate::process::{Origin, WaitingPath};
 use pollux_core::regroup::{Command, Event};
 use pollux_os::clock::monotonic_ns;
 use pollux_os::{Interest, LifeWatch, Pid, Signal, connect_unix, peer_credentials, signal, wait_gone};
@@ -220,16 +221,16 @@ impl Daemon {
                 let failure = StartFailure { error, detail, why };
                 self.handle_backup_started(from, request, backup, failure, descriptors);
             }
-            ToPeer::Path { request, to, open, opener, again } => match descriptors.pop() {
+            ToPeer::Path { request, to, open, opener, again, epoch } => match descriptors.pop() {
                 Some(path) => {
                     let origin = PathOrigin::Peer { cpu: from, request };
-                    self.take_path(to, WaitingPath { origin, open, opener, again, path });
+                    self.take_path(to, WaitingPath { origin, open, opener, again, epoch, path });
                 }
                 None => self.fail_link(link, "it sent a path without its descriptor"),
             },
             ToPeer::PathDone { request, error } => self.handle_path_done(from, request, error),
             ToPeer::PartnerGone { to, dead, cause } => self.handle_partner_gone(to, dead, &cause),
-            ToPeer::System { to, message } => self.tell(to, &ToProcess::System { message }),
+            ToPeer::System { to, message } => self.tell_or_keep(to, ToProcess::System { message }),
             ToPeer::GoingDown {} => {
                 tracing::info!(cpu = %from, "goes down on purpose");
                 if let Some(peer) = self.peers.get_mut(&from) {
@@ -239,6 +240,31 @@ impl Daemon {
                 self.go_on_leaving();
             }
             ToPeer::Changed { name, change } => tracing::debug!(%name, cpu = %from, "changed: {change:?}"),
+            ToPeer::StartProcess { request, order } => {
+                self.handle_start_order(from, request, order, descriptors);
+            }
+            ToPeer::ProcessStarted { request, process, error, detail, why } => {
+                let failure = StartFailure { error, detail, why };
+                self.handle_process_started(from, request, process, failure);
+            }
+            ToPeer::RecordChanged { to, record } => self.take_record(to, &record),
+            ToPeer::StopProcess { request, target, abend, by, quietly } => {
+                let why = match by {
+                    Some(by) => format!("stopped by process {by}"),
+                    None => "stopped by a command".to_owned(),
+                };
+                let stopper = Stopper { abend, killer: by, switch: false, why };
+                self.take_stop(target, stopper, quietly, Origin::Peer { cpu: from, request });
+            }
+            ToPeer::ProcessStopped { request, error } => self.handle_process_stopped(from, request, error),
+            ToPeer::Query { request, query } => {
+                self.handle_query(Origin::Peer { cpu: from, request }, query);
+            }
+            ToPeer::Answer { request, answer } => self.handle_answer(from, request, answer),
+            ToPeer::BecomeMomOf { request, child, mom } => {
+                let error = self.take_mom(child, mom);
+                self.answer_error(Origin::Peer { cpu: from, request }, error);
+            }
         }
     }
 
@@ -278,6 +304,7 @@ impl Daemon {
                 known.caller = caller;
                 known.lost_tick = None;
                 self.keep_peer_link(link, cpu, called.is_none());
+                self.ask_fates_again(cpu);
                 return Ok(());
             }
             None => {}
@@ -305,6 +332,7 @@ impl Daemon {
         if self.leaving.is_some() {
             self.send_peer(cpu, Vec::new(), &ToPeer::GoingDown {});
         }
+        self.ask_fates_again(cpu);
         // Names whose other half was in an earlier epoch of that CPU.
         self.survey();
         self.look_for_dead_peers();
@@ -398,13 +426,15 @@ impl Daemon {
         while let Some(command) = self.regroup.poll_command() {
             match command {
                 Command::Kill { cpu } => self.kill_peer(cpu, "does not beat and counts as hung"),
-                Command::AnnounceUp { cpu } => self.tell_all(&SystemMessage::CpuUp { cpu }),
-                Command::AnnounceDown { cpu } => self.tell_all(&SystemMessage::CpuDown { cpu }),
-                Command::RecordLoss { cpu, on_purpose } => {
-                    if let Some(epoch) = self.lost_epochs.remove(&cpu) {
-                        self.record_loss(cpu, epoch, on_purpose);
-                    }
+                Command::AnnounceUp { cpu } => {
+                    self.announce_down(cpu);
+                    self.tell_all(&SystemMessage::CpuUp { cpu });
                 }
+                Command::AnnounceDown { cpu } => self.announce_down_later(cpu),
+                Command::RecordLoss { cpu, on_purpose } => match self.lost_epochs.remove(&cpu) {
+                    Some(epoch) => self.record_loss(cpu, epoch, on_purpose),
+                    None => self.announce_down(cpu),
+                },
             }
         }
     }
@@ -417,7 +447,7 @@ impl Daemon {
         }
     }
 
-    fn tell_all(&mut self, message: &SystemMessage) {
+    pub(crate) fn tell_all(&mut self, message: &SystemMessage) {
         let handles: Vec<Phandle> = self.processes.handles().into_iter().collect();
         for process in handles {
             self.tell(process, &ToProcess::System { message: message.clone() });

@@ -2,15 +2,15 @@
 //!
 //! Passive: what happens to a process is decided in `children`, `control`, `opens` and `backups`.
 
+use crate::endings::Stopper;
 use crate::limits::{ENDED_KEPT_MAX, PROCESSES_MAX};
 use crate::links::LinkId;
 use crate::opens::PathOrigin;
 use crate::start::unix_ms;
-use pollux_os::ProcessEvent;
 use pollux_wire::admin::{ProcessInfo, ProgramSpec};
 use pollux_wire::checkpoint::Opener;
-use pollux_wire::control::{PairState, StartAs};
-use pollux_wire::system;
+use pollux_wire::control::{PairState, ProcessFacts, StartAs, StateKeeping, StopReport, ToProcess};
+use pollux_wire::record::NameRecord;
 use pollux_wire::{CpuNumber, Epoch, OpenId, Phandle, Pin, ProcessName};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::OwnedFd;
@@ -22,6 +22,45 @@ pub(crate) struct Request {
     pub(crate) process: Phandle,
     /// Its number.
     pub(crate) request: u32,
+}
+
+/// Who asked for something, and how he is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A process of this CPU.
+    Process(Request),
+    /// A peer, on behalf of one of its own.
+    Peer { cpu: CpuNumber, request: u32 },
+    /// This daemon itself, which needs no answer.
+    Nobody,
+    /// This daemon, which stops several processes and counts them.
+    Dismissal(u64),
+}
+
+/// Where a process comes from and what it inherits (`PROCESS_CREATE_`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Family {
+    /// Its creator, if that is a process.
+    pub(crate) creator: Option<Phandle>,
+    /// Who is told of its end, beside its name's ancestor and its other half: the creator of an unnamed process, or who
+    /// has adopted it.
+    pub(crate) mom: Option<Phandle>,
+    /// Home terminal; empty for none.
+    pub(crate) home_terminal: String,
+    /// Job, 0 for none.
+    pub(crate) job: u16,
+    /// Priority.
+    pub(crate) priority: u8,
+}
+
+/// Priority of a process whose starter names none.
+pub(crate) const PRIORITY_DEFAULT: u8 = 150;
+
+impl Default for Family {
+    fn default() -> Self {
+        let home_terminal = String::new();
+        Self { creator: None, mom: None, home_terminal, job: 0, priority: PRIORITY_DEFAULT }
+    }
 }
 
 /// A process of this CPU.
@@ -60,10 +99,31 @@ pub(crate) struct Process {
     pub(crate) killed_because: Option<String>,
     /// Paths that wait until it attaches.
     pub(crate) paths: Vec<WaitingPath>,
+    /// Messages that wait until it attaches.
+    pub(crate) messages: Vec<ToProcess>,
     /// Commands that wait for its end.
     pub(crate) waiters: Vec<LinkId>,
     /// What it said about its end.
-    pub(crate) stopping: Option<(i16, String)>,
+    pub(crate) stopping: Option<StopReport>,
+    /// Who stops it, if somebody does.
+    pub(crate) stopped_by: Option<Stopper>,
+    /// Who waits until it is gone.
+    pub(crate) stop_waiters: Vec<Origin>,
+    /// True when its name is off the record though it runs: its end concerns nobody.
+    pub(crate) off_record: bool,
+    /// Processor time it had used when it ended, microseconds.
+    pub(crate) processor_us: u64,
+    /// Who keeps its backup in step, as it said when it attached.
+    pub(crate) keeps: StateKeeping,
+    pub(crate) family: Family,
+    /// The newest record of its name that it was told; only for a half that keeps its state itself.
+    pub(crate) record: Option<NameRecord>,
+    /// True when it had another half at some time.
+    pub(crate) had_partner: bool,
+    /// True until a backup that keeps its state itself is on record: so long it gets no welcome.
+    pub(crate) joining: bool,
+    /// Its first frame, if it came while it was not on record.
+    pub(crate) attach_waits: Option<(StateKeeping, OwnedFd)>,
     /// Epoch of a takeover by it that is on record and that it has not reported yet.
     pub(crate) unreported_takeover: Option<Epoch>,
 }
@@ -90,6 +150,8 @@ pub(crate) enum StartedFor {
     Command(LinkId),
     /// A peer whose process wants a backup, until it was answered.
     Peer { cpu: CpuNumber, request: u32 },
+    /// A process that creates it, by the request of its daemon, until that was answered. The CPU may be this one.
+    Creation { cpu: CpuNumber, request: u32 },
     /// Whoever it was, it was answered.
     Answered,
 }
@@ -101,18 +163,8 @@ pub(crate) struct WaitingPath {
     pub(crate) open: OpenId,
     pub(crate) opener: Opener,
     pub(crate) again: bool,
+    pub(crate) epoch: Epoch,
     pub(crate) path: OwnedFd,
-}
-
-/// How a process ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct EndReport {
-    pub(crate) ending: system::Ending,
-    /// Guardian completion code.
-    pub(crate) completion: i16,
-    pub(crate) text: String,
-    pub(crate) code: Option<i32>,
-    pub(crate) signal: Option<i32>,
 }
 
 impl Process {
@@ -126,9 +178,12 @@ impl Process {
         stdio: Option<[OwnedFd; 3]>,
     ) -> Self {
         let epoch = match start {
-            StartAs::Primary { epoch } | StartAs::Backup { epoch, .. } => epoch,
+            StartAs::Primary { epoch }
+            | StartAs::Backup { epoch, .. }
+            | StartAs::ActiveBackup { epoch, .. } => epoch,
             StartAs::Unnamed {} => Epoch(0),
         };
+        let joining = matches!(start, StartAs::ActiveBackup { .. });
         Self {
             phandle,
             name,
@@ -152,8 +207,19 @@ impl Process {
             unlinked_tick: None,
             killed_because: None,
             paths: Vec::new(),
+            messages: Vec::new(),
             waiters: Vec::new(),
             stopping: None,
+            stopped_by: None,
+            stop_waiters: Vec::new(),
+            off_record: false,
+            processor_us: 0,
+            keeps: if joining { StateKeeping::Active } else { StateKeeping::Managed },
+            family: Family::default(),
+            record: None,
+            had_partner: joining,
+            joining,
+            attach_waits: None,
             unreported_takeover: None,
         }
     }
@@ -162,8 +228,24 @@ impl Process {
         matches!(self.stage, Stage::Attached)
     }
 
-    /// True when it was started as a backup or says that it is one.
+    /// True for one that keeps its state itself.
+    pub(crate) fn is_active(&self) -> bool {
+        self.keeps == StateKeeping::Active
+    }
+
+    /// The other half of one that keeps its state itself, as far as it was told.
+    pub(crate) fn partner(&self) -> Option<Phandle> {
+        let record = self.record.as_ref()?;
+        if record.primary == self.phandle { record.backup } else { Some(record.primary) }
+    }
+
+    /// True when it was started as a backup or says that it is one; for one that keeps its state itself the record
+    /// decides.
     pub(crate) fn is_backup(&self) -> bool {
+        if self.is_active() {
+            let as_backup = matches!(self.start, StartAs::ActiveBackup { .. });
+            return self.record.as_ref().map_or(as_backup, |record| record.primary != self.phandle);
+        }
         match self.state {
             Some(state) => {
                 matches!(state, PairState::Loading | PairState::Following | PairState::TakingOver)
@@ -174,7 +256,9 @@ impl Process {
 
     /// True when its end would cost its name a half that others could go on with: it is the primary of a whole pair.
     pub(crate) fn is_primary_of_pair(&self) -> bool {
-        matches!(self.state, Some(PairState::Paired | PairState::Removing | PairState::Switching))
+        // One that keeps its state itself is not asked to exchange roles.
+        !self.is_active()
+            && matches!(self.state, Some(PairState::Paired | PairState::Removing | PairState::Switching))
     }
 
     /// The primary for which it was started as backup.
@@ -185,60 +269,44 @@ impl Process {
         }
     }
 
+    /// Where it stands. Of one that keeps its state itself the record knows that better.
+    fn shown_state(&self) -> Option<PairState> {
+        let paired = self.partner().is_some();
+        let by_record = if paired { PairState::Paired } else { PairState::Single };
+        if self.is_active() { self.state.map(|_| by_record) } else { self.state }
+    }
+
+    /// What others may know of it.
+    pub(crate) fn facts(&self) -> ProcessFacts {
+        ProcessFacts {
+            phandle: self.phandle,
+            name: self.name.clone(),
+            pid: self.pid,
+            uid: self.uid,
+            program: self.spec.program.clone(),
+            home_terminal: self.family.home_terminal.clone(),
+            mom: self.partner().or(self.family.mom),
+            job: self.family.job,
+            priority: self.family.priority,
+            created_unix_us: self.started_unix_ms.saturating_mul(1_000),
+        }
+    }
+
     /// For listings.
     pub(crate) fn info(&self) -> ProcessInfo {
         ProcessInfo {
             phandle: self.phandle,
             name: self.name.clone(),
             pid: self.pid,
-            state: self.state,
-            epoch: self.epoch,
+            state: self.shown_state(),
+            epoch: self.record.as_ref().map_or(self.epoch, |record| record.epoch),
             backup: self.is_backup(),
             program: shortened(&self.spec.program).to_owned(),
             started_unix_ms: self.started_unix_ms,
             lag_bytes: self.lag_bytes,
         }
     }
-
-    /// What its end is called.
-    pub(crate) fn end_report(&self, event: ProcessEvent) -> EndReport {
-        use system::Ending::{Abended, Stopped};
-        let (code, signal, core) = match event {
-            ProcessEvent::Killed { signal, core } => (None, Some(signal), core),
-            ProcessEvent::Exited(code) => (Some(code), None, false),
-            // Stops are no ends; the caller does not come here with them.
-            ProcessEvent::Stopped(_) | ProcessEvent::Continued => (None, None, false),
-        };
-        let report = |ending, completion, text| EndReport { ending, completion, text, code, signal };
-        if let Some(why) = &self.killed_because {
-            return report(Abended, COMPLETION_STOPPED_BY_OTHER, format!("killed: {why}"));
-        }
-        match (&self.stopping, code, signal) {
-            (Some((completion, text)), Some(_), _) => {
-                let ending = if (0..=3).contains(completion) { Stopped } else { Abended };
-                report(ending, *completion, text.clone())
-            }
-            (None, Some(0), _) => report(Stopped, 0, "ended".to_owned()),
-            (None, Some(code), _) => {
-                report(Abended, COMPLETION_ABEND, format!("ended with exit code {code}"))
-            }
-            (_, None, Some(signal)) => {
-                let by_other = STOP_SIGNALS.contains(&signal);
-                let completion = if by_other { COMPLETION_STOPPED_BY_OTHER } else { COMPLETION_ABEND };
-                let core = if core { ", core dumped" } else { "" };
-                report(Abended, completion, format!("killed by signal {signal}{core}"))
-            }
-            (_, None, None) => report(Stopped, 0, "left".to_owned()),
-        }
-    }
 }
-
-/// Guardian completion code of a process that ended abnormally.
-const COMPLETION_ABEND: i16 = 5;
-/// Guardian completion code of a process that another one stopped.
-const COMPLETION_STOPPED_BY_OTHER: i16 = 6;
-/// SIGHUP, SIGINT, SIGKILL, SIGTERM: somebody wanted it so.
-const STOP_SIGNALS: [i32; 4] = [1, 2, 9, 15];
 
 /// The start of a text, cut between characters.
 pub(crate) fn shortened(text: &str) -> &str {
@@ -289,6 +357,11 @@ impl Processes {
         self.processes.get_mut(&phandle.pin).filter(|process| process.phandle == phandle)
     }
 
+    /// The process with the lowest pin from this one on.
+    pub(crate) fn from(&self, pin: Pin) -> Option<&Process> {
+        self.processes.range(pin..).next().map(|(_, process)| process)
+    }
+
     /// The process with this pin.
     pub(crate) fn at(&self, pin: Pin) -> Option<&Process> {
         self.processes.get(&pin)
@@ -333,33 +406,12 @@ pub(crate) mod tests {
 
     pub(crate) fn process(pin: Pin) -> Process {
         let cpu = CpuNumber::new(0).unwrap();
-        Process {
-            phandle: Phandle { named: false, cpu, pin, node: 0, incarnation: 1, sequence: 1 },
-            name: None,
-            spec: ProgramSpec::none(),
-            stage: Stage::Running,
-            starter: StartedFor::Itself,
-            start: StartAs::Unnamed {},
-            start_descriptors: Vec::new(),
-            stdio: None,
-            link: None,
-            pidfd: None,
-            pid: 1,
-            uid: 0,
-            life_page: None,
-            state: None,
-            epoch: Epoch(0),
-            lag_bytes: 0,
-            started_unix_ms: 0,
-            running_tick: 0,
-            stopped_tick: None,
-            unlinked_tick: None,
-            killed_because: None,
-            paths: Vec::new(),
-            waiters: Vec::new(),
-            stopping: None,
-            unreported_takeover: None,
-        }
+        let phandle = Phandle { named: false, cpu, pin, node: 0, incarnation: 1, sequence: 1 };
+        let (start, starter) = (StartAs::Unnamed {}, StartedFor::Itself);
+        let mut process = Process::new(phandle, None, ProgramSpec::none(), start, starter, None);
+        process.stage = Stage::Running;
+        process.pid = 1;
+        process
     }
 
     // S9: a message to a dead process must not reach the one that has its place.
@@ -386,24 +438,5 @@ pub(crate) mod tests {
         table.pin_last = u16::MAX - 1;
         assert_eq!(table.free_pin(), Some(Pin(u16::MAX)));
         assert_eq!(table.free_pin(), Some(Pin(2)), "0 is none, 1 is in use");
-    }
-
-    // An operator must read from the event why a process is gone.
-    #[test]
-    fn ends_are_told_apart() {
-        use system::Ending::{Abended, Stopped};
-        let mut one = process(Pin(1));
-        let mut ending = |change: fn(&mut Process), event| {
-            change(&mut one);
-            let report = one.end_report(event);
-            (report.ending, report.completion)
-        };
-        assert_eq!(ending(|_| {}, ProcessEvent::Exited(0)), (Stopped, 0));
-        assert_eq!(ending(|_| {}, ProcessEvent::Exited(3)), (Abended, 5));
-        assert_eq!(ending(|_| {}, ProcessEvent::Killed { signal: 11, core: true }), (Abended, 5));
-        assert_eq!(ending(|_| {}, ProcessEvent::Killed { signal: 9, core: false }), (Abended, 6));
-        assert_eq!(ending(|p| p.stopping = Some((2, String::new())), ProcessEvent::Exited(0)), (Stopped, 2));
-        let hung = ending(|p| p.killed_because = Some("hung".into()), ProcessEvent::Exited(0));
-        assert_eq!(hung, (Abended, 6));
     }
 }

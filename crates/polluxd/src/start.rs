@@ -107,6 +107,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), StartError> {
 
     let pid = std::process::id();
     let up = ledger.come_up(&arguments.node_record(), arguments.cpu, pid, unix_ms())?;
+    let first_number = ledger.numbers(1)?;
     let own_pidfd = pidfd_open(getpid(), PidfdFlags::empty()).doing("cannot open the own pidfd")?;
     let events = EventLog::start(&arguments.run_directory).doing("cannot start the event log")?;
     let parts = Parts {
@@ -119,6 +120,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), StartError> {
         node_processors,
         own_processors,
         epoch: up.epoch,
+        first_number,
         arguments,
     };
     let mut daemon = Daemon::new(parts).doing("cannot start the loop")?;

@@ -6,8 +6,12 @@
 // Its functions are all tests, though not marked so.
 #![allow(clippy::unwrap_used)]
 
+#[path = "node/active.rs"]
+mod active;
 #[path = "node/command.rs"]
 mod command;
+#[path = "node/puppet.rs"]
+mod puppet;
 #[path = "node/toy.rs"]
 mod toy;
 
@@ -29,14 +33,21 @@ fn main() -> ExitCode {
         Some(polluxd::CPU_COMMAND) => polluxd::main(&arguments[1..]),
         Some(pollux_os::LAUNCHER_COMMAND) => pollux_os::launcher_main(&arguments[1..]),
         Some("toy") => toy::main(),
+        Some("puppet") => puppet::main(&arguments[1..]),
         _ => {
-            let tests: [(&str, fn()); 6] = [
+            let tests: [(&str, fn()); 12] = [
                 ("a_pair_survives_its_primary", a_pair_survives_its_primary),
                 ("a_lost_cpu_is_noticed_and_started_again", a_lost_cpu_is_noticed_and_started_again),
                 ("a_stopped_cpu_is_killed", a_stopped_cpu_is_killed),
                 ("programs_and_their_ends", programs_and_their_ends),
                 ("garbage_ends_only_its_connection", garbage_ends_only_its_connection),
                 ("a_node_that_died_as_a_whole_starts_clean", a_node_that_died_as_a_whole_starts_clean),
+                ("an_active_pair_lives", active::an_active_pair_lives),
+                ("an_active_pair_stops_as_one", active::an_active_pair_stops_as_one),
+                ("an_active_pair_survives_a_cpu", active::an_active_pair_survives_a_cpu),
+                ("processes_create_processes", active::processes_create_processes),
+                ("others_stop_and_ask", active::others_stop_and_ask),
+                ("commands_reach_an_active_pair", active::commands_reach_an_active_pair),
             ];
             let wanted =
                 arguments.iter().filter_map(|argument| argument.to_str()).find(|one| !one.starts_with('-'));

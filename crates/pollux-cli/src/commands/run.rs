@@ -8,6 +8,7 @@
 //! ```
 
 mod ready;
+mod startup;
 mod wait;
 
 use std::ffi::OsString;
@@ -33,8 +34,13 @@ const RUN_ANSWER_MAX: Duration = Duration::from_secs(15);
 
 /// Run a program in the node, alone or as a pair
 ///
-/// With --name it returns when the program has joined the node, with --pair when the backup is in step. Its output
-/// goes to a log (pollux logs NAME), or with --wait to this terminal.
+/// With --name it returns when the program has joined the node, with --pair when the backup is in step (for a program
+/// that keeps its state itself: when the backup is on record). Its output goes to a log (pollux logs NAME), or with
+/// --wait to this terminal.
+///
+/// The options under "Startup of a C program" are for programs written against the Guardian procedures: their run-time
+/// library makes the startup, ASSIGN and PARAM messages of them. Other programs find the environment variables
+/// POLLUX_STARTUP, POLLUX_IN, POLLUX_OUT, POLLUX_TERM, POLLUX_ASSIGNS and POLLUX_PARAMS.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     /// The name under which others find it; needed for a pair
@@ -55,6 +61,8 @@ pub(crate) struct Run {
     /// Print an array with the processes as `ps --json` does
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    startup: startup::Startup,
     /// The program, looked up in PATH; pollux-kv is built in
     #[arg(value_name = "PROGRAM")]
     program: OsString,
@@ -78,7 +86,8 @@ impl Run {
         let mut daemons = Daemons::of(node);
         let survey = daemons.survey()?;
         let cpu = choose_cpu(node, &survey, self.cpu)?;
-        let program = Program::find(&self.program, &self.arguments, self.pair)?;
+        let mut program = Program::find(&self.program, &self.arguments, self.pair)?;
+        self.startup.tell(&mut program.spec.environment)?;
         let streams = if self.wait {
             Streams::own()?
         } else {

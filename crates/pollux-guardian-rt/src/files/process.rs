@@ -204,7 +204,13 @@ impl ProcessFile {
     }
 
     /// Starts a request.
-    pub fn start(&mut self, now: Instant, io: IoType, payload: Vec<u8>, room: u32) -> Result<SyncId, FileError> {
+    pub fn start(
+        &mut self,
+        now: Instant,
+        io: IoType,
+        payload: Vec<u8>,
+        room: u32,
+    ) -> Result<SyncId, FileError> {
         let link = self.link_mut()?;
         let sync = link.start(io, payload, room).map_err(|error| match error {
             pollux::Error::File(error) => error,

@@ -84,8 +84,9 @@ fn a_cpu_message_goes_ahead_but_not_of_what_that_cpu_had_sent() {
     queue.push(0, from(2, 1, 1, 1));
     queue.push(0, from(1, 2, 0, 1));
     queue.push_cpu(now, 0, -2, cpu(1));
-    let order: Vec<i16> =
-        std::iter::from_fn(|| queue.read(now)).map(|m| if m.origin.is_system() { -2 } else { m.body[0].into() }).collect();
+    let order: Vec<i16> = std::iter::from_fn(|| queue.read(now))
+        .map(|m| if m.origin.is_system() { -2 } else { m.body[0].into() })
+        .collect();
     assert_eq!(order, [1, 2, -2, 1]);
     queue.push(0, from(1, 1, 0, 1));
     queue.push_cpu(now, 0, -2, cpu(1));

@@ -13,31 +13,16 @@ use crate::files::operations::Kind;
 use crate::files::{Mode, Transfer};
 use crate::memory::Buffer;
 use crate::runtime::{self, Runtime};
-use crate::stdio::standard::{self, Standard};
 use crate::stdio::errno;
+use crate::stdio::standard::{self, Standard};
 use crate::transfer::OpenRequest;
-use pollux_wire::control::StartAs;
 use pollux_wire::FileError;
+use pollux_wire::control::StartAs;
+use pollux_wire::startup::{
+    ASSIGNS_VARIABLE, IN_VARIABLE, OUT_VARIABLE, PARAMS_VARIABLE, STARTUP_VARIABLE, TERM_VARIABLE,
+};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-/// Environment variables of a start by `pollux run`: files, `LOGICAL=FILE` lines, `NAME=VALUE` lines.
-const IN_VARIABLE: &str = "POLLUX_IN";
-const OUT_VARIABLE: &str = "POLLUX_OUT";
-const TERM_VARIABLE: &str = "POLLUX_TERM";
-const ASSIGNS_VARIABLE: &str = "POLLUX_ASSIGNS";
-const PARAMS_VARIABLE: &str = "POLLUX_PARAMS";
-/// Says that this process was started by `pollux run`.
-const STARTUP_VARIABLE: &str = "POLLUX_STARTUP";
-/// They are of no use to the program, and would be taken for its own by a program that it starts.
-pub(crate) const CONSUMED: [&str; 6] = [
-    STARTUP_VARIABLE,
-    IN_VARIABLE,
-    OUT_VARIABLE,
-    TERM_VARIABLE,
-    ASSIGNS_VARIABLE,
-    PARAMS_VARIABLE,
-];
 
 /// How long a backup waits for its primary's word. The primary tells it at once, or is gone and so is the pair's half.
 const HANDOVER_PATIENCE: Duration = Duration::from_secs(30);
@@ -168,7 +153,7 @@ fn read_start(runtime: &mut Runtime, number: i16) -> Result<HandOver, FileError>
     loop {
         let read = Buffer::new(bytes.as_mut_ptr().cast_const().cast(), bytes.len())?;
         let transfer = Transfer { kind: Kind::ReadUpdate, write: Buffer::NONE, read, tag: 0 };
-        let (count, result) = runtime.transfer_counted(number, &transfer);
+        let (count, result) = runtime.transfer(number, &transfer);
         let is_system = match result {
             Ok(()) => false,
             Err(FileError::SYSTEM_MESSAGE) => true,
@@ -214,7 +199,8 @@ fn take(messages: &mut HandOver, is_system: bool, message: &[u8]) -> Option<File
 /// Hears from the primary what it was started with, opens its standard files beside it, and says how that went.
 fn as_backup() -> Result<(HandOver, Vec<Standard>), i32> {
     let deadline = Some(Instant::now() + HANDOVER_PATIENCE);
-    let message = runtime::with(|runtime| runtime.wait(deadline, |runtime| runtime.server.internal.pop_front()));
+    let message =
+        runtime::with(|runtime| runtime.wait(deadline, |runtime| runtime.server.internal.pop_front()));
     let message = message.ok_or(errno::ENONSTOP)?;
     let begun = match HandOver::decode(&message.body) {
         None => Err(errno::ENONSTOP),

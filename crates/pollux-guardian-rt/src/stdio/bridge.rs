@@ -179,15 +179,16 @@ impl Runtime {
         let mut bytes = vec![0_u8; room];
         let read = Buffer::new(bytes.as_mut_ptr().cast_const().cast(), room)?;
         let transfer = Transfer { kind: Kind::Read, write: Buffer::NONE, read, tag: 0 };
-        let count = self.transfer(number, &transfer)?.unwrap_or(0);
-        bytes.truncate(count);
+        let (count, read) = self.transfer(number, &transfer);
+        read?;
+        bytes.truncate(count.unwrap_or(0));
         Ok(bytes)
     }
 
     fn write_for_stream(&mut self, number: i16, bytes: &[u8]) -> Result<(), FileError> {
         let write = Buffer::new(bytes.as_ptr().cast(), bytes.len())?;
         let transfer = Transfer { kind: Kind::Write, write, read: Buffer::NONE, tag: 0 };
-        self.transfer(number, &transfer).map(drop)
+        self.transfer(number, &transfer).1
     }
 
     fn process_sync_block(&mut self, number: i16) -> Result<Vec<u8>, FileError> {

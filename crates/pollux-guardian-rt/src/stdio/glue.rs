@@ -10,11 +10,16 @@ use super::mode::Mode;
 use super::state::{FILE_STATE_BYTES, FileState, OPEN_STATE_BYTES, OpenState};
 use super::streams::{self, As, StreamId, Whence};
 use super::{bridge, standard};
+use crate::start::begin;
+use crate::start::ending::{self, Ending};
+use crate::{entry, runtime};
 use libc::{FILE, c_char, c_int, c_void, off64_t, size_t, ssize_t};
 use pollux_wire::FileError;
+use pollux_wire::startup::STARTUP_VARIABLES;
 use std::ffi::{CStr, CString};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// What Guardian programs call `errno`: the prelude gives their `errno` this symbol.
 #[unsafe(no_mangle)]
@@ -37,12 +42,82 @@ unsafe extern "C" {
     fn __fpending(file: *mut FILE) -> size_t;
     fn __fwriting(file: *mut FILE) -> c_int;
     fn __fpurge(file: *mut FILE);
+    static mut environ: *mut *mut c_char;
     #[link_name = "stdin"]
     static mut LIBC_STDIN: *mut FILE;
     #[link_name = "stdout"]
     static mut LIBC_STDOUT: *mut FILE;
     #[link_name = "stderr"]
     static mut LIBC_STDERR: *mut FILE;
+}
+
+/// True if this process is the backup of a pair.
+pub(crate) fn is_backup() -> bool {
+    runtime::with(|runtime| runtime.is_backup())
+}
+
+/// Ends the program: its exit functions run, its streams are flushed, then the end is told as `end` says.
+pub(crate) fn terminate(end: &Ending) -> ! {
+    *ENDING.lock().unwrap_or_else(PoisonError::into_inner) = Some(end.clone());
+    // SAFETY: has no preconditions; no lock of ours is held.
+    unsafe { libc::exit(i32::from(end.report.completion)) }
+}
+
+/// The end that `terminate_program` wants, for the handler that `exit` runs last.
+static ENDING: Mutex<Option<Ending>> = Mutex::new(None);
+
+/// The program ends with `exit` or by returning from `main`; its own exit functions have run.
+pub(crate) fn ended(status: i32) {
+    flush_all();
+    let asked = ENDING.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let end = asked.unwrap_or_else(|| ending::of_status(status, is_backup()));
+    runtime::with(|runtime| runtime.stopping(end.both, end.report));
+}
+
+/// What the C library passes to `main`, changed to what the start messages say. Ends the process if it cannot begin.
+///
+/// # Safety
+///
+/// `arguments` holds `count` texts that end with null bytes.
+pub(crate) unsafe fn begin(count: c_int, arguments: *mut *mut c_char) -> (c_int, *mut *mut c_char) {
+    // A file that may not grow is error 45 and not the end of the program.
+    // SAFETY: sets the disposition of one signal, before the program's own code runs.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    let given = (0..usize::try_from(count).unwrap_or(0)).map(|at| {
+        // SAFETY: as the caller promises.
+        let text = unsafe { CStr::from_ptr(*arguments.add(at)) };
+        text.to_string_lossy().into_owned()
+    });
+    let begun = match begin::begin(given.collect()) {
+        Ok(begun) => begun,
+        Err(number) => {
+            eprintln!("pollux: the program cannot begin: {}", errno::text(number));
+            entry::end_now(1)
+        }
+    };
+    for name in STARTUP_VARIABLES {
+        if let Ok(name) = CString::new(name) {
+            // SAFETY: a C text; no other thread runs.
+            unsafe { libc::unsetenv(name.as_ptr()) };
+        }
+    }
+    for (name, value) in &begun.variables {
+        if let (Ok(name), Ok(value)) = (CString::new(name.as_str()), CString::new(value.as_str())) {
+            // SAFETY: two C texts, which are copied; no other thread runs.
+            unsafe { libc::setenv(name.as_ptr(), value.as_ptr(), 1) };
+        }
+    }
+    let count = begun.arguments.len() as c_int;
+    let texts = begun.arguments.into_iter().map(|text| CString::new(text).unwrap_or_default().into_raw());
+    // The program may keep and change them until it ends.
+    let list: Vec<*mut c_char> = texts.chain(std::iter::once(null_mut())).collect();
+    (count, Vec::leak(list).as_mut_ptr())
+}
+
+/// The environment as it is.
+pub(crate) fn environment() -> *mut *mut c_char {
+    // SAFETY: a pointer that the C library keeps; no other thread changes it.
+    unsafe { environ }
 }
 
 /// Sets the program's `errno`.
@@ -467,7 +542,8 @@ pub(crate) fn get_file_state(file: *mut c_void, state: *mut u8) -> i64 {
 pub(crate) fn set_file_state(file: *mut c_void, state: *const u8) -> i64 {
     let file: *mut FILE = file.cast();
     let Some(id) = stream_of(file) else { return failed(errno::ENONSTOP) };
-    let Some(state) = load_state::<FILE_STATE_BYTES>(state).and_then(|bytes| FileState::decode(&bytes)) else {
+    let Some(state) = load_state::<FILE_STATE_BYTES>(state).and_then(|bytes| FileState::decode(&bytes))
+    else {
         return failed(errno::EINVAL);
     };
     if let Err(error) = streams::set_file_state(id, &state) {

@@ -74,12 +74,12 @@ fn the_first_cpu_of_a_new_start_brings_new_settings() {
 fn a_name_has_one_owner() {
     let mut ledger = node(2);
     let (first, second) = (record("$A", process(0, 1, 1), None), record("$A", process(1, 2, 1), None));
-    assert_eq!(ledger.create_name(&first), Ok(Creation::Created));
-    assert_eq!(ledger.create_name(&first), Ok(Creation::Created), "an unknown outcome, asked again");
-    assert_eq!(ledger.create_name(&second), Ok(Creation::Taken(Box::new(first.clone()))));
+    assert_eq!(ledger.create_name(&first), Ok(NameCreation::Created));
+    assert_eq!(ledger.create_name(&first), Ok(NameCreation::Created), "an unknown outcome, asked again");
+    assert_eq!(ledger.create_name(&second), Ok(NameCreation::Taken(Box::new(first.clone()))));
 
-    assert_eq!(ledger.process_gone(&name("$A"), first.primary), Ok(Gone::Ended(Box::new(first))));
-    assert_eq!(ledger.create_name(&second), Ok(Creation::Created));
+    assert_eq!(ledger.process_gone(&name("$A"), first.primary, true), Ok(Gone::Ended(Box::new(first))));
+    assert_eq!(ledger.create_name(&second), Ok(NameCreation::Created));
 }
 
 // S6: a takeover and a removal of the same backup must exclude each other.
@@ -89,14 +89,14 @@ fn of_two_changes_one_is_done() {
     let (a, b) = (process(0, 5, 1), process(1, 5, 2));
     ledger.create_name(&record("$A", a, None)).unwrap();
     let join = Change::Join { epoch: Epoch(5), backup: b };
-    assert_eq!(ledger.change(&name("$A"), a, &join), Recorded::Done { epoch: Epoch(6) });
+    assert_eq!(ledger.change(&name("$A"), a, &join).0, Recorded::Done { epoch: Epoch(6) });
     let take_over = Change::TakeOver { epoch: Epoch(6), dead: a };
-    assert_eq!(ledger.change(&name("$A"), b, &take_over), Recorded::Done { epoch: Epoch(7) });
-    assert_eq!(ledger.change(&name("$A"), b, &take_over), Recorded::Done { epoch: Epoch(7) });
+    assert_eq!(ledger.change(&name("$A"), b, &take_over).0, Recorded::Done { epoch: Epoch(7) });
+    assert_eq!(ledger.change(&name("$A"), b, &take_over).0, Recorded::Done { epoch: Epoch(7) });
     let remove = Change::RemoveBackup { epoch: Epoch(6), backup: b };
-    let refused = ledger.change(&name("$A"), a, &remove);
+    let refused = ledger.change(&name("$A"), a, &remove).0;
     assert!(matches!(refused, Recorded::Refused { current: Some(now), .. } if now.primary == b));
-    assert!(matches!(ledger.change(&name("$B"), a, &remove), Recorded::Refused { current: None, .. }));
+    assert!(matches!(ledger.change(&name("$B"), a, &remove).0, Recorded::Refused { current: None, .. }));
 }
 
 // A takeover that waits for a daemon which is told the wrong half, or a name that stays for ever.
@@ -105,9 +105,9 @@ fn the_end_of_a_half_concerns_the_other() {
     let mut ledger = node(2);
     let (a, b) = (process(0, 5, 1), process(1, 5, 2));
     ledger.create_name(&record("$A", a, Some(b))).unwrap();
-    assert_eq!(ledger.process_gone(&name("$A"), process(1, 5, 3)), Ok(Gone::Unrelated));
-    assert_eq!(ledger.process_gone(&name("$A"), a), Ok(Gone::Survivor(b)));
-    assert_eq!(ledger.process_gone(&name("$A"), b), Ok(Gone::Survivor(a)));
+    assert_eq!(ledger.process_gone(&name("$A"), process(1, 5, 3), true), Ok(Gone::Unrelated));
+    assert_eq!(ledger.process_gone(&name("$A"), a, true), Ok(Gone::Survivor(b)));
+    assert_eq!(ledger.process_gone(&name("$A"), b, true), Ok(Gone::Survivor(a)));
     assert_eq!(ledger.bury(b, a).unwrap().map(|record| record.name), Some(name("$A")));
     assert_eq!(ledger.bury(b, a), Ok(None), "once");
 }

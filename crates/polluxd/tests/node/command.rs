@@ -39,7 +39,7 @@ impl Node {
         self.wait_until("all are connected", || self.is_connected());
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.directory.path().join("TEST")
     }
 
@@ -182,7 +182,7 @@ impl Node {
         self.started(self.run(number, None, ProgramSpec { program, arguments, ..self.toy_spec() }))
     }
 
-    fn started(&self, reply: AdminReply) -> Phandle {
+    pub(crate) fn started(&self, reply: AdminReply) -> Phandle {
         match reply {
             AdminReply::Started { phandle, .. } => phandle,
             other => panic!("{other:?}\n{}", self.logs()),
@@ -263,9 +263,26 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    fn new(fd: OwnedFd) -> Self {
+    pub(crate) fn new(fd: OwnedFd) -> Self {
         let life = LifePage::create().unwrap();
         Self { channel: Channel::new(fd, CONTROL_BODY_BYTES_MAX), life, requests: 0 }
+    }
+
+    /// A number for a request.
+    pub(crate) fn next_request(&mut self) -> u32 {
+        self.requests += 1;
+        self.requests
+    }
+
+    /// All messages up to and with the wanted one.
+    pub(crate) fn messages_until(&mut self, wanted: impl Fn(&ToProcess) -> bool) -> Vec<ToProcess> {
+        let mut messages = Vec::new();
+        loop {
+            messages.push(self.receive().expect("the daemon is there"));
+            if messages.last().is_some_and(&wanted) {
+                return messages;
+            }
+        }
     }
 
     pub(crate) fn send(&mut self, message: &ToDaemon, descriptors: Vec<OwnedFd>) {
@@ -282,7 +299,7 @@ impl Line {
         self.receive_with().map(|(message, _)| message)
     }
 
-    fn receive_with<T: Wire>(&mut self) -> Option<(T, Vec<OwnedFd>)> {
+    pub(crate) fn receive_with<T: Wire>(&mut self) -> Option<(T, Vec<OwnedFd>)> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let filled = self.channel.fill().unwrap_or(Fill::Closed);

@@ -39,6 +39,7 @@ pub(crate) fn main() -> ExitCode {
             toy.state(PairState::Following, epoch);
         }
         StartAs::Unnamed {} => {}
+        StartAs::ActiveBackup { .. } => panic!("the toy is a managed pair"),
     }
     toy.run()
 }

@@ -1,0 +1,163 @@
+//! The startup of a C program: what a Guardian command interpreter would send it in messages -1, -2 and -3 is handed over
+//! in environment variables, from which its run-time library makes those messages.
+
+use clap::Args;
+use pollux_wire::startup::{
+    ASSIGNS_VARIABLE, IN_VARIABLE, OUT_VARIABLE, PARAMS_VARIABLE, PRIORITY_VARIABLE, STARTUP_VARIABLE,
+    STARTUP_VARIABLES, TERM_VARIABLE,
+};
+
+use crate::error::{Failure, Result};
+
+/// Value of [`STARTUP_VARIABLE`] for a program that a command has started.
+const BY_A_COMMAND: &str = "run";
+/// Bytes of the name of an ASSIGN or PARAM (Guardian Procedure Errors and Messages Manual, -2 and -3).
+const NAME_BYTES_MAX: usize = 31;
+/// Bytes of the value of a PARAM: its length is one byte.
+const VALUE_BYTES_MAX: usize = 255;
+
+/// The options.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Startup of a C program")]
+pub(crate) struct Startup {
+    /// Its IN file, which becomes its standard input; default the null file
+    #[arg(long = "in", value_name = "FILE")]
+    input: Option<String>,
+    /// Its OUT file, which becomes its standard output; default the log, or with --wait this terminal
+    #[arg(long = "out", value_name = "FILE")]
+    output: Option<String>,
+    /// Its home terminal, for example /dev/pts/3 or the name of a process
+    #[arg(long, value_name = "FILE")]
+    term: Option<String>,
+    /// An ASSIGN: the program opens FILE where it names NAME; can be given several times
+    #[arg(long, value_name = "NAME=FILE", value_parser = parse_assign)]
+    assign: Vec<String>,
+    /// A PARAM: the program finds VALUE under NAME; can be given several times, VALUE has at most 255 bytes
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_param)]
+    param: Vec<String>,
+    /// Its priority, 1 to 199; kept and shown to programs that ask, the kernel's scheduler does not use it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=199))]
+    pri: Option<u8>,
+}
+
+impl Startup {
+    /// Adds what the program is told to its environment, in place of what our own starter has told us.
+    pub(crate) fn tell(&self, environment: &mut Vec<(String, String)>) -> Result<()> {
+        environment.retain(|(name, _)| !STARTUP_VARIABLES.contains(&name.as_str()));
+        let mut told = vec![(STARTUP_VARIABLE, BY_A_COMMAND.to_owned())];
+        let files = [
+            ("--in", IN_VARIABLE, &self.input),
+            ("--out", OUT_VARIABLE, &self.output),
+            ("--term", TERM_VARIABLE, &self.term),
+        ];
+        for (option, variable, file) in files {
+            let Some(file) = file else { continue };
+            if file.is_empty() || file.contains('\n') {
+                return Err(Failure::new(
+                    format!("{option} takes the name of a file, without a new line"),
+                    format!("leave {option} out for the default"),
+                ));
+            }
+            told.push((variable, file.clone()));
+        }
+        for (option, variable, pairs) in
+            [("--assign", ASSIGNS_VARIABLE, &self.assign), ("--param", PARAMS_VARIABLE, &self.param)]
+        {
+            if let Some(twice) = given_twice(pairs) {
+                return Err(Failure::new(
+                    format!("{option} {twice} is given twice"),
+                    "give each name once; capitals and small letters are the same",
+                ));
+            }
+            if !pairs.is_empty() {
+                told.push((variable, pairs.join("\n")));
+            }
+        }
+        told.extend(self.pri.map(|priority| (PRIORITY_VARIABLE, priority.to_string())));
+        environment.extend(told.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        Ok(())
+    }
+}
+
+/// The first name that an earlier pair has, too.
+fn given_twice(pairs: &[String]) -> Option<&str> {
+    let names: Vec<&str> = pairs.iter().filter_map(|pair| Some(pair.split_once('=')?.0)).collect();
+    names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)).map(|(_, name)| *name)
+}
+
+fn parse_assign(text: &str) -> std::result::Result<String, String> {
+    let (name, file) = parse_pair(text, "NAME=FILE")?;
+    if file.is_empty() {
+        return Err("an ASSIGN needs a file: NAME=FILE".to_owned());
+    }
+    Ok(format!("{name}={file}"))
+}
+
+fn parse_param(text: &str) -> std::result::Result<String, String> {
+    let (name, value) = parse_pair(text, "NAME=VALUE")?;
+    if value.len() > VALUE_BYTES_MAX {
+        return Err(format!("the value of a PARAM has at most {VALUE_BYTES_MAX} bytes"));
+    }
+    Ok(format!("{name}={value}"))
+}
+
+/// Name and value, the name in capitals.
+fn parse_pair<'a>(text: &'a str, form: &str) -> std::result::Result<(String, &'a str), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("not of the form {form}"))?;
+    let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-^_*".contains(&byte));
+    let right = !name.is_empty() && name.len() <= NAME_BYTES_MAX && letters;
+    if !right {
+        return Err(format!(
+            "a name has 1 to {NAME_BYTES_MAX} letters, digits, hyphens, carets or underscores: {form}"
+        ));
+    }
+    if value.contains('\n') {
+        return Err("a value has no new line: they are handed over one per line".to_owned());
+    }
+    Ok((name.to_ascii_uppercase(), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // A value that runs into the next line would be read as another parameter.
+    #[test]
+    fn pairs_are_checked_before_anything_runs() {
+        assert_eq!(parse_param("swap-volume=$DATA=1"), Ok("SWAP-VOLUME=$DATA=1".to_owned()));
+        assert_eq!(parse_param("EMPTY="), Ok("EMPTY=".to_owned()));
+        for (wrong, why) in [
+            ("NAME", "not of the form NAME=VALUE"),
+            ("=1", "a name has 1 to 31"),
+            ("A B=1", "a name has 1 to 31"),
+            ("A=1\nB=2", "no new line"),
+        ] {
+            assert!(parse_param(wrong).unwrap_err().contains(why), "{wrong}");
+        }
+        assert!(parse_param(&format!("A={}", "x".repeat(256))).unwrap_err().contains("255"));
+        assert!(parse_assign("DATA=").unwrap_err().contains("needs a file"));
+    }
+
+    // A program that is run by a program that was run would read the files of the outer one.
+    #[test]
+    fn the_program_is_told_what_was_given_and_nothing_older() {
+        let older = (IN_VARIABLE.to_owned(), "old".to_owned());
+        let mut environment = vec![older, ("PATH".to_owned(), "p".to_owned())];
+        let startup = Startup {
+            output: Some("$S".to_owned()),
+            assign: vec!["A=a".to_owned(), "B=b".to_owned()],
+            ..Startup::default()
+        };
+        startup.tell(&mut environment).unwrap();
+        let told: Vec<(&str, &str)> =
+            environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(
+            told,
+            [("PATH", "p"), ("POLLUX_STARTUP", "run"), ("POLLUX_OUT", "$S"), ("POLLUX_ASSIGNS", "A=a\nB=b")]
+        );
+        let twice = Startup { param: vec!["A=1".to_owned(), "A=2".to_owned()], ..Startup::default() };
+        assert_eq!(twice.tell(&mut environment).unwrap_err().what, "--param A is given twice");
+        let broken = Startup { input: Some("a\nb".to_owned()), ..Startup::default() };
+        assert!(broken.tell(&mut environment).is_err());
+    }
+}

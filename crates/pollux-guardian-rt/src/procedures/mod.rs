@@ -1,0 +1,41 @@
+//! One function per procedure: parameters are checked and turned into the run-time's own words, results into C's.
+//!
+//! | Module | Procedures |
+//! | --- | --- |
+//! | [`open`] | `FILE_OPEN_`, `FILE_CLOSE_`, `FILE_GETINFO_` |
+//! | [`data`] | all forms of READ, READUPDATE, WRITE, WRITEREAD, REPLY |
+//! | [`completion`] | all forms of AWAITIO and CANCEL, `MESSAGESTATUS` |
+//! | [`information`] | what is known of the last message |
+//! | [`control`] | `SETMODE`, `CONTROL`, `CONTROLBUF`, `SETPARAM`, limits |
+//! | [`streams`] | the C extension functions: streams, states, `__ns_start_backup`, the end |
+//! | [`sync`] | sync blocks |
+
+mod completion;
+mod control;
+mod data;
+mod information;
+mod open;
+mod pending;
+mod streams;
+mod sync;
+
+pub(crate) use completion::*;
+pub(crate) use control::*;
+pub(crate) use data::*;
+pub(crate) use information::*;
+pub(crate) use open::*;
+pub(crate) use pending::*;
+pub(crate) use streams::*;
+pub(crate) use sync::*;
+
+use crate::memory::Buffer;
+use pollux_wire::FileError;
+
+/// A buffer of the program with a count. Error 21 for a count above `max` or below 0.
+fn buffer(pointer: Option<*const u8>, count: i64, max: usize) -> Result<Buffer, FileError> {
+    let count = usize::try_from(count).map_err(|_| FileError::BAD_COUNT)?;
+    if count > max {
+        return Err(FileError::BAD_COUNT);
+    }
+    Buffer::new(pointer.unwrap_or(std::ptr::null()).cast(), count)
+}
