@@ -8,3 +8,4 @@ pub(crate) mod mode;
 pub(crate) mod standard;
 pub(crate) mod state;
 pub(crate) mod streams;
+mod wrapped;

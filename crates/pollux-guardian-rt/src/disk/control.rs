@@ -14,7 +14,7 @@
 
 use super::errors;
 use super::exclusion::{Access, Exclusion, may_coexist};
-use super::journal::{self, Completions, Media, Write};
+use super::journal::{self, Media, Write};
 use super::layout::{
     Completion, HEADER_BYTES, OpenKey, SLOT_BYTES, SLOT_HEAD_BYTES, SLOTS_AT, SLOTS_MAX, Slot, SlotNumber,
     header,
@@ -247,13 +247,6 @@ impl Media for ControlledFile {
     fn error_number(&self, error: &io::Error) -> Option<u16> {
         errors::is_an_answer(error).then(|| errors::number(error).0)
     }
-}
-
-/// Completions of the open; for tests and displays.
-#[allow(dead_code, reason = "looked at by tests")]
-pub(crate) fn completions_of(file: &mut ControlledFile) -> io::Result<Completions> {
-    let (slot, serial) = (file.slot, file.serial);
-    journal::completions(file, slot, serial)
 }
 
 /// The control file, locked. One that was removed between its open and its lock is not the one others will see.

@@ -39,7 +39,6 @@ pub(crate) struct DiskFile {
     file: ControlledFile,
     file_number: i16,
     access: Access,
-    exclusion: Exclusion,
     depth: u16,
     /// Sync id of the last write that was asked for.
     sync: u64,
@@ -63,7 +62,7 @@ impl DiskFile {
         // A backup that is never told a state goes on behind all that was written when it opened the file.
         let sync = if backup { file.last_sync()? } else { 0 };
         let file_number = key.file_number;
-        Ok(Self { file, file_number, access, exclusion, depth, sync, current: 0, next: 0 })
+        Ok(Self { file, file_number, access, depth, sync, current: 0, next: 0 })
     }
 
     /// READX: from the next record on. Error 1 at the end.
@@ -158,11 +157,6 @@ impl DiskFile {
     pub(crate) fn reset_sync(&mut self) -> Result<(), FileError> {
         self.sync = self.file.last_sync()?.max(self.sync);
         Ok(())
-    }
-
-    /// Rights of the open.
-    pub(crate) fn rights(&self) -> (Access, Exclusion, u16) {
-        (self.access, self.exclusion, self.depth)
     }
 
     fn read_from(&mut self, at: u64, count: usize) -> Result<Vec<u8>, FileError> {

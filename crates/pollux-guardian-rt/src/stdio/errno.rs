@@ -12,10 +12,6 @@ pub(crate) const EINVAL: i32 = 4022;
 pub(crate) const ENOENT: i32 = 4002;
 /// `ENOMEM`.
 pub(crate) const ENOMEM: i32 = 4012;
-/// `EMFILE`.
-pub(crate) const EMFILE: i32 = 4024;
-/// `EBADF`.
-pub(crate) const EBADF: i32 = 4009;
 /// `EIO`.
 pub(crate) const EIO: i32 = 4005;
 /// `ENOIMEM`: no memory for the run-time itself.

@@ -4,6 +4,7 @@
 //! the C library, do not. Nothing but the conversion between C and Rust is done in this module.
 
 #![allow(unsafe_code)]
+#![allow(unreachable_pub, reason = "C programs call what is exported here")]
 
 use super::errno;
 use super::mode::Mode;
@@ -39,7 +40,6 @@ struct CookieFunctions {
 unsafe extern "C" {
     fn fopencookie(cookie: *mut c_void, mode: *const c_char, functions: CookieFunctions) -> *mut FILE;
     fn __fbufsize(file: *mut FILE) -> size_t;
-    fn __fpending(file: *mut FILE) -> size_t;
     fn __fwriting(file: *mut FILE) -> c_int;
     fn __fpurge(file: *mut FILE);
     static mut environ: *mut *mut c_char;
@@ -334,6 +334,21 @@ pub unsafe extern "C" fn __wrap_freopen(
     file
 }
 
+/// `freopen64`.
+///
+/// # Safety
+///
+/// As `freopen64`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn __wrap_freopen64(
+    name: *const c_char,
+    mode: *const c_char,
+    file: *mut FILE,
+) -> *mut FILE {
+    // SAFETY: as the caller promises; offsets have 64 bits in both.
+    unsafe { __wrap_freopen(name, mode, file) }
+}
+
 /// `fclose`.
 ///
 /// # Safety
@@ -424,6 +439,17 @@ pub unsafe extern "C" fn __wrap_remove(name: *const c_char) -> c_int {
         return -1;
     };
     answered(std::fs::remove_file(path))
+}
+
+/// `unlink`.
+///
+/// # Safety
+///
+/// As `unlink`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn __wrap_unlink(name: *const c_char) -> c_int {
+    // SAFETY: as the caller promises.
+    unsafe { __wrap_remove(name) }
 }
 
 /// `rename`.
@@ -558,12 +584,6 @@ pub(crate) fn set_file_state(file: *mut c_void, state: *const u8) -> i64 {
         }
     }
     0
-}
-
-/// Bytes of the stream that are neither written nor kept, for a program's own displays.
-pub(crate) fn pending(file: *mut FILE) -> usize {
-    // SAFETY: the caller has an open stream.
-    unsafe { __fpending(file) }
 }
 
 fn bridge_position(id: StreamId) -> i64 {

@@ -27,16 +27,6 @@ pub(crate) struct Taken {
 }
 
 impl Keeper {
-    /// True when nothing is kept.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.kept.is_empty()
-    }
-
-    /// How much is kept.
-    pub(crate) fn bytes(&self) -> usize {
-        self.kept.len()
-    }
-
     /// Forgets what is kept: the stream's state is set to another one.
     pub(crate) fn forget(&mut self) {
         self.kept.clear();
@@ -130,7 +120,7 @@ mod tests {
         let mut keeper = Keeper::default();
         let taken = keeper.write(b"abc", false, |_| Err(FileError(45)));
         assert_eq!(taken, Taken { count: 0, error: Some(FileError(45)) });
-        assert!(keeper.is_empty());
+        assert!(keeper.kept.is_empty());
     }
 
     // A disk that stays full must not eat all memory.
@@ -140,6 +130,6 @@ mod tests {
         let block = vec![0; KEPT_BYTES_MAX];
         assert_eq!(keeper.write(&block, true, |_| Err(FileError(43))).count, block.len());
         assert_eq!(keeper.write(b"x", true, |_| Err(FileError(43))).count, 0);
-        assert_eq!(keeper.bytes(), KEPT_BYTES_MAX);
+        assert_eq!(keeper.kept.len(), KEPT_BYTES_MAX);
     }
 }
