@@ -177,10 +177,10 @@ type Main = unsafe extern "C" fn(i32, *mut *mut i8, *mut *mut i8) -> i32;
 #[unsafe(no_mangle)]
 #[allow(unreachable_pub)] // A C program calls it.
 pub unsafe extern "C" fn pollux_main(
+    main: Main,
     count: i32,
     arguments: *mut *mut i8,
     _environment: *mut *mut i8,
-    main: Main,
 ) -> i32 {
     // SAFETY: as the caller promises.
     let (count, arguments) = guarded("start-up", || {

@@ -106,6 +106,7 @@ impl Assign {
     }
 
     /// The ASSIGN that these bytes are, if they are one.
+    #[cfg(test)]
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         if bytes.len() < ASSIGN_BYTES || first_word(bytes) != Some(ASSIGN) {
             return None;

@@ -32,8 +32,6 @@
 /* NULL and 0 have no size, and void has none: they take the procedure's. Declared only: nothing is evaluated. */
 template <unsigned long n, class T> char (&px_size(T *))[sizeof(T) == 1 ? n : sizeof(T)];
 template <unsigned long n> char (&px_size(void *))[n];
-template <unsigned long n> char (&px_size(decltype(nullptr)))[n];
-template <unsigned long n> char (&px_size(long))[n];
 #define PX_SIZE(n, p) sizeof(px_size<n> p)
 #else
 /* 0 is a pointer here as it is everywhere in C, and any other integer is an error. */

@@ -1,0 +1,40 @@
+/* What the test programs have in common: a check that names its line, and a request by text. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tal.h>
+#include <cextdecs.h>
+#include <zsysc.h>
+
+#define CHECK_IS(got, wanted) check_is(__LINE__, #got, (long long)(got), (long long)(wanted))
+#define CHECK_TEXT(got, wanted) check_text(__LINE__, #got, (got), (wanted))
+
+static void failed(void)
+{
+    printf("FAILED\n");
+    exit(1);
+}
+
+static void check_is(int line, const char *what, long long got, long long wanted)
+{
+    if (got != wanted) {
+        printf("line %d: %s is %lld, wanted %lld\n", line, what, got, wanted);
+        failed();
+    }
+}
+
+static void check_text(int line, const char *what, const char *got, const char *wanted)
+{
+    if (strcmp(got, wanted) != 0) {
+        printf("line %d: %s is \"%s\", wanted \"%s\"\n", line, what, got, wanted);
+        failed();
+    }
+}
+
+/* The error of the last operation on a file. */
+static short error_of(short file)
+{
+    short error = -1;
+    FILE_GETINFO_(file, &error);
+    return error;
+}
