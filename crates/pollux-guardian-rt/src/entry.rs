@@ -4,6 +4,7 @@
 
 #![allow(unsafe_code)]
 
+use crate::guardian::calendar::LocalTime;
 use crate::memory;
 use crate::runtime;
 use crate::stdio::glue;
@@ -37,6 +38,17 @@ pub(crate) fn put(out: Option<Out>, value: i64) {
     if let Some(out) = out {
         out.put(value);
     }
+}
+
+/// The number that stands in the place of a result that is also a parameter. Error 22 for a null address.
+pub(crate) fn get(out: Out) -> Result<i64, FileError> {
+    let bytes = memory::Buffer::new(out.pointer.cast::<c_void>().cast_const(), out.size)?.get();
+    Ok(match *bytes.as_slice() {
+        [a, b] => i64::from(i16::from_ne_bytes([a, b])),
+        [a, b, c, d] => i64::from(i32::from_ne_bytes([a, b, c, d])),
+        [a, b, c, d, e, f, g, h] => i64::from_ne_bytes([a, b, c, d, e, f, g, h]),
+        _ => bytes.first().map_or(0, |byte| i64::from(*byte as i8)),
+    })
 }
 
 /// What a procedure that gives an error number may return.
@@ -164,6 +176,25 @@ fn words_of(panic: &(dyn Any + Send)) -> &str {
 pub(crate) fn end_now(code: i32) -> ! {
     // SAFETY: has no preconditions.
     unsafe { libc::_exit(code) }
+}
+
+/// Ends the process as a trap does: what the program does cannot be answered with an error number.
+pub(crate) fn trap(why: &str) -> ! {
+    eprintln!("pollux: {why}");
+    abort()
+}
+
+/// The local time at a moment in seconds since 1970, as the C library knows it (`TZ`, or the machine's zone).
+pub(crate) fn local_time(unix_s: i64) -> LocalTime {
+    // SAFETY: all bytes 0 are a valid value; the C library fills it in.
+    let mut fields: libc::tm = unsafe { std::mem::zeroed() };
+    // SAFETY: both addresses are of variables of ours.
+    let known = unsafe { libc::localtime_r(&raw const unix_s, &raw mut fields) };
+    if known.is_null() {
+        return LocalTime { ahead_s: 0, saving_s: 0 };
+    }
+    // How much the clocks are put forward the C library does not say; it is an hour nearly everywhere.
+    LocalTime { ahead_s: fields.tm_gmtoff, saving_s: if fields.tm_isdst > 0 { 3600 } else { 0 } }
 }
 
 /// The program's `main`.

@@ -11,6 +11,7 @@
 //! | [`runtime`] | who this process is, and the loop that makes progress inside calls |
 //! | [`files`] | open files and their operations |
 //! | [`server`] | the opens of this process by others |
+//! | [`guardian`] | what the procedures about processes, names and time decide |
 //! | [`receive`] | the queue of `$RECEIVE` and the words of system messages |
 //!
 //! The program keeps its state itself ("active backup"): the daemons change the name's record, both halves run.
@@ -19,8 +20,11 @@
 mod disk;
 mod entry;
 pub mod files;
+mod guardian;
 pub mod memory;
+mod messages;
 pub mod names;
+mod node;
 #[allow(non_snake_case)]
 mod procedures;
 pub mod receive;
@@ -31,7 +35,7 @@ mod stdio;
 pub mod timers;
 mod transfer;
 
-#[allow(unsafe_code)]
+#[allow(unsafe_code, clippy::upper_case_acronyms)]
 mod entry_points {
     //! The entry points of the procedures, made from the table.
     include!(concat!(env!("OUT_DIR"), "/entry_points.rs"));

@@ -132,6 +132,25 @@ pub fn put_words(to: *mut i16, words: &[i16]) {
     }
 }
 
+/// The address so many words behind another one. It is only an address: what is there is checked when it is used.
+pub fn words_behind(from: *mut i16, count: usize) -> *mut i16 {
+    from.wrapping_add(count)
+}
+
+/// The bytes at `from` up to the first that does not belong, which is not among them, and at most `max`; none for null.
+/// Nothing behind that byte is read.
+pub fn prefix(from: *const u8, max: usize, belongs: impl Fn(u8) -> bool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while bytes.len() < max {
+        let next = Buffer::new(from.wrapping_add(bytes.len()).cast(), 1).map(Buffer::get).unwrap_or_default();
+        match next.first() {
+            Some(byte) if !from.is_null() && belongs(*byte) => bytes.push(*byte),
+            _ => break,
+        }
+    }
+    bytes
+}
+
 /// The process handle at `from`; `None` for the null handle, of which the first word alone is enough. Error 22 for a null
 /// address, 590 for words that are no handle.
 pub fn phandle(from: *const i16) -> Result<Option<Phandle>, FileError> {

@@ -13,6 +13,8 @@ use crate::entry;
 use crate::files::operations::Outcome;
 use crate::files::table::Table;
 use crate::files::{File, FileKind};
+use crate::messages::process::process_time_signal;
+use crate::procedures::processor_now;
 use crate::receive::layout;
 use crate::server::Server;
 use crate::timers::Timers;
@@ -56,6 +58,8 @@ pub fn with<T>(body: impl FnOnce(&mut Runtime) -> T) -> T {
 pub(crate) enum Asker {
     /// An open or a new path of the file with this serial number.
     File(u64),
+    /// The creation of a process that is not waited for, with its tag: message -102.
+    Creation(i32),
     /// What became of the opener of this open.
     Fate(OpenId),
 }
@@ -86,6 +90,10 @@ pub struct Runtime {
     pub(crate) server: Server,
     /// Timers of the program.
     pub(crate) timers: Timers,
+    /// Timers of the program on the processor time it uses.
+    pub(crate) process_timers: Timers,
+    /// When this process attached: from here its processor time counts as an instant.
+    pub(crate) attached_at: Instant,
     /// The CPUs whose failure and return the program wants to hear of: bit 0x8000 >> n for CPU n.
     pub(crate) monitored_cpus: u16,
     /// Error of the last operation that has no file number (`FILE_GETINFO_` with -1).
@@ -139,6 +147,8 @@ impl Runtime {
             files: Table::default(),
             server: Server::default(),
             timers: Timers::default(),
+            process_timers: Timers::default(),
+            attached_at: Instant::now(),
             monitored_cpus: 0,
             last_error: FileError::OK,
             message_limits: [255, 1023],
@@ -278,6 +288,12 @@ impl Runtime {
         }
         for (parameter1, parameter2) in self.timers.expire(now) {
             self.push_system(layout::time_signal(parameter1, parameter2));
+        }
+        // The clock is not asked for by a program that has no such timers.
+        if self.process_timers.next().is_some() {
+            for (parameter1, parameter2) in self.process_timers.expire(processor_now(self)) {
+                self.push_system(process_time_signal(parameter1, parameter2));
+            }
         }
         self.closing.retain(|link| link.descriptors().any(|(_, blocked)| blocked));
     }
@@ -442,6 +458,7 @@ impl Runtime {
                     process.handle_answer(now, answer);
                 }
             }
+            (Some(Asker::Creation(tag)), answer) => self.handle_created(tag, answer),
             (Some(Asker::Fate(open)), ToProcess::Answer { answer: Answer::Fate { fate }, .. }) => {
                 self.handle_fate(open, fate);
             }

@@ -9,24 +9,46 @@
 //! | [`control`] | `SETMODE`, `CONTROL`, `CONTROLBUF`, `SETPARAM`, limits |
 //! | [`streams`] | the C extension functions: streams, states, `__ns_start_backup`, the end |
 //! | [`sync`] | sync blocks |
+//! | [`handles`] | process handles, names of processes and nodes |
+//! | [`file_names`] | file names as texts |
+//! | [`lifecycle`] | creation, end, standing still, roles |
+//! | [`process_info`] | what is known of processes and pairs |
+//! | [`losses`] | monitoring, openers and children that are lost |
+//! | [`timers`] | timers |
+//! | [`time`] | timestamps, numbers as digits |
+//! | [`status`] | processors and the system |
 
 mod completion;
 mod control;
 mod data;
+mod file_names;
+mod handles;
 mod information;
+mod lifecycle;
+mod losses;
 mod open;
-mod pending;
+mod process_info;
+mod status;
 mod streams;
 mod sync;
+mod time;
+mod timers;
 
 pub(crate) use completion::*;
 pub(crate) use control::*;
 pub(crate) use data::*;
+pub(crate) use file_names::*;
+pub(crate) use handles::*;
 pub(crate) use information::*;
+pub(crate) use lifecycle::*;
+pub(crate) use losses::*;
 pub(crate) use open::*;
-pub(crate) use pending::*;
+pub(crate) use process_info::*;
+pub(crate) use status::*;
 pub(crate) use streams::*;
 pub(crate) use sync::*;
+pub(crate) use time::*;
+pub(crate) use timers::*;
 
 use crate::memory::Buffer;
 use pollux_wire::FileError;

@@ -1,0 +1,3 @@
+//! System messages that the run-time makes itself.
+
+pub(crate) mod process;
