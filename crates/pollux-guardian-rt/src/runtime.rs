@@ -282,6 +282,10 @@ impl Runtime {
 
     /// What is due without news from outside.
     fn settle(&mut self, now: Instant) {
+        // What came right behind an answer that was waited for is in the inbox already: no descriptor tells of it again.
+        while let Some(message) = self.daemon.next_message() {
+            self.handle_daemon(message);
+        }
         self.settle_files(now);
         for open in self.server.fates_due(now) {
             self.ask_fate(open);
@@ -398,23 +402,28 @@ impl Runtime {
             ready
         };
         let now = Instant::now();
-        // The daemon last: what a dead process had sent comes before the word of its death.
-        for source in ready.iter().rev() {
+        let mut opens = Vec::new();
+        for source in &ready {
             match source {
                 Source::File(number) => {
                     if let Ok(File { kind: FileKind::Process(process), .. }) = self.files.get_mut(*number) {
                         process.pump(now);
                     }
                 }
-                Source::Open(open) => self.read_path(*open),
+                Source::Open(open) => opens.push(*open),
                 Source::Lingering => self.server.flush_lingering(),
                 Source::Closing(at) => {
                     if let Some(link) = self.closing.get_mut(*at) {
                         link.pump();
                     }
                 }
-                Source::Daemon => self.read_daemon(),
+                Source::Daemon => {}
             }
+        }
+        self.read_paths(opens);
+        // Last: what a dead process had sent comes before the word of its death.
+        if ready.contains(&Source::Daemon) {
+            self.read_daemon();
         }
     }
 

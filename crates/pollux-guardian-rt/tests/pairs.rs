@@ -117,7 +117,8 @@ impl Programs {
         let node = Node::start(std::env::current_exe().unwrap());
         let place = tempfile::tempdir().unwrap();
         let (from, to) = (place.path().join("from"), place.path().join("to"));
-        let lines: Vec<String> = (0..LINES).map(|line| format!("{line} {}\n", "x".repeat(line % 97))).collect();
+        let lines: Vec<String> =
+            (0..LINES).map(|line| format!("{line} {}\n", "x".repeat(line % 97))).collect();
         std::fs::write(&from, lines.concat()).unwrap();
         let arguments = [from.to_str().unwrap(), to.to_str().unwrap(), &step.to_string()];
         self.run(&node, "$COPY", self.spec("copy", &arguments, &[]));
