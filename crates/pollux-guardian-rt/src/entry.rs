@@ -7,6 +7,7 @@
 use crate::guardian::calendar::LocalTime;
 use crate::memory;
 use crate::runtime;
+use crate::stdio::glue;
 use pollux_wire::FileError;
 use std::any::Any;
 use std::ffi::c_void;
@@ -210,15 +211,17 @@ pub unsafe extern "C" fn pollux_main(
     main: Main,
     count: i32,
     arguments: *mut *mut i8,
-    environment: *mut *mut i8,
+    _environment: *mut *mut i8,
 ) -> i32 {
-    guarded("start-up", || {
+    // SAFETY: as the caller promises.
+    let (count, arguments) = guarded("start-up", || {
         runtime::with(runtime::Runtime::report_state);
+        unsafe { glue::begin(count, arguments) }
     });
     // SAFETY: registers a function of ours; it runs after the program's own exit functions.
     unsafe { libc_on_exit(stopped, std::ptr::null_mut()) };
-    // SAFETY: as the caller promises.
-    unsafe { main(count, arguments, environment) }
+    // SAFETY: as the caller promises; the environment is that of this moment.
+    unsafe { main(count, arguments, glue::environment()) }
 }
 
 unsafe extern "C" {
@@ -228,5 +231,5 @@ unsafe extern "C" {
 
 /// The program ends with `exit` or by returning from `main`.
 extern "C" fn stopped(status: i32, _: *mut c_void) {
-    guarded("exit", || runtime::with(|runtime| runtime.report_exit(status)));
+    guarded("exit", || glue::ended(status));
 }

@@ -17,6 +17,7 @@
 //! The program keeps its state itself ("active backup"): the daemons change the name's record, both halves run.
 #![deny(unsafe_code)]
 
+mod disk;
 mod entry;
 pub mod files;
 mod guardian;
@@ -29,6 +30,8 @@ mod procedures;
 pub mod receive;
 pub mod runtime;
 mod server;
+mod start;
+mod stdio;
 pub mod timers;
 mod transfer;
 

@@ -216,21 +216,6 @@ impl Runtime {
         self.tell(&ToDaemon::State { state, epoch, backup, lag_bytes: 0 });
     }
 
-    /// The program ends by `exit`. Status 0 in a primary is the end of both halves, another status an abnormal end of this one
-    /// (C/C++ Programmer's Guide, `exit`).
-    pub(crate) fn report_exit(&mut self, status: i32) {
-        let both = status == 0 && !self.is_backup();
-        let completion = if status == 0 { 0 } else { 5 };
-        let report = StopReport {
-            completion,
-            abend: status != 0,
-            information: 0,
-            subsystem: Vec::new(),
-            text: String::new(),
-        };
-        self.stopping(both, report);
-    }
-
     /// Closes all files and tells the daemon that this process ends; returns when it may. Once.
     pub(crate) fn stopping(&mut self, both: bool, report: StopReport) {
         if std::mem::replace(&mut self.exit_reported, true) {
@@ -290,6 +275,10 @@ impl Runtime {
 
     /// What is due without news from outside.
     fn settle(&mut self, now: Instant) {
+        // What came right behind an answer that was waited for is in the inbox already: no descriptor tells of it again.
+        while let Some(message) = self.daemon.next_message() {
+            self.handle_daemon(message);
+        }
         self.settle_files(now);
         for open in self.server.fates_due(now) {
             self.ask_fate(open);

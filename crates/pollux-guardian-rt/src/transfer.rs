@@ -2,6 +2,7 @@
 //!
 //! A waited operation is a nowait one that is waited for: there is one way through for both.
 
+use crate::disk::opening;
 use crate::files::operations::{
     Kind, Limit, NOWAIT_DEPTH_MAX, OPEN_TAG, Operation, Operations, Outcome, Which,
 };
@@ -63,7 +64,12 @@ impl Runtime {
         if request.mode.options & OPTION_NOWAIT_OPEN != 0 && request.mode.nowait_depth == 0 {
             return Err(BAD_VALUE);
         }
-        match FileName::parse(&request.name)? {
+        // A DEFINE may stand for a process; a volume has a name like one.
+        if opening::is_linux(&request.name) {
+            let name = request.name.clone();
+            return self.open_other(&request, &name);
+        }
+        match FileName::parse(&opening::names().follow(&request.name)?)? {
             FileName::Receive => self.open_receive(request.mode),
             FileName::Process { node, target, qualifier } => {
                 if node.is_some_and(|node| node != self.node) {

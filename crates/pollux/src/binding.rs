@@ -11,7 +11,7 @@ use pollux_wire::path::IoType;
 use pollux_wire::{Epoch, FileError, OpenId, SyncId};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-pub use crate::daemon::{Message, wait_fds};
+pub use crate::daemon::{Message, node_directory, wait_fds};
 pub use crate::link::{Acceptance, Answer};
 
 /// The requester's end of one open.

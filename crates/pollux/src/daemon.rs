@@ -175,7 +175,7 @@ impl Daemon {
 }
 
 /// Where the sockets of the node are: the same rule as the `pollux` command's.
-pub(crate) fn node_directory() -> PathBuf {
+pub fn node_directory() -> PathBuf {
     let root = env::var_os(RUN_DIRECTORY_VARIABLE).map(PathBuf::from).unwrap_or_else(|| {
         if let Some(runtime) = env::var_os("XDG_RUNTIME_DIR") {
             PathBuf::from(runtime).join("pollux")

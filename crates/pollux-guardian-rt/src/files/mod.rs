@@ -81,7 +81,7 @@ impl Mode {
     pub fn check_access(self, kind: Kind) -> Result<(), FileError> {
         let permitted = match kind {
             Kind::Read | Kind::ReadUpdate => matches!(self.access, 0 | 1),
-            Kind::Write => matches!(self.access, 0 | 2 | 3),
+            Kind::Write | Kind::WriteUpdate => matches!(self.access, 0 | 2 | 3),
             Kind::WriteRead => self.access == 0,
             Kind::Open | Kind::Control => true,
         };

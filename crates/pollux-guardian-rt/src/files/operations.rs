@@ -31,6 +31,8 @@ pub enum Kind {
     Write,
     /// WRITEREAD.
     WriteRead,
+    /// WRITEUPDATE.
+    WriteUpdate,
     /// CONTROL, SETMODE and the like.
     Control,
 }

@@ -7,6 +7,7 @@
 //! | [`completion`] | all forms of AWAITIO and CANCEL, `MESSAGESTATUS` |
 //! | [`information`] | what is known of the last message |
 //! | [`control`] | `SETMODE`, `CONTROL`, `CONTROLBUF`, `SETPARAM`, limits |
+//! | [`streams`] | the C extension functions: streams, states, `__ns_start_backup`, the end |
 //! | [`sync`] | sync blocks |
 //! | [`handles`] | process handles, names of processes and nodes |
 //! | [`file_names`] | file names as texts |
@@ -26,9 +27,9 @@ mod information;
 mod lifecycle;
 mod losses;
 mod open;
-mod pending;
 mod process_info;
 mod status;
+mod streams;
 mod sync;
 mod time;
 mod timers;
@@ -42,9 +43,9 @@ pub(crate) use information::*;
 pub(crate) use lifecycle::*;
 pub(crate) use losses::*;
 pub(crate) use open::*;
-pub(crate) use pending::*;
 pub(crate) use process_info::*;
 pub(crate) use status::*;
+pub(crate) use streams::*;
 pub(crate) use sync::*;
 pub(crate) use time::*;
 pub(crate) use timers::*;

@@ -1,6 +1,7 @@
 //! Sync blocks (Guardian Procedure Calls, `FILE_GETSYNCINFO_`; Guardian Programmer's Guide, chapter 21).
 
 use crate::args;
+use crate::disk::sync_block::{SYNC_BLOCK_BYTES as DISK_SYNC_BLOCK_BYTES, SyncBlock};
 use crate::files::FileKind;
 use crate::files::process::ProcessFile;
 use crate::files::sync_block::{self, SYNC_BLOCK_BYTES};
@@ -39,22 +40,30 @@ fn get(
     size: Option<*mut i16>,
 ) -> Result<(), FileError> {
     on_file(number, |runtime, number| {
-        let block = sync_block::make(process(runtime, number)?.next_sync()?);
-        if room < SYNC_BLOCK_BYTES as i64 {
+        let block = match runtime.disk_file(number) {
+            Ok(file) => file.sync_block().encode().to_vec(),
+            Err(_) => sync_block::make(process(runtime, number)?.next_sync()?).to_vec(),
+        };
+        if room < block.len() as i64 {
             return Err(BUFFER_TOO_SMALL);
         }
-        Buffer::new(to.unwrap_or(std::ptr::null_mut()).cast(), SYNC_BLOCK_BYTES)?.put(&block);
-        memory::put_word(size.unwrap_or(std::ptr::null_mut()), SYNC_BLOCK_BYTES as i16);
+        Buffer::new(to.unwrap_or(std::ptr::null_mut()).cast(), block.len())?.put(&block);
+        memory::put_word(size.unwrap_or(std::ptr::null_mut()), block.len() as i16);
         Ok(())
     })
 }
 
 fn set(number: Option<i16>, from: Option<*mut i16>, size: i64) -> Result<(), FileError> {
     on_file(number, |runtime, number| {
-        if size < SYNC_BLOCK_BYTES as i64 {
+        let is_disk = runtime.disk_file(number).is_ok();
+        let wanted = if is_disk { DISK_SYNC_BLOCK_BYTES } else { SYNC_BLOCK_BYTES };
+        if size < wanted as i64 {
             return Err(FileError(41));
         }
-        let block = Buffer::new(from.unwrap_or(std::ptr::null_mut()).cast(), SYNC_BLOCK_BYTES)?.get();
+        let block = Buffer::new(from.unwrap_or(std::ptr::null_mut()).cast(), wanted)?.get();
+        if is_disk {
+            return runtime.disk_file(number)?.set_sync_block(&SyncBlock::decode(&block)?);
+        }
         process(runtime, number)?.set_next(sync_block::read(&block)?)
     })
 }
@@ -68,17 +77,20 @@ pub(crate) fn FILE_SETSYNCINFO_(args: args::FILE_SETSYNCINFO_) -> Result<(), Fil
 }
 
 pub(crate) fn GETSYNCINFO(args: args::GETSYNCINFO) -> Result<(), FileError> {
-    get(args.filenum, args.sync_block, SYNC_BLOCK_BYTES as i64, args.sync_block_size)
+    get(args.filenum, args.sync_block, DISK_SYNC_BLOCK_BYTES as i64, args.sync_block_size)
 }
 
 pub(crate) fn SETSYNCINFO(args: args::SETSYNCINFO) -> Result<(), FileError> {
-    set(args.filenum, args.sync_block, SYNC_BLOCK_BYTES as i64)
+    set(args.filenum, args.sync_block, DISK_SYNC_BLOCK_BYTES as i64)
 }
 
 pub(crate) fn RESETSYNC(args: args::RESETSYNC) -> Result<(), FileError> {
     on_file(args.filenum, |runtime, number| {
         if runtime.files.get(number)?.operations.outstanding() > 0 {
             return Err(OPERATIONS_PENDING);
+        }
+        if let Ok(file) = runtime.disk_file(number) {
+            return file.reset_sync();
         }
         let process = process(runtime, number)?;
         let next = process.next_sync()?;
