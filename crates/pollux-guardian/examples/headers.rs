@@ -2,7 +2,7 @@
 //! a file, as `cargo xtask headers` does.
 #![forbid(unsafe_code)]
 
-use pollux_guardian::{Table, headers, reference};
+use guardian_cc::{Table, headers, reference};
 
 fn main() -> std::io::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();

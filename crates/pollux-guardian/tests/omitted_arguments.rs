@@ -3,7 +3,7 @@
 mod common;
 
 use common::Workshop;
-use pollux_guardian::table::{Kind, Parameter, Table};
+use guardian_cc::table::{Kind, Parameter, Table};
 
 /// An argument that a strict compiler accepts for the parameter.
 fn argument(parameter: &Parameter) -> &'static str {
@@ -28,7 +28,7 @@ fn every_mask_of_every_procedure() {
          int main(void)\n{\n",
     );
     let mut expected = Vec::new();
-    let has_macro = |one: &&pollux_guardian::table::Procedure| {
+    let has_macro = |one: &&guardian_cc::table::Procedure| {
         one.is_extensible()
             || one.list().iter().any(|one| matches!(one.kind, Kind::Sized(_) | Kind::Address(_)))
     };

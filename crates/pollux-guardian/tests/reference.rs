@@ -1,6 +1,6 @@
 //! The reference page is what the table says.
 
-use pollux_guardian::{Table, reference};
+use guardian_cc::{Table, reference};
 
 /// A page that lags behind the table sends people to procedures that do not compile.
 #[test]

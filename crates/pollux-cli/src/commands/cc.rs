@@ -24,6 +24,6 @@ impl Cc {
             self.arguments.into_iter().map(|word| word.into_string().ok()).collect();
         let arguments = arguments
             .ok_or_else(|| Failure::new("cc: an argument is not UTF-8", "name the file in ASCII"))?;
-        Ok(ExitCode::from(pollux_guardian::driver::run(&arguments)))
+        Ok(ExitCode::from(guardian_cc::driver::run(&arguments)))
     }
 }

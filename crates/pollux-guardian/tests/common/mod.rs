@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use pollux_guardian::table::{Kind, Procedure, ResultKind, Table};
-use pollux_guardian::wrapped;
+use guardian_cc::table::{Kind, Procedure, ResultKind, Table};
+use guardian_cc::wrapped;
 
 /// A directory with sources, removed at the end.
 pub struct Workshop {
