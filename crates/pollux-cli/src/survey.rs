@@ -112,6 +112,10 @@ impl Survey {
         let backup = record.backup.and_then(|backup| self.process(backup));
         match primary.state {
             Some(PairState::Paired) if backup.is_some_and(|backup| in_step(record, backup)) => Form::Pair,
+            // It has lost a backup, and its program makes another one.
+            Some(PairState::Single) if record.keeps == StateKeeping::Active && record.had_backup() => {
+                Form::Alone
+            }
             Some(PairState::Single) => Form::Single,
             None if record.backup.is_none() => Form::Single,
             _ => Form::Alone,

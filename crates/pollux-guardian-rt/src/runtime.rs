@@ -84,6 +84,8 @@ pub struct Runtime {
     pub(crate) epoch: Epoch,
     /// The name's record, when it was last told.
     pub(crate) record: Option<NameRecord>,
+    /// The backup is new, and the program has not gone on to other work since: it tells it where it stands.
+    brings_in_step: bool,
     /// Open files.
     pub(crate) files: Table<File>,
     /// `$RECEIVE` and the opens of this process by others.
@@ -144,6 +146,7 @@ impl Runtime {
             start,
             epoch,
             record: None,
+            brings_in_step: false,
             files: Table::default(),
             server: Server::default(),
             timers: Timers::default(),
@@ -213,7 +216,11 @@ impl Runtime {
         let (state, backup) = match (&self.record, &self.start) {
             (Some(record), _) if record.primary != self.me => (PairState::Following, None),
             (Some(record), _) => {
-                let state = if record.backup.is_some() { PairState::Paired } else { PairState::Single };
+                let state = match record.backup {
+                    None => PairState::Single,
+                    Some(_) if self.brings_in_step => PairState::Syncing,
+                    Some(_) => PairState::Paired,
+                };
                 (state, record.backup)
             }
             (None, StartAs::ActiveBackup { .. } | StartAs::Backup { .. }) => (PairState::Following, None),
@@ -221,6 +228,15 @@ impl Runtime {
         };
         let epoch = self.epoch;
         self.tell(&ToDaemon::State { state, epoch, backup, lag_bytes: 0 });
+    }
+
+    /// The program begins a transfer. What it sends to its new backup first brings that in step, as far as anybody but the
+    /// program can know; with the first transfer elsewhere it goes on with its work, and the pair counts as whole.
+    pub(crate) fn note_transfer(&mut self, to_partner: bool) {
+        if self.brings_in_step && !to_partner {
+            self.brings_in_step = false;
+            self.report_state();
+        }
     }
 
     /// Closes all files and tells the daemon that this process ends; returns when it may. Once.
@@ -512,6 +528,9 @@ impl Runtime {
     fn handle_record(&mut self, record: NameRecord) {
         self.epoch = self.epoch.max(record.epoch);
         let is_primary = record.primary == self.me;
+        let known = self.record.as_ref().and_then(|known| known.backup);
+        self.brings_in_step =
+            is_primary && record.backup.is_some() && (self.brings_in_step || known != record.backup);
         self.record = Some(record);
         if is_primary {
             self.speak_on_silent_paths();

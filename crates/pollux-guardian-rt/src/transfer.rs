@@ -199,6 +199,9 @@ impl Runtime {
 
     fn start_transfer(&mut self, number: i16, transfer: &Transfer) -> Result<(), FileError> {
         let now = Instant::now();
+        let to_partner =
+            matches!(&self.files.get(number)?.kind, FileKind::Process(process) if process.is_partner());
+        self.note_transfer(to_partner);
         let Self { files, server, .. } = self;
         let file = files.get_mut(number)?;
         if file.operations.has_open() {

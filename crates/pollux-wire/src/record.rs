@@ -33,6 +33,13 @@ wire_struct! {
     }
 }
 
+impl NameRecord {
+    /// True if the name has, or ever had, a backup: epochs begin with the instance and grow with each change of its members.
+    pub fn had_backup(&self) -> bool {
+        self.epoch.0 > self.primary.sequence
+    }
+}
+
 wire_flat_enum! {
     /// What a CPU is.
     pub enum CpuState {

@@ -19,7 +19,7 @@ use crate::ends::GoneProcess;
 use crate::ledger::{Correction, Survey};
 use crate::limits::{COORDINATOR_RETRY_MS, MESSAGES_WAITING_MAX};
 use pollux_coordinator::Error;
-use pollux_wire::control::{Change, Recorded, StartAs, ToProcess};
+use pollux_wire::control::{Change, PairState, Recorded, StartAs, ToProcess};
 use pollux_wire::event::EventKind;
 use pollux_wire::mesh::ToPeer;
 use pollux_wire::record::NameRecord;
@@ -120,6 +120,11 @@ impl Daemon {
         let known = process.record.as_ref().map(|known| known.epoch);
         if !process.is_active() || known.is_some_and(|known| known >= record.epoch) {
             return;
+        }
+        let backup_before = process.record.as_ref().and_then(|known| known.backup);
+        if record.primary == half && record.backup.is_some() && record.backup != backup_before {
+            // Until its program says that it has gone on to other work.
+            process.state = process.state.map(|_| PairState::Syncing);
         }
         process.record = Some(record.clone());
         process.epoch = record.epoch;

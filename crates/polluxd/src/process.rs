@@ -272,8 +272,14 @@ impl Process {
     /// Where it stands. Of one that keeps its state itself the record knows that better.
     fn shown_state(&self) -> Option<PairState> {
         let paired = self.partner().is_some();
-        let by_record = if paired { PairState::Paired } else { PairState::Single };
-        if self.is_active() { self.state.map(|_| by_record) } else { self.state }
+        match (self.is_active(), self.state) {
+            (false, state) => state,
+            (true, None) => None,
+            // What its backup knows only the program knows.
+            (true, Some(PairState::Syncing)) if paired => Some(PairState::Syncing),
+            (true, Some(_)) if paired => Some(PairState::Paired),
+            (true, Some(_)) => Some(PairState::Single),
+        }
     }
 
     /// What others may know of it.

@@ -109,6 +109,11 @@ impl ProcessFile {
         }
     }
 
+    /// True if it is the other half of this process's own pair.
+    pub fn is_partner(&self) -> bool {
+        self.is_partner
+    }
+
     /// The words of a question.
     pub fn message(&self, request: u32, question: &Question) -> ToDaemon {
         let (target, mut details) = (self.target.clone(), self.details.clone());
