@@ -4,7 +4,7 @@ use crate::run::{Outcome, cargo, has, program};
 use crate::tidy;
 
 /// Debian packages with programs that the tests drive; tests that need one say so when it is missing.
-const PACKAGES: [(&str, &str); 1] = [("redis-benchmark", "redis-tools")];
+const PACKAGES: [(&str, &str); 2] = [("redis-benchmark", "redis-tools"), ("g++", "g++")];
 
 /// Runs every check. `demo`: also the demo in its release build, under kills.
 pub(crate) fn all(demo: bool) -> Outcome {
@@ -46,9 +46,9 @@ fn document() -> Outcome {
 
 /// Installs what is missing when it can, and says what is missing when it cannot.
 fn prerequisites() -> Outcome {
-    if !has("cc") {
+    if !has("cc") || !has("gcc") {
         return Err(
-            "no C compiler: the coordinator's store is C\n  next: apt-get install gcc libc6-dev".to_owned()
+            "no C compiler: the coordinator's store is C, and pollux cc compiles with gcc\n  next: apt-get install gcc libc6-dev".to_owned()
         );
     }
     let missing: Vec<&str> =

@@ -16,6 +16,7 @@ usage: cargo xtask VERB
   fix            formats the code
   tidy           checks our own source: banned words, blobs, tabs, dead documents
   bench [ARG..]  the benchmarks: see `cargo xtask bench --help`
+  headers        writes docs/reference/procedures.md from the procedure table
   man DIR        writes the man pages of the pollux command
 ";
 
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         ["fix"] => run::cargo(&["fmt", "--all"]),
         ["tidy"] => tidy::check(),
         ["bench", rest @ ..] => bench::all(rest),
+        ["headers"] => headers(),
         ["man", directory] => {
             run::cargo(&["run", "--quiet", "--release", "--package", "pollux-cli", "--", "man", directory])
         }
@@ -47,4 +49,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes the reference page. A test of pollux-guardian says when that is due.
+fn headers() -> run::Outcome {
+    let package = ["run", "--quiet", "--package", "pollux-guardian", "--example", "headers"];
+    run::cargo(&[&package[..], &["--", "--reference", "docs/reference/procedures.md"]].concat())
 }

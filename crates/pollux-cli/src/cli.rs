@@ -70,6 +70,7 @@ enum Command {
     Switch(commands::switch::Switch),
     Events(commands::events::Events),
     Logs(commands::logs::Logs),
+    Cc(commands::cc::Cc),
     Demo(crate::demo::Demo),
     Completions(commands::completions::Completions),
     #[command(hide = true)]
@@ -108,6 +109,7 @@ fn execute(cli: Cli) -> Result<ExitCode> {
         Command::Switch(switch) => switch.run(&node),
         Command::Events(events) => events.run(&node),
         Command::Logs(logs) => logs.run(&node),
+        Command::Cc(cc) => cc.run(),
         Command::Demo(demo) => demo.run(),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),

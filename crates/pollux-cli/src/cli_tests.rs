@@ -37,6 +37,8 @@ fn lines_that_must_parse() {
         "cpu up 15",
         "cpu kill 0 --force",
         "run /bin/true",
+        "cc -v -c -o x.o --volume $data=src -Wall server",
+        "cc --help",
         "run --name $KV --cpu 1 --pair pollux-kv --port 6400",
         "run -w --json /bin/sh -c true",
         "run --name $C --in $DATA --out $S --term /dev/tty --assign A=a --assign B=b --param C=1 --pri 100 prog --in x",
@@ -56,6 +58,15 @@ fn lines_that_must_parse() {
         let words = std::iter::once("pollux").chain(line.split(' '));
         assert!(Cli::try_parse_from(words).is_ok(), "{line}");
     }
+}
+
+// A program's own option that happens to be one of ours must reach the program.
+#[test]
+fn what_follows_the_program_is_the_programs() {
+    let line = ["pollux", "run", "--in", "a", "prog", "--in", "b", "--json", "--", "-x"];
+    let cli = Cli::try_parse_from(line).unwrap();
+    let text = format!("{cli:?}");
+    assert!(text.contains(r#"command: ["prog", "--in", "b", "--json", "--", "-x"]"#), "{text}");
 }
 
 // A wrong name must be refused before anything is asked of a daemon, in words that show a right one.

@@ -398,23 +398,28 @@ impl Runtime {
             ready
         };
         let now = Instant::now();
-        // The daemon last: what a dead process had sent comes before the word of its death.
-        for source in ready.iter().rev() {
+        let mut opens = Vec::new();
+        for source in &ready {
             match source {
                 Source::File(number) => {
                     if let Ok(File { kind: FileKind::Process(process), .. }) = self.files.get_mut(*number) {
                         process.pump(now);
                     }
                 }
-                Source::Open(open) => self.read_path(*open),
+                Source::Open(open) => opens.push(*open),
                 Source::Lingering => self.server.flush_lingering(),
                 Source::Closing(at) => {
                     if let Some(link) = self.closing.get_mut(*at) {
                         link.pump();
                     }
                 }
-                Source::Daemon => self.read_daemon(),
+                Source::Daemon => {}
             }
+        }
+        self.read_paths(opens);
+        // Last: what a dead process had sent comes before the word of its death.
+        if ready.contains(&Source::Daemon) {
+            self.read_daemon();
         }
     }
 

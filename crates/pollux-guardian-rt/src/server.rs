@@ -23,7 +23,7 @@ use pollux_wire::checkpoint::Opener;
 use pollux_wire::control::Fate;
 use pollux_wire::limits::{OPENERS_PER_SERVER_MAX, PATH_BODY_BYTES_MAX};
 use pollux_wire::path::{self, IoType, OpenReply, Reply, Request};
-use pollux_wire::{Epoch, FileError, OpenId, SyncId, Wire, decode};
+use pollux_wire::{Epoch, FileError, OpenId, Phandle, SyncId, Wire, decode};
 use std::collections::BTreeMap;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -96,7 +96,7 @@ enum Incoming {
 
 impl Server {
     /// Who made an open.
-    pub(crate) fn opener(&self, open: OpenId) -> Option<pollux_wire::Phandle> {
+    pub(crate) fn opener(&self, open: OpenId) -> Option<Phandle> {
         self.opens.get(&open).map(|open| open.opener.phandle)
     }
 
@@ -145,6 +145,42 @@ impl Server {
         }
     }
 
+    /// Everything that a path holds, and whether it is over.
+    fn take_frames(&mut self, id: OpenId) -> Option<(Vec<Incoming>, bool)> {
+        let path = self.opens.get_mut(&id)?.path.as_mut()?;
+        let mut frames = Vec::new();
+        if path.is_blocked() {
+            // A peer that is gone is found by the read.
+            let _ = path.flush();
+        }
+        loop {
+            let filled = path.fill();
+            loop {
+                match path.next_frame() {
+                    Ok(None) => break,
+                    Ok(Some(frame)) => match read_frame(frame.kind, frame.body) {
+                        Some(Some(frame)) => frames.push(frame),
+                        // A kind of a later version.
+                        Some(None) => {}
+                        None => return Some((frames, true)),
+                    },
+                    Err(_) => return Some((frames, true)),
+                }
+            }
+            match filled {
+                Ok(Fill::Full) => {}
+                Ok(Fill::Open) => return Some((frames, false)),
+                Ok(Fill::Closed) | Err(_) => return Some((frames, true)),
+            }
+        }
+    }
+
+    /// The opens of a process.
+    fn opens_of(&self, opener: Phandle) -> Vec<OpenId> {
+        let its = self.opens.iter().filter(|(_, open)| open.opener.phandle == opener);
+        its.map(|(id, _)| *id).collect()
+    }
+
     fn sender(&self, id: OpenId, sync: SyncId) -> Sender {
         let Some(open) = self.opens.get(&id) else { return Sender::SYSTEM };
         Sender {
@@ -182,6 +218,9 @@ impl Runtime {
         path: OwnedFd,
     ) {
         self.epoch = self.epoch.max(epoch);
+        // What its opener has closed before is closed before this is opened.
+        let earlier = self.server.opens_of(opener.phandle);
+        self.read_paths(earlier);
         let mut path = Channel::new(path, PATH_BODY_BYTES_MAX);
         path.set_stop_at_short_read(true);
         if self.server.opens.contains_key(&id) {
@@ -255,36 +294,23 @@ impl Runtime {
         }
     }
 
-    /// Reads what a path holds.
-    pub(crate) fn read_path(&mut self, id: OpenId) {
-        loop {
-            let Some(path) = self.server.opens.get_mut(&id).and_then(|open| open.path.as_mut()) else {
-                return;
-            };
-            let blocked = path.is_blocked();
-            let broken_output = blocked && path.flush().is_err();
-            let filled = path.fill();
-            let mut incoming = Vec::new();
-            let mut broken = broken_output;
-            while !broken {
-                match path.next_frame() {
-                    Ok(None) => break,
-                    Ok(Some(frame)) => match read_frame(frame.kind, frame.body) {
-                        Some(Some(frame)) => incoming.push(frame),
-                        // A kind of a later version.
-                        Some(None) => {}
-                        None => broken = true,
-                    },
-                    Err(_) => broken = true,
-                }
+    /// Reads what these paths hold. Those with a CLOSE come first: a process that closes an open and goes on over another one
+    /// must not be heard the other way round.
+    pub(crate) fn read_paths(&mut self, opens: impl IntoIterator<Item = OpenId>) {
+        let mut all: Vec<(OpenId, Vec<Incoming>, bool)> = Vec::new();
+        for id in opens {
+            if let Some((frames, is_over)) = self.server.take_frames(id) {
+                all.push((id, frames, is_over));
             }
-            for frame in incoming {
+        }
+        // Stable: the others stay as they were.
+        all.sort_by_key(|(_, frames, _)| !frames.iter().any(|frame| matches!(frame, Incoming::Close(_))));
+        for (id, frames, is_over) in all {
+            for frame in frames {
                 self.handle_frame(id, frame);
             }
-            match filled {
-                Ok(Fill::Full) if !broken => {}
-                Ok(Fill::Open) if !broken => return,
-                _ => return self.path_ended(id),
+            if is_over {
+                self.path_ended(id);
             }
         }
     }
@@ -292,9 +318,7 @@ impl Runtime {
     /// Reads all paths until they are empty: what a dead process had sent comes before the word of its death.
     pub(crate) fn drain_paths(&mut self) {
         let opens: Vec<OpenId> = self.server.opens.keys().copied().collect();
-        for open in opens {
-            self.read_path(open);
-        }
+        self.read_paths(opens);
     }
 
     fn handle_frame(&mut self, id: OpenId, frame: Incoming) {

@@ -5,6 +5,7 @@
 // Its functions are all tests, though not marked so.
 #![allow(clippy::unwrap_used)]
 
+use pollux_os::Signal;
 use pollux_torture::{Node, cleanup};
 use pollux_wire::admin::{AdminReply, ProgramSpec};
 use std::ffi::OsString;
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
 }
 
 fn run_tests<'a>(mut arguments: impl Iterator<Item = &'a str>) {
-    let tests: [(&str, fn(&Programs)); 7] = [
+    let tests: [(&str, fn(&Programs)); 14] = [
         ("requests_and_what_the_server_is_told", |programs| programs.ask("requests")),
         ("errors_by_number", |programs| programs.ask("errors")),
         ("nowait_operations_finish_as_documented", |programs| programs.ask("nowait")),
@@ -34,6 +35,13 @@ fn run_tests<'a>(mut arguments: impl Iterator<Item = &'a str>) {
         ("control_messages_and_sync_blocks", |programs| programs.ask("control")),
         ("a_cancelled_request_is_told", |programs| programs.ask("cancel")),
         ("large_messages", |programs| programs.ask("large")),
+        ("what_one_read_takes", |programs| programs.read("waited")),
+        ("what_one_nowait_read_takes", |programs| programs.read("nowait")),
+        ("the_open_of_a_killed_requester_is_closed", Programs::kill_requester),
+        ("sync_depth_1_hides_the_end_of_a_primary", |programs| programs.ask_pair("depth_one")),
+        ("a_request_that_was_not_begun_is_executed_once", |programs| programs.ask_pair("unbegun")),
+        ("sync_depth_0_tells_the_caller", |programs| programs.ask_pair("depth_zero")),
+        ("reply_200_turns_to_the_other_half", |programs| programs.ask_pair("switch")),
     ];
     let wanted = arguments.find(|argument| !argument.starts_with('-'));
     let wanted = |name: &str| wanted.is_none_or(|wanted| name.contains(wanted));
@@ -54,7 +62,7 @@ impl Programs {
     fn compile() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c");
-        for name in ["server", "requester"] {
+        for name in ["server", "requester", "pair", "reader"] {
             let source = sources.join(format!("{name}.c"));
             let output = directory.path().join(name);
             let words = ["-g", "-Wall", "-o", output.to_str().unwrap(), source.to_str().unwrap()];
@@ -88,6 +96,38 @@ impl Programs {
         let node = Node::start(std::env::current_exe().unwrap());
         self.start(&node, 0, "$SRV", "server", &["8"]);
         self.start(&node, 0, "$QUIET", "server", &["8", "1"]);
+        self.passes(&node, 1, "$REQ", "requester", &[test]);
+        node.finish();
+    }
+
+    /// The requester's part and the server's part of one test.
+    fn read(&self, how: &str) {
+        let node = Node::start(std::env::current_exe().unwrap());
+        self.start(&node, 0, "$READ", "reader", &[how]);
+        self.passes(&node, 1, "$REQ", "requester", &["reads"]);
+        let log = || node.log_of("$READ");
+        node.wait_until("the server ends", || log().contains("PASSED") || log().contains("FAILED"));
+        assert!(log().contains("PASSED"), "{}", log());
+        node.finish();
+    }
+
+    /// A server must not keep the opens of requesters that are gone.
+    fn kill_requester(&self) {
+        let node = Node::start(std::env::current_exe().unwrap());
+        self.start(&node, 0, "$SRV", "server", &["8"]);
+        self.start(&node, 1, "$GONE", "requester", &["linger"]);
+        self.passes(&node, 1, "$WAIT", "requester", &["held"]);
+        assert!(node.signal(node.record("$GONE").unwrap().primary, Signal::KILL));
+        self.passes(&node, 1, "$REQ", "requester", &["survivor"]);
+        node.finish();
+    }
+
+    /// One test of the requester against a pair.
+    fn ask_pair(&self, test: &str) {
+        let node = Node::start(std::env::current_exe().unwrap());
+        self.start(&node, 0, "$PAIR", "pair", &["$PAIR"]);
+        let has_backup = || node.record("$PAIR").is_some_and(|record| record.backup.is_some());
+        node.wait_until("the pair is whole", has_backup);
         self.passes(&node, 1, "$REQ", "requester", &[test]);
         node.finish();
     }

@@ -5,6 +5,7 @@
 //! | [`table`] | the procedure table: the shape of each procedure, written once |
 //! | [`entry`] | the Rust entry points of the run-time library, as text for its build script |
 //! | [`headers`] | the C headers |
+//! | [`mod@reference`] | the reference page |
 //! | [`wrapped`] | the functions of the C library that the run-time library takes over |
 //! | [`driver`] | `pollux cc` |
 #![forbid(unsafe_code)]
@@ -12,6 +13,7 @@
 pub mod driver;
 pub mod entry;
 pub mod headers;
+pub mod reference;
 pub mod table;
 pub mod wrapped;
 

@@ -1,7 +1,8 @@
 //! Functions of the C library whose calls go to the run-time library: the one list of them.
 //!
 //! The linker turns a call of `fopen` in a program into a call of `__wrap_fopen`. So the run-time library exports
-//! `__wrap_NAME` for each name here; if it lacks one, programs that call it do not link. Functions with a variable
+//! `__wrap_NAME` for each name here; the driver leaves a name that the library does not export to the C library. A name
+//! that is not here is never taken over. Functions with a variable
 //! number of arguments are not here: a wrapper could not pass the arguments on. Mathematical functions are not here
 //! either: `log` and its kin are names that programs give to functions of their own.
 

@@ -190,7 +190,7 @@ wire_struct! {
         pub home_terminal: String,
         /// Its job; none: the caller's, 0: none.
         pub job: Option<u16>,
-        /// Priority, 1 to 199.
+        /// Priority, 1 to 199; 0: the caller's.
         pub priority: u8,
     }
 }

@@ -64,7 +64,7 @@ wire_enum! {
 wire_struct! {
     /// A process that another daemon wants started.
     pub struct StartOrder {
-        /// Its name, on record already unless it is a backup.
+        /// Its name. The receiver, which gives the pin, puts it on record with `mom` as ancestor; a backup joins the record.
         pub name: Option<ProcessName>,
         /// Sequence number of its handle.
         pub sequence: u64,
@@ -72,7 +72,7 @@ wire_struct! {
         pub incarnation: u16,
         /// As what it starts.
         pub start: StartAs,
-        /// Who is told of its end.
+        /// Its creator: who is told of its end, for a named one as the ancestor of the name.
         pub mom: Option<Phandle>,
         /// Home terminal.
         pub home_terminal: String,

@@ -10,9 +10,9 @@ use crate::{CpuNumber, OpenId, Phandle, ProcessName, SyncId};
 wire_flat_enum! {
     /// How a process ended.
     pub enum Ending {
-        /// It stopped by itself (completion code 0 to 3).
+        /// It stopped by itself, or another process stopped it (STOP).
         1 => Stopped = "stopped",
-        /// It ended abnormally or was killed.
+        /// It ended abnormally (ABEND), or a signal ended it.
         2 => Abended = "abended",
         /// Its CPU failed.
         3 => CpuFailed = "cpu failed",

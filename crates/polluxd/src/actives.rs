@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Invariants: the record is changed before a half hears of an end, so that whoever reads -101 or -2 finds itself
-//! single (message order of `PROCESS_GETPAIRINFO_`); a half hears of each newer record once, and never of an older one.
+//! single when it asks `PROCESS_GETPAIRINFO_`; a half hears of each newer record once, and never of an older one.
 
 use crate::children::StartFailure;
 use crate::clerk::Job;
@@ -122,6 +122,7 @@ impl Daemon {
             return;
         }
         process.record = Some(record.clone());
+        process.epoch = record.epoch;
         process.had_partner |= record.backup.is_some();
         self.tell_or_keep(half, ToProcess::RecordChanged { record: record.clone() });
     }
@@ -166,6 +167,24 @@ impl Daemon {
                     self.take_record(half, record);
                 }
             }
+        }
+        self.end_forgotten_halves(survey);
+    }
+
+    /// Halves whose name was taken off the record by a daemon that died before it could stop them.
+    fn end_forgotten_halves(&mut self, survey: &Survey) {
+        let on_record = |half: Phandle| {
+            survey.active_here.iter().any(|record| record.primary == half || record.backup == Some(half))
+        };
+        let forgotten: Vec<Phandle> = self
+            .processes
+            .iter()
+            .filter(|process| process.record.is_some() && !process.off_record)
+            .map(|process| process.phandle)
+            .filter(|half| !on_record(*half))
+            .collect();
+        for half in forgotten {
+            self.kill_process(half, "its name is off the record");
         }
     }
 

@@ -15,7 +15,7 @@ use crate::leave::Leaving;
 use crate::ledger::Witness;
 use crate::limits::{ACCEPTS_PER_WAKE_MAX, HALF_OPEN_MAX, LINKS_MAX, TICK_MS};
 use crate::links::{Incoming, LinkId, Links, Role};
-use crate::losses::{CpuStart, Reload};
+use crate::losses::{Announcement, CpuStart, Reload};
 use crate::opens::OpenTry;
 use crate::peers::{Call, Peer};
 use crate::process::{Process, Processes, Request};
@@ -140,8 +140,8 @@ pub(crate) struct Daemon {
     pub(crate) calls: BTreeMap<CpuNumber, Call>,
     /// Epochs of CPUs whose loss the regroup is about to order.
     pub(crate) lost_epochs: BTreeMap<CpuNumber, Epoch>,
-    /// Lost CPUs whose loss was not announced yet, and the epochs that ended.
-    pub(crate) announcing: BTreeMap<CpuNumber, Epoch>,
+    /// Lost CPUs whose loss was not announced yet.
+    pub(crate) announcing: BTreeMap<CpuNumber, Announcement>,
     /// Who asks for the fate of which process of a CPU of which it is not known whether it lives.
     pub(crate) fates_waiting: BTreeMap<CpuNumber, Vec<(Request, Phandle)>>,
     /// Processes on their way out.

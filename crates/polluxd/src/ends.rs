@@ -204,8 +204,11 @@ impl Daemon {
 
     /// A half of a pair is gone whose other half, `to`, is or was here.
     pub(crate) fn handle_partner_gone(&mut self, to: Phandle, dead: Phandle, cause: &str) {
-        if self.processes.get(to).is_some() {
-            self.tell(to, &ToProcess::PartnerGone { phandle: dead, cause: cause.to_owned() });
+        if let Some(process) = self.processes.get(to) {
+            // One that keeps its state itself hears of records and ends.
+            if !process.is_active() {
+                self.tell(to, &ToProcess::PartnerGone { phandle: dead, cause: cause.to_owned() });
+            }
         } else if to.cpu == self.cpu() {
             // Both are gone: nobody but us can know that.
             self.clerk.ask(Job::Bury { left: to, dead });

@@ -29,6 +29,15 @@ pub(crate) struct Reload {
     scheduled: bool,
 }
 
+/// The loss of a CPU that waits until the records are corrected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Announcement {
+    /// The epoch that ended.
+    epoch: Epoch,
+    /// True when the CPU came up meanwhile.
+    up_again: bool,
+}
+
 /// A CPU that this daemon has started. It is a child of ours, though it outlives us.
 #[derive(Debug)]
 pub(crate) struct CpuStart {
@@ -96,13 +105,13 @@ impl Daemon {
     /// A CPU is lost: its loss is announced when the records are corrected, or after a bounded time.
     pub(crate) fn announce_down_later(&mut self, cpu: CpuNumber) {
         let epoch = self.lost_epochs.get(&cpu).copied().unwrap_or_default();
-        self.announcing.insert(cpu, epoch);
+        self.announcing.insert(cpu, Announcement { epoch, up_again: false });
         self.after_ms(ANNOUNCE_WAIT_MS, Timer::AnnounceDown { cpu, epoch });
     }
 
     /// The records are not corrected in time.
     pub(crate) fn announce_down_late(&mut self, cpu: CpuNumber, epoch: Epoch) {
-        if self.announcing.get(&cpu) == Some(&epoch) {
+        if self.announcing.get(&cpu).is_some_and(|waits| waits.epoch == epoch) {
             tracing::warn!(%cpu, epoch = epoch.0, "announced as down before the records are corrected");
             self.announce_down(cpu);
         }
@@ -110,9 +119,19 @@ impl Daemon {
 
     /// Announces the loss of a CPU, unless that was done.
     pub(crate) fn announce_down(&mut self, cpu: CpuNumber) {
-        if self.announcing.remove(&cpu).is_some() {
-            self.tell_all(&SystemMessage::CpuDown { cpu });
-            self.tell_fates(cpu);
+        let Some(waited) = self.announcing.remove(&cpu) else { return };
+        self.tell_all(&SystemMessage::CpuDown { cpu });
+        self.tell_fates(cpu);
+        if waited.up_again {
+            self.tell_all(&SystemMessage::CpuUp { cpu });
+        }
+    }
+
+    /// Announces that a CPU is up; if its loss was not announced yet, behind that.
+    pub(crate) fn announce_up(&mut self, cpu: CpuNumber) {
+        match self.announcing.get_mut(&cpu) {
+            Some(waits) => waits.up_again = true,
+            None => self.tell_all(&SystemMessage::CpuUp { cpu }),
         }
     }
 

@@ -398,8 +398,8 @@ impl Daemon {
         if let Some(link) = peer.link {
             self.links.close(&self.poller, link);
         }
-        self.fail_requests_to(cpu);
         self.lost_epochs.insert(cpu, peer.epoch);
+        self.fail_requests_to(cpu);
         self.note_uptime(cpu, monotonic_ns().saturating_sub(peer.up_ns) / 1_000_000);
         self.regroup.handle(Event::PeerDead { cpu });
     }
@@ -426,10 +426,7 @@ impl Daemon {
         while let Some(command) = self.regroup.poll_command() {
             match command {
                 Command::Kill { cpu } => self.kill_peer(cpu, "does not beat and counts as hung"),
-                Command::AnnounceUp { cpu } => {
-                    self.announce_down(cpu);
-                    self.tell_all(&SystemMessage::CpuUp { cpu });
-                }
+                Command::AnnounceUp { cpu } => self.announce_up(cpu),
                 Command::AnnounceDown { cpu } => self.announce_down_later(cpu),
                 Command::RecordLoss { cpu, on_purpose } => match self.lost_epochs.remove(&cpu) {
                     Some(epoch) => self.record_loss(cpu, epoch, on_purpose),
@@ -450,7 +447,12 @@ impl Daemon {
     pub(crate) fn tell_all(&mut self, message: &SystemMessage) {
         let handles: Vec<Phandle> = self.processes.handles().into_iter().collect();
         for process in handles {
-            self.tell(process, &ToProcess::System { message: message.clone() });
+            let message = ToProcess::System { message: message.clone() };
+            // A created process is waited for; other programs may never attach.
+            match self.processes.get(process).is_some_and(|process| process.family.creator.is_some()) {
+                true => self.tell_or_keep(process, message),
+                false => self.tell(process, &message),
+            }
         }
     }
 }

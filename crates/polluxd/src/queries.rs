@@ -135,6 +135,7 @@ impl Daemon {
         };
         let undecided = self.peers.contains_key(&cpu)
             || self.calls.contains_key(&cpu)
+            || self.lost_epochs.contains_key(&cpu)
             || self.announcing.contains_key(&cpu);
         if !undecided {
             return self.answer(Origin::Process(asker), Answer::Fate { fate: Fate::CpuLost });

@@ -1,5 +1,6 @@
 //! One file per command: its options, their help, and what it does.
 
+pub(crate) mod cc;
 pub(crate) mod completions;
 pub(crate) mod cpu;
 pub(crate) mod down;

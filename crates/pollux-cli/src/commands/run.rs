@@ -63,12 +63,9 @@ pub(crate) struct Run {
     json: bool,
     #[command(flatten)]
     startup: startup::Startup,
-    /// The program, looked up in PATH; pollux-kv is built in
-    #[arg(value_name = "PROGRAM")]
-    program: OsString,
-    /// Its arguments
-    #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
-    arguments: Vec<OsString>,
+    /// The program, looked up in PATH (pollux-kv is built in), and its arguments: all that follows is the program's
+    #[arg(value_name = "PROGRAM", required = true, trailing_var_arg = true)]
+    command: Vec<OsString>,
 }
 
 /// A program that was started.
@@ -86,7 +83,8 @@ impl Run {
         let mut daemons = Daemons::of(node);
         let survey = daemons.survey()?;
         let cpu = choose_cpu(node, &survey, self.cpu)?;
-        let mut program = Program::find(&self.program, &self.arguments, self.pair)?;
+        let (written, arguments) = self.command.split_first().expect("the command line has a program");
+        let mut program = Program::find(written, arguments, self.pair)?;
         self.startup.tell(&mut program.spec.environment)?;
         let streams = if self.wait {
             Streams::own()?

@@ -15,7 +15,7 @@ static void failed(void)
     exit(1);
 }
 
-static void check_is(int line, const char *what, long long got, long long wanted)
+static inline void check_is(int line, const char *what, long long got, long long wanted)
 {
     if (got != wanted) {
         printf("line %d: %s is %lld, wanted %lld\n", line, what, got, wanted);
@@ -23,7 +23,7 @@ static void check_is(int line, const char *what, long long got, long long wanted
     }
 }
 
-static void check_text(int line, const char *what, const char *got, const char *wanted)
+static inline void check_text(int line, const char *what, const char *got, const char *wanted)
 {
     if (strcmp(got, wanted) != 0) {
         printf("line %d: %s is \"%s\", wanted \"%s\"\n", line, what, got, wanted);
@@ -32,7 +32,7 @@ static void check_text(int line, const char *what, const char *got, const char *
 }
 
 /* The error of the last operation on a file. */
-static short error_of(short file)
+static inline short error_of(short file)
 {
     short error = -1;
     FILE_GETINFO_(file, &error);

@@ -9,6 +9,7 @@ static char log_of_messages[4000];
 static short held[16];
 static short held_count;
 static short next_label = 7;
+static char qualifiers[100][20];
 
 static void note(const char *line)
 {
@@ -34,12 +35,14 @@ static void answer_system_message(unsigned short count, zsys_ddl_receiveinformat
             REPLYX(, , , tag, 48);
             return;
         }
+        sprintf(qualifiers[next_label % 100], "%.*s", open->z_qualifier_len, (char *)message + 60);
         words[0] = -103;
         words[1] = next_label++;
         REPLYX((char *)words, 4, , tag);
         return;
     case -104:
-        sprintf(line, "close t%d f%d l%d", word[1], info->z_filenum, info->z_openlabel);
+        sprintf(line, "close t%d f%d l%d q%s", word[1], info->z_filenum, info->z_openlabel,
+                qualifiers[info->z_openlabel % 100]);
         break;
     case -32:
         sprintf(line, "control %d %d", word[1], word[2]);
@@ -102,6 +105,9 @@ static void answer(unsigned short count, zsys_ddl_receiveinformation_def *info, 
         REPLYX(, , , tag);
     } else if (memcmp(text, "stat ", 5) == 0) {
         sprintf(reply, "%d %d", MESSAGESTATUS(held[0]), MESSAGESTATUS(tag));
+        REPLYX(reply, strlen(reply), , tag);
+    } else if (memcmp(text, "held ", 5) == 0) {
+        sprintf(reply, "%d", held_count);
         REPLYX(reply, strlen(reply), , tag);
     } else if (memcmp(text, "mode ", 5) == 0) {
         SETMODE(0, 80, atoi(rest));

@@ -34,4 +34,10 @@ extern int errno __asm__("pollux_errno");
 }
 #endif
 
+/* -mlong=32: what limits.h says of long is true of the program's own text. */
+#ifdef POLLUX_LONG_32
+#undef __LONG_MAX__
+#define __LONG_MAX__ 0x7fffffff
+#endif
+
 #endif

@@ -112,7 +112,9 @@ fn entry(directory: &Path, name: &str) -> Option<PathBuf> {
     if exact.exists() {
         return Some(exact);
     }
-    let mut found: Vec<PathBuf> = fs::read_dir(directory)
+    // The directory of a file that was named without one.
+    let listed = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let mut found: Vec<PathBuf> = fs::read_dir(listed)
         .ok()?
         .filter_map(Result::ok)
         .filter(|entry| entry.file_name().to_str().is_some_and(|other| other.eq_ignore_ascii_case(name)))

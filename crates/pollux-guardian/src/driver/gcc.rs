@@ -114,6 +114,22 @@ impl Gcc {
     }
 }
 
+/// The dynamic names that a shared library defines; None if nm cannot say.
+pub(crate) fn exported(library: &Path) -> Option<BTreeSet<String>> {
+    let output = Command::new("nm")
+        .args(["--dynamic", "--defined-only", "--format=posix"])
+        .arg(library)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()
+        .filter(|output| output.status.success())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    // A name may carry its version: `name@@VERSION`.
+    let name = |line: &str| line.split([' ', '@']).next().map(str::to_owned);
+    Some(text.lines().filter_map(name).collect())
+}
+
 fn is_object(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "o" || extension == "a")
 }

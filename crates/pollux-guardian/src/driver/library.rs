@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 /// The file name of the run-time library.
-const NAME: &str = "libpollux_guardian.so";
+pub(crate) const NAME: &str = "libpollux_guardian.so";
 /// The variable that names its directory.
 const VARIABLE: &str = "POLLUX_LIBRARY_DIR";
 

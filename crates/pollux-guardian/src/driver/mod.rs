@@ -1,6 +1,6 @@
 //! `pollux cc`: compiles Guardian C with gcc.
 //!
-//! For each source: a private copy in which the [pre-pass](prepass) has rewritten what no preprocessor accepts, the
+//! For each source: a private copy in which the pre-pass has rewritten what no preprocessor accepts, the
 //! generated headers beside it, then gcc with fixed options. A link adds the start-up object and the run-time library.
 //! Everything private is in one directory that is removed on every way out.
 //!
@@ -20,18 +20,25 @@ mod prepass;
 mod unit;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::headers;
 use crate::table::Table;
 use crate::wrapped;
 
 use gcc::Gcc;
+use layout::LongMode;
 use options::{Goal, Language, LinkItem, Options};
 use prepass::Surroundings;
 use unit::Unit;
 
 /// Exit code for a command line that is wrong, a file that cannot be read, a library that is missing.
 const FAILED: u8 = 1;
+
+/// How the names of private directories begin.
+const PRIVATE: &str = "pollux-cc-";
+/// No compilation takes this long: a private directory of that age was left by a run that was killed.
+const PRIVATE_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 const STARTUP: &str = include_str!("startup.c");
 
@@ -82,8 +89,9 @@ fn drive(arguments: &[String]) -> Result<(), Failure> {
     if !has_input {
         return Err(Failure::Ours("no input files\n  next: pollux cc --help".to_owned()));
     }
+    remove_old_copies();
     let private = tempfile::Builder::new()
-        .prefix("pollux-cc-")
+        .prefix(PRIVATE)
         .tempdir()
         .map_err(|error| format!("cannot make a private directory: {error}"))?;
     let table = Table::built_in();
@@ -93,6 +101,22 @@ fn drive(arguments: &[String]) -> Result<(), Failure> {
         .map_err(|error| format!("{}: {error}", include.display()))?;
     let gcc = Gcc::new(include, options.verbose);
     Run { options, table, private, gcc }.all()
+}
+
+/// A signal ends a run before it can remove its directory; a later run does it. Directories of other users refuse.
+fn remove_old_copies() {
+    let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PRIVATE));
+        // The entry itself, so that a link of this name is not followed.
+        let is_old = || {
+            let data = entry.metadata().ok().filter(std::fs::Metadata::is_dir)?;
+            data.modified().ok()?.elapsed().ok().map(|age| age > PRIVATE_AGE_MAX)
+        };
+        if is_ours && is_old() == Some(true) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn is_file(item: &LinkItem) -> bool {
@@ -142,7 +166,9 @@ impl Run {
         libraries: &mut Vec<PathBuf>,
     ) -> Result<PathBuf, Failure> {
         let copies = self.private.path().join(format!("unit{at}"));
-        let mut unit = Unit::new(self.options.settings.clone(), &self.table, copies.clone());
+        let mut settings = self.options.settings.clone();
+        settings.is_cpp = language == Language::Cpp;
+        let mut unit = Unit::new(settings, &self.table, copies);
         for pragma in &self.options.pragmas {
             unit.pragma(0, pragma);
         }
@@ -156,6 +182,9 @@ impl Run {
         if let Some(place) = copy.parent() {
             // Debug information names the file that was compiled: the copy's directory is not to be seen in it.
             command.arg(format!("-fdebug-prefix-map={}={}", place.display(), directory.display()));
+        }
+        if self.options.settings.long == LongMode::Always32 && language == Language::C {
+            command.arg("-DPOLLUX_LONG_32");
         }
         command.args(&self.options.compile);
         match self.options.goal {
@@ -173,10 +202,9 @@ impl Run {
             }
             command.args(&self.options.dependency_targets);
         }
-        if !matches!(self.options.goal, Goal::Check | Goal::Dependencies) {
-            if let Some(output) = &output {
-                command.arg("-o").arg(output);
-            }
+        let makes_a_file = !matches!(self.options.goal, Goal::Check | Goal::Dependencies);
+        if let (true, Some(output)) = (makes_a_file, &output) {
+            command.arg("-o").arg(output);
         }
         command.arg("-x").arg(language.name()).arg(&copy);
         self.gcc.run(command).map_err(Failure::Said)?;
@@ -287,7 +315,11 @@ impl Run {
             command.arg(self.startup()?).arg("-Wl,--wrap=main");
         }
         let own = self.gcc.defined(&inputs);
-        for name in wrapped::all().filter(|name| !own.contains(*name)) {
+        let exported = gcc::exported(&library.join(library::NAME));
+        // What the library does not take over stays the C library's.
+        let is_taken =
+            |name: &str| exported.as_ref().is_none_or(|all| all.contains(&format!("__wrap_{name}")));
+        for name in wrapped::all().filter(|name| !own.contains(*name) && is_taken(name)) {
             command.arg(format!("-Wl,--wrap={name}"));
         }
         command

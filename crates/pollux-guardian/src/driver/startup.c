@@ -5,6 +5,9 @@
 int __real_main(int argc, char **argv, char **envp);
 int pollux_main(int (*program)(int, char **, char **), int argc, char **argv, char **envp);
 
+/* The program's errno; one variable with the run-time library's of this name, since a program's own goes first. */
+int pollux_errno __attribute__((weak));
+
 /* There if a source has the pragma. */
 extern char pollux_pragma_nostdfiles __attribute__((weak));
 extern char pollux_pragma_ansistreams __attribute__((weak));

@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) volumes: Volumes,
     pub(crate) long: LongMode,
     pub(crate) columns: Option<usize>,
+    /// The sources are C++, where `<string>` is not `<string.h>`.
+    pub(crate) is_cpp: bool,
     /// Other names of headers: `mapinclude`.
     pub(crate) names: BTreeMap<String, String>,
 }
@@ -218,15 +220,17 @@ impl Surroundings for Unit<'_> {
             };
         }
         let name = self.settings.names.get(&include.name.to_ascii_lowercase()).unwrap_or(&include.name);
-        let lines = match known::known(name) {
-            Some(Known::Procedures) if !include.sections.is_empty() => self.procedures(include),
-            Some(Known::Procedures) => "#include <cextdecs.h>\n".to_owned(),
-            Some(Known::Header(header)) => format!("#include <{header}>\n"),
-            // gcc says that there is no such file, on the programmer's line.
-            None if include.quoted => return format!("\"{}\"", include.name),
-            None if include.packed => format!("#include <{}>\n", include.name),
-            None => return format!("<{}>", include.name),
-        };
+        let is_of_cpp = self.settings.is_cpp && !include.quoted && !include.name.contains('.');
+        let lines =
+            match known::known(name).filter(|_| !(is_of_cpp && known::is_standard(&format!("{name}.h")))) {
+                Some(Known::Procedures) if !include.sections.is_empty() => self.procedures(include),
+                Some(Known::Procedures) => "#include <cextdecs.h>\n".to_owned(),
+                Some(Known::Header(header)) => format!("#include <{header}>\n"),
+                // gcc says that there is no such file, on the programmer's line.
+                None if include.quoted => return format!("\"{}\"", include.name),
+                None if include.packed => format!("#include <{}>\n", include.name),
+                None => return format!("<{}>", include.name),
+            };
         let is_one_line = lines.lines().count() == 1;
         let lines = if include.packed {
             format!("#pragma pack(push)\n#pragma pack()\n{lines}#pragma pack(pop)\n")
@@ -254,11 +258,7 @@ impl Surroundings for Unit<'_> {
                         self.settings.names.insert(from.to_ascii_lowercase(), to);
                     }
                 }
-                "nostdfiles" | "ansistreams" => {
-                    if !self.marks.contains(&word) {
-                        self.marks.push(word);
-                    }
-                }
+                "nostdfiles" | "ansistreams" if !self.marks.contains(&word) => self.marks.push(word),
                 "search" => {
                     let path = find::directory(rest, &self.settings.volumes);
                     if path.is_dir() {

@@ -3,7 +3,7 @@
 //! | Header | Where it comes from |
 //! | --- | --- |
 //! | `cextdecs.h` | one include per procedure of that header |
-//! | `pollux/proc/NAME.h` | [`procedure`]: prototype, entry point, macro for omitted arguments |
+//! | `pollux/proc/NAME.h` | `procedure.rs`: prototype, entry point, macro for omitted arguments |
 //! | `crtlns.h` `nonstop.h` `stdlib.h` `stdio.h` `socket.h` `tdmext.h` ... | written here around the procedures they declare |
 //! | `derror.h` `zfilc.h` `errno.h` | from the lists `include/errors.txt` and `include/errno.txt` |
 //! | `tal.h` `zsysc.h` `dlaunch.h` ... | by hand |
@@ -12,6 +12,8 @@
 //! an installation is one file.
 
 mod procedure;
+
+pub(crate) use procedure::result_type;
 
 use std::fmt::Write;
 use std::fs;

@@ -17,6 +17,9 @@
 
 use crate::table::{Kind, Parameter, Procedure, ResultKind, Status};
 
+/// `-DDEBUG` is common, and a declaration of `DEBUG` would then be a riddle.
+const MACRO_OF_THE_PROGRAM: &str = "/* A program that has a macro of this name means that macro. */\n";
+
 /// The text of `pollux/proc/NAME.h`.
 pub(super) fn header(procedure: &Procedure) -> String {
     let name = &procedure.name;
@@ -35,7 +38,7 @@ pub(super) fn header(procedure: &Procedure) -> String {
     };
     format!(
         "/* {name}: {title} */\n#ifndef POLLUX_PROC_{name}\n#define POLLUX_PROC_{name}\n#pragma GCC system_header\n\n\
-         {includes}\n{body}\n#endif\n"
+         {includes}\n{MACRO_OF_THE_PROGRAM}#ifndef {name}\n{body}#endif\n\n#endif\n"
     )
 }
 

@@ -89,7 +89,7 @@ impl Said {
 
     /// Success without a word.
     #[track_caller]
-    pub fn is_silent(self) -> Self {
+    pub fn silently(self) -> Self {
         assert_eq!((self.code, self.err.as_str()), (Some(0), ""));
         self
     }
@@ -132,6 +132,7 @@ fn library_source() -> String {
         #include <stdlib.h>
         #include <unistd.h>
         int pollux_errno;
+        int *test_errno(void) { return &pollux_errno; }
         static char pragmas[100];
         void pollux_pragma(const char *name) { strcat(strcat(pragmas, name), \" \"); }
         const char *test_pragmas(void) { return pragmas; }
@@ -196,9 +197,9 @@ fn function(text: &mut String, procedure: &Procedure) {
             _ => parameters.push(format!("void *{name}")),
         }
     }
-    let _ = write!(
+    let _ = writeln!(
         text,
-        "{result} px_{0}({1}) {{ {body} printf(\"\\n\"); {2} }}\n",
+        "{result} px_{0}({1}) {{ {body} printf(\"\\n\"); {2} }}",
         procedure.name,
         parameters.join(", "),
         if result == "void" { "" } else { "return 0;" }

@@ -203,6 +203,11 @@ impl Engine {
             handover.requests_resent += 1;
         }
         let Some(state) = self.replica.opens.get_mut(&open) else { return };
+        if io == path::IoType::Management {
+            // CONTROL, SETMODE and the like are for programs that read them as messages (FENOSYSMESS).
+            self.batch.outputs.push(Output::Refusal { open, sync, error: FileError(7) });
+            return;
+        }
         let refusal = match state.arrive(sync) {
             Arrival::New => {
                 self.ready.push_back(match (self.acceptors.get(&open), descriptor) {

@@ -190,3 +190,98 @@ fn numbers_never_repeat() {
     let next = plain.next_number(&Key::new(SEQUENCE_KEY).unwrap()).unwrap();
     assert!(given.insert(next) && Some(&next) == given.last(), "the counter is the coordinator's own");
 }
+
+/// A record of a pair that keeps its state itself.
+fn active(text: &str, primary: Phandle, backup: Option<Phandle>) -> NameRecord {
+    NameRecord { keeps: StateKeeping::Active, ..record(text, primary, backup) }
+}
+
+// The half that is left of a C pair asks for nothing: if its record is not corrected for it, it never takes over.
+#[test]
+fn an_active_pair_is_corrected_once() {
+    let mut ledger = node(2);
+    let (a, b) = (process(0, 5, 1), process(1, 5, 2));
+    ledger.create_name(&record("$A", a, None)).unwrap();
+    assert_eq!(ledger.mark_active(&name("$A"), b).unwrap(), None, "it is not on record");
+    assert_eq!(ledger.mark_active(&name("$A"), a).unwrap(), Some(active("$A", a, None)));
+    assert_eq!(ledger.mark_active(&name("$A"), a).unwrap(), Some(active("$A", a, None)), "asked again");
+    let join = Change::Join { epoch: Epoch(5), backup: b };
+    let (outcome, written) = ledger.change(&name("$A"), a, &join);
+    assert_eq!(outcome, Recorded::Done { epoch: Epoch(6) });
+    assert_eq!(written.map(|record| (record.keeps, record.backup)), Some((StateKeeping::Active, Some(b))));
+
+    let Ok(Gone::Corrected(first)) = ledger.process_gone(&name("$A"), a, true) else { panic!("b is left") };
+    assert_eq!(first.before.map(|record| record.primary), Some(a));
+    assert_eq!((first.record.primary, first.record.backup, first.record.epoch), (b, None, Epoch(7)));
+    // An answer that was lost: the half that is left must hear of the end all the same.
+    let Ok(Gone::Corrected(again)) = ledger.process_gone(&name("$A"), a, true) else { panic!("b is left") };
+    assert_eq!((again.before, again.record), (None, first.record.clone()));
+    assert_eq!(ledger.process_gone(&name("$A"), process(0, 9, 1), true), Ok(Gone::Unrelated));
+    assert_eq!(ledger.process_gone(&name("$A"), b, true), Ok(Gone::Ended(Box::new(first.record))));
+}
+
+// With the whole node nobody goes on alone: a takeover between two halves that are killed one after the other would be
+// an event that never was.
+#[test]
+fn a_pair_that_goes_down_with_its_node_is_not_corrected() {
+    let mut ledger = node(2);
+    let (a, b) = (process(0, 5, 1), process(1, 5, 2));
+    ledger.create_name(&active("$A", a, Some(b))).unwrap();
+    assert_eq!(ledger.process_gone(&name("$A"), a, false), Ok(Gone::Survivor(b)));
+}
+
+// -2 may be read only when the record is right; and each CPU must tell its own half, whoever corrected it.
+#[test]
+fn a_lost_cpu_corrects_active_pairs() {
+    let mut ledger = node(3);
+    let (left, dead) = (process(0, 2, 1), process(2, 2, 2));
+    ledger.create_name(&active("$PAIR", dead, Some(left))).unwrap();
+    let first = ledger.lose_cpu(cpu(2), Epoch(1), false, 0, &witness(1, &[])).unwrap().survey;
+    assert_eq!(first.corrected.len(), 1);
+    assert_eq!((first.orphans.len(), first.active_here.len()), (0, 0));
+    let second = ledger.lose_cpu(cpu(2), Epoch(1), false, 0, &witness(0, &[left])).unwrap().survey;
+    assert_eq!(second.corrected, []);
+    assert_eq!(second.active_here, [first.corrected[0].record.clone()]);
+    assert_eq!((second.active_here[0].primary, second.active_here[0].backup), (left, None));
+    // Both are dead: the name ends, nobody goes on.
+    let (a, b) = (process(2, 3, 1), process(2, 3, 2));
+    ledger.create_name(&active("$BOTH", a, Some(b))).unwrap();
+    let survey = ledger.survey(&witness(0, &[left])).unwrap();
+    assert_eq!(survey.ended.iter().map(|r| r.name.as_str()).collect::<Vec<_>>(), ["$BOTH"]);
+}
+
+// A half that takes over from one that was stopped with it runs a finished program again.
+#[test]
+fn a_name_that_is_taken_off_has_no_halves() {
+    let mut ledger = node(2);
+    let (a, b) = (process(0, 5, 1), process(1, 5, 2));
+    let whole = active("$A", a, Some(b));
+    ledger.create_name(&whole).unwrap();
+    assert_eq!(ledger.take_off(process(0, 5, 9)).unwrap(), None, "an older half of the instance");
+    assert_eq!(ledger.pair_of(process(0, 5, 9)).unwrap(), Some(whole.clone()));
+    assert_eq!(ledger.take_off(b).unwrap(), Some(whole));
+    assert_eq!(ledger.take_off(a).unwrap(), None);
+    assert_eq!(ledger.process_gone(&name("$A"), b, true), Ok(Gone::Unrelated));
+}
+
+// A program that walks over all names must see each once.
+#[test]
+fn names_are_walked_in_order_and_made_up_names_are_free() {
+    let mut ledger = node(1);
+    for (number, text) in ["$B", "$AB", "$A"].into_iter().enumerate() {
+        ledger.create_name(&record(text, process(0, number as u64 + 1, 1), None)).unwrap();
+    }
+    let mut walked: Vec<ProcessName> = Vec::new();
+    while let Some(next) = ledger.next_name(walked.last()).unwrap() {
+        walked.push(next.name);
+    }
+    assert_eq!(walked, [name("$A"), name("$AB"), name("$B")]);
+
+    let first = ledger.new_name(false).unwrap().unwrap();
+    let mut probe = node(1);
+    assert_eq!(probe.new_name(false).unwrap().as_ref(), Some(&first), "the counter decides");
+    let second = probe.new_name(false).unwrap().unwrap();
+    let mut other = node(1);
+    other.create_name(&record(first.as_str(), process(0, 1, 1), None)).unwrap();
+    assert_eq!(other.new_name(false).unwrap(), Some(second), "one that somebody has is passed over");
+}
