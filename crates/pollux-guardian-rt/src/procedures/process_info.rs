@@ -357,8 +357,10 @@ fn get_pair_info(node: &Asking<'_>, a: &args::PROCESS_GETPAIRINFO_) -> Result<i1
         return Ok(pair_info::NODE_UNREACHABLE);
     };
     let Some(record) = record else { return Ok(code) };
-    let put = |number: i16, place: TextPlace, text: &str| {
-        place.put(text).map_err(|error| Refusal::of_parameter(number, error))
+    // 1 is no return value here: a place that is too small is a parameter error.
+    let put = |number: i16, place: TextPlace, text: &str| match place.put(text) {
+        Err(BAD_ADDRESS) => Err(Refusal::bounds(number)),
+        stored => stored.map_err(|_| Refusal::parameter(number)),
     };
     let name = handle::descriptor(record.primary, Some(&record.name), &own.node, true).to_string();
     put(2, TextPlace { to: a.pair, maxlen: a.pair_maxlen, length: a.pair_length }, &name)?;
@@ -370,8 +372,9 @@ fn get_pair_info(node: &Asking<'_>, a: &args::PROCESS_GETPAIRINFO_) -> Result<i1
     parameters::put_handle(a.ancst_processhandle, record.ancestor);
     let place = TextPlace { to: a.ancst, maxlen: a.ancst_maxlen, length: a.ancst_length };
     if place.is_wanted() {
-        let ancestor = match record.ancestor {
-            Some(ancestor) => node.descriptor_of(ancestor).map_err(Refusal::of_node)?,
+        let ancestor = match record.ancestor.map(|ancestor| node.descriptor_of(ancestor)) {
+            Some(Ok(ancestor)) => ancestor,
+            Some(Err(_)) => return Ok(pair_info::NODE_UNREACHABLE),
             None => String::new(),
         };
         put(10, place, &ancestor)?;
