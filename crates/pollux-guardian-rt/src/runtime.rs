@@ -282,6 +282,10 @@ impl Runtime {
 
     /// What is due without news from outside.
     fn settle(&mut self, now: Instant) {
+        // What came right behind an answer that was waited for is in the inbox already: no descriptor tells of it again.
+        while let Some(message) = self.daemon.next_message() {
+            self.handle_daemon(message);
+        }
         self.settle_files(now);
         for open in self.server.fates_due(now) {
             self.ask_fate(open);

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 }
 
 fn run_tests<'a>(mut arguments: impl Iterator<Item = &'a str>) {
-    let tests: [(&str, fn(&Programs)); 14] = [
+    let tests: [(&str, fn(&Programs)); 15] = [
         ("requests_and_what_the_server_is_told", |programs| programs.ask("requests")),
         ("errors_by_number", |programs| programs.ask("errors")),
         ("nowait_operations_finish_as_documented", |programs| programs.ask("nowait")),
@@ -38,6 +38,7 @@ fn run_tests<'a>(mut arguments: impl Iterator<Item = &'a str>) {
         ("what_one_read_takes", |programs| programs.read("waited")),
         ("what_one_nowait_read_takes", |programs| programs.read("nowait")),
         ("the_open_of_a_killed_requester_is_closed", Programs::kill_requester),
+        ("a_backup_opens_what_its_primary_has_open", Programs::open_in_backup),
         ("sync_depth_1_hides_the_end_of_a_primary", |programs| programs.ask_pair("depth_one")),
         ("a_request_that_was_not_begun_is_executed_once", |programs| programs.ask_pair("unbegun")),
         ("sync_depth_0_tells_the_caller", |programs| programs.ask_pair("depth_zero")),
@@ -62,7 +63,7 @@ impl Programs {
     fn compile() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c");
-        for name in ["server", "requester", "pair", "reader"] {
+        for name in ["server", "requester", "pair", "reader", "backup"] {
             let source = sources.join(format!("{name}.c"));
             let output = directory.path().join(name);
             let words = ["-g", "-Wall", "-o", output.to_str().unwrap(), source.to_str().unwrap()];
@@ -119,6 +120,15 @@ impl Programs {
         self.passes(&node, 1, "$WAIT", "requester", &["held"]);
         assert!(node.signal(node.record("$GONE").unwrap().primary, Signal::KILL));
         self.passes(&node, 1, "$REQ", "requester", &["survivor"]);
+        node.finish();
+    }
+
+    /// A requester that is a pair must go on after a takeover with the opens it has.
+    fn open_in_backup(&self) {
+        let node = Node::start(std::env::current_exe().unwrap());
+        self.start(&node, 0, "$SRV", "server", &["8"]);
+        self.passes(&node, 1, "$BOTH", "backup", &["$BOTH"]);
+        node.wait_until("both halves end", || node.record("$BOTH").is_none());
         node.finish();
     }
 

@@ -2,6 +2,7 @@
 
 use super::buffer;
 use crate::args;
+use crate::disk::file::AT_END;
 use crate::entry::{Out, put};
 use crate::files::operations::Kind;
 use crate::files::{LONG_TRANSFER_BYTES_MAX, SHORT_TRANSFER_BYTES_MAX, Transfer};
@@ -92,6 +93,45 @@ writes! {
     WRITE: SHORT_TRANSFER_BYTES_MAX;
     WRITEX: SHORT_TRANSFER_BYTES_MAX;
     FILE_WRITE64_: LONG_TRANSFER_BYTES_MAX;
+}
+
+macro_rules! write_updates {
+    ($($name:ident: $bytes_max:ident;)*) => {$(
+        pub(crate) fn $name(args: args::$name) -> Result<(), FileError> {
+            transfer(Call {
+                filenum: args.filenum,
+                kind: Kind::WriteUpdate,
+                write: args.buffer,
+                read: None,
+                write_count: args.write_count.map_or(0, i64::from),
+                read_count: 0,
+                transferred: args.count_written,
+                tag: args.tag.map_or(0, i64::from),
+                bytes_max: $bytes_max,
+            })
+        }
+    )*};
+}
+
+write_updates! {
+    WRITEUPDATEX: SHORT_TRANSFER_BYTES_MAX;
+    FILE_WRITEUPDATE64_: LONG_TRANSFER_BYTES_MAX;
+}
+
+/// Unstructured disk files: the position is a byte address, -1 the end.
+pub(crate) fn POSITION(args: args::POSITION) -> Result<(), FileError> {
+    let number = args.filenum.unwrap_or(-1);
+    let at = match args.record_specifier.unwrap_or(0) {
+        -1 => Ok(AT_END),
+        at => u64::try_from(at).map_err(|_| FileError(23)),
+    };
+    runtime::with(|runtime| {
+        let result = at.and_then(|at| {
+            runtime.disk_file(number)?.set_position(at);
+            Ok(())
+        });
+        runtime.noted(number, result)
+    })
 }
 
 macro_rules! write_reads {

@@ -149,6 +149,8 @@ static void be_backup(void)
                 die("set state of in", errno);
             if (__ns_fset_file_state(out, &message.update.out) != 0)
                 die("set state of out", errno);
+            if (!complete)
+                fprintf(stderr, "READY\n");
             complete = 1;
         }
     }
