@@ -15,10 +15,8 @@ static void handles(void)
     char node_name[20], name[20];
     short node_length, name_length;
 
-    CHECK_IS(PROCESSHANDLE_GETMINE_(), 29);
     CHECK_IS(PROCESSHANDLE_GETMINE_(NULL), 22);
     CHECK_IS(PROCESSHANDLE_GETMINE_(mine), 0);
-    CHECK_IS(PROCESSHANDLE_NULLIT_(), 33);
     CHECK_IS(PROCESSHANDLE_NULLIT_(NULL), 22);
     CHECK_IS(PROCESSHANDLE_NULLIT_(other), 0);
     for (i = 0; i < 10; i++)
@@ -81,7 +79,6 @@ static void handles(void)
     CHECK_IS(FILENAME_TO_PROCESSHANDLE_("\\FAR.$OWN", 9, other), 18);
     CHECK_IS(FILENAME_TO_PROCESSHANDLE_("$:15:9:9", 8, other), 201);
     CHECK_IS(FILENAME_TO_PROCESSHANDLE_("$:0:9999:9", 10, other), 14);
-    CHECK_IS(FILENAME_TO_PROCESSHANDLE_("$own", 4), 29);
 
     memset(text, 0, sizeof text);
     CHECK_IS(PROCESSNAME_CREATE_(text, (short)sizeof text, &length), 0);
@@ -305,7 +302,6 @@ static void losses(void)
     CHECK_IS(CHILD_LOST_((char *)message, 4, mine), 4);
     message[0] = -103;
     CHECK_IS(CHILD_LOST_((char *)message, 4, mine), 5);
-    CHECK_IS(CHILD_LOST_((char *)message, 4), 2);
     CHECK_IS(CHILD_LOST_((char *)message, 1, mine), 2);
     CHECK_IS(CHILD_LOST_(NULL, 4, mine), 3);
 }
@@ -313,6 +309,7 @@ static void losses(void)
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
+    setvbuf(stdout, NULL, _IONBF, 0);
     if (strcmp(what, "handles") == 0)
         handles();
     else if (strcmp(what, "files") == 0)
@@ -326,6 +323,5 @@ int main(int argc, char **argv)
     else
         failed();
     printf("PASSED\n");
-    fflush(stdout);
     return 0;
 }
