@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// Lines that the pair copies.
-const LINES: usize = 400;
+const LINES: usize = 5_000;
 /// Kills of one copy.
 const KILLS: usize = 6;
 
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 }
 
 fn run_tests<'a>(mut arguments: impl Iterator<Item = &'a str>) {
-    let tests: [(&str, fn(&Programs)); 6] = [
+    let tests: [(&str, Test); 6] = [
         ("a_failed_flush_loses_nothing", |programs| programs.passes("flush")),
         ("errors_of_streams_by_number", |programs| programs.passes("errors")),
         ("disk_files_by_number", |programs| programs.passes("numbers")),
@@ -54,6 +54,9 @@ fn run_tests<'a>(mut arguments: impl Iterator<Item = &'a str>) {
         println!("test {name} ok");
     }
 }
+
+/// One test of the compiled programs.
+type Test = fn(&Programs);
 
 /// The compiled programs.
 struct Programs {
@@ -127,6 +130,9 @@ impl Programs {
         }
         self.wait_for(&node, "$COPY", "COPIED");
         assert_eq!(std::fs::read(&to).unwrap(), lines.concat().into_bytes(), "{}", node.logs());
+        let takeovers = node.events_of("$COPY", "takeover");
+        println!("  {step} lines between updates: {takeovers} takeovers");
+        assert!(kills == 0 || takeovers > kills / 2, "the kills fell behind the work\n{}", node.logs());
         node.finish();
     }
 
@@ -137,7 +143,7 @@ impl Programs {
         let ready = || node.log_of("$COPY").matches("READY").count() > kill;
         node.wait_until("the backup has a state, or all is copied", || over() || ready());
         // Not a wait for anything: the kill is to fall anywhere.
-        let moment = Instant::now() + Duration::from_micros(700 * kill as u64);
+        let moment = Instant::now() + Duration::from_micros(1_700 * kill as u64);
         while Instant::now() < moment {}
         if let (false, Some(record)) = (over(), node.record("$COPY")) {
             node.signal(record.primary, Signal::KILL);

@@ -127,7 +127,8 @@ proptest! {
             let kill = kills.next();
             stormy.left = kill.map(|kill| kill.0);
             stormy.torn = kill.map_or(0, |kill| kill.1);
-            for index in updated..writes.len() {
+            let first = updated;
+            for index in first..writes.len() {
                 let (kind, data) = &writes[index];
                 // An update every `updates` writes: what is behind it is repeated by the next primary.
                 if index % updates == 0 {
