@@ -20,6 +20,7 @@ use crate::server::Server;
 use crate::timers::Timers;
 use pollux::binding::{Daemon, Link, Message, wait_fds};
 use pollux_os::LifePage;
+use pollux_wire::admin::ProgramSpec;
 use pollux_wire::control::{
     Answer, PairState, Query, StartAs, StateKeeping, StopReport, ToDaemon, ToProcess,
 };
@@ -71,6 +72,10 @@ pub struct Runtime {
     pub(crate) name: Option<ProcessName>,
     /// Its node.
     pub(crate) node: NodeName,
+    /// What it was started from.
+    pub(crate) program: ProgramSpec,
+    /// Who created it, if that was a process.
+    pub(crate) mom: Option<Phandle>,
     /// Home terminal; empty for none.
     pub(crate) home_terminal: String,
     /// As what it was started.
@@ -114,9 +119,9 @@ impl Runtime {
         let life = LifePage::create().map_err(|error| system("make the life page", error))?;
         life.hold().map_err(|error| system("hold the life page", error))?;
         let (daemon, (welcome, _)) = Daemon::attach(&life, StateKeeping::Active)?;
-        let (phandle, name, node, start, home_terminal) = match welcome {
-            ToProcess::Welcome { phandle, name, node, start, home_terminal, .. } => {
-                (phandle, name, node, start, home_terminal)
+        let (phandle, name, node, start, program, mom, home_terminal) = match welcome {
+            ToProcess::Welcome { phandle, name, node, start, program, mom, home_terminal, .. } => {
+                (phandle, name, node, start, program, mom, home_terminal)
             }
             ToProcess::Refused { error, why } => {
                 return Err(pollux::Error::Refused(format!("{why} ({error})")));
@@ -133,6 +138,8 @@ impl Runtime {
             me: phandle,
             name,
             node,
+            program,
+            mom,
             home_terminal,
             start,
             epoch,
