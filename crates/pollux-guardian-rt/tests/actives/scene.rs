@@ -144,7 +144,7 @@ impl<'a> Scene<'a> {
         self.puppet(2, "$MOM", &[]);
         let (program, report) = (self.programs.path("row"), self.file("P"));
         let words = format!("create {} $P 0 {report} {arguments}", program.display());
-        assert_eq!(self.ask("$MOM", &words), "create 0 0 started 0");
+        assert_eq!(self.ask("$MOM", &words), "create 0 0 started 70");
     }
 
     /// What a request is answered.

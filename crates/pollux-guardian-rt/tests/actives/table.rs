@@ -73,7 +73,7 @@ fn stop_both(programs: &Programs) {
             scene.family("");
         } else {
             let words = format!("create {} $P 0 {}", programs.path("row").display(), scene.file("P"));
-            assert_eq!(scene.ask("$MOM", &words), "create 0 0 started 0");
+            assert_eq!(scene.ask("$MOM", &words), "create 0 0 started 70");
         }
         scene.pair_up("$P");
         assert_eq!(scene.ask("$P", &format!("!stop-both {abend}")), "first");
@@ -98,16 +98,18 @@ fn primary_cpu(programs: &Programs) {
     scene.node.finish();
 
     let scene = Scene::of(programs, 2);
-    scene.puppet(0, "$P", &["-", "0", "unmonitored"]);
+    scene.puppet(0, "$P", &[&scene.file("out"), "1", "unmonitored"]);
     scene.pair_up("$P");
+    assert_eq!(scene.ask("$P", "opens;lines a;update;write a"), "opens 0 update 0 write 0");
     let record = scene.record("$P");
     scene.kill_cpu(record.primary);
     scene.node.wait_until("the backup is on record as alone", || {
         scene.record("$P").primary == record.backup.unwrap() && scene.record("$P").backup.is_none()
     });
     // It has heard nothing; a request is the first thing that reaches it.
-    assert_eq!(scene.node.request_error("$P", "role"), "201");
-    assert_eq!(scene.times("$P", "-2 ") + scene.times("$P", "-101"), 0, "{}", scene.report("$P"));
+    assert_eq!(scene.ask("$P", "role"), "role 4");
+    scene.hears("$P", "1: a request is here first");
+    assert_eq!(scene.times("$P", ": -2 ") + scene.times("$P", "-101"), 0, "{}", scene.report("$P"));
     scene.node.finish();
 }
 
@@ -420,6 +422,6 @@ fn stop_outside(programs: &Programs) {
     assert_eq!(scene.ask("$P", "role"), "role 4");
     assert_eq!(scene.ask("$C", "stop $P"), "stop 0");
     scene.gone("$P");
-    assert_eq!(scene.ask("$C", "stop $P"), "stop 11");
+    assert_eq!(scene.ask("$C", "stop $P"), "stop 14");
     scene.node.finish();
 }

@@ -321,8 +321,8 @@ static void command(char *text)
         result("stop %d", PROCESS_STOP_(, 2));
     } else if (strcmp(text, "stop") == 0) {
         short handle[10];
-        FILENAME_TO_PROCESSHANDLE_(argument, (short)strlen(argument), handle);
-        result("stop %d", PROCESS_STOP_(handle));
+        short error = FILENAME_TO_PROCESSHANDLE_(argument, (short)strlen(argument), handle);
+        result("stop %d", error != 0 ? error : PROCESS_STOP_(handle));
     } else if (strcmp(text, "create") == 0) {
         create(argument);
     } else if (strcmp(text, "client-open") == 0) {
