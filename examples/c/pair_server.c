@@ -193,15 +193,16 @@ static void tell_opener(short index)
     (void) tell_backup(&change, sizeof change);
 }
 
-static short find_opener(const zsys_ddl_receiveinformation_def *info)
+/* The open with this number of this process, which is either member of its pair. */
+static short find_open(const short *handle, short file_number)
 {
     short i;
     for (i = 0; i < OPENERS_MAX; i++) {
         opener_entry *entry = &openers[i];
-        if (is_null(entry->primary) || entry->file_number != info->z_filenum) continue;
-        if (PROCESSHANDLE_COMPARE_(entry->primary, (short *) &info->z_sender) == 2) return i;
-        if (!is_null(entry->backup) && PROCESSHANDLE_COMPARE_(entry->backup, (short *) &info->z_sender) == 2) {
-            /* A pair that opened us has exchanged its roles, or lost its primary. */
+        if (is_null(entry->primary) || entry->file_number != file_number) continue;
+        if (PROCESSHANDLE_COMPARE_(entry->primary, (short *) handle) == 2) return i;
+        if (!is_null(entry->backup) && PROCESSHANDLE_COMPARE_(entry->backup, (short *) handle) == 2) {
+            /* A pair that opened us has exchanged its roles, or lost its primary; the news of that may come later. */
             short other[ZSYS_VAL_PHANDLE_WLEN];
             memcpy(other, entry->primary, sizeof other);
             memcpy(entry->primary, entry->backup, sizeof other);
@@ -210,6 +211,11 @@ static short find_opener(const zsys_ddl_receiveinformation_def *info)
         }
     }
     return -1;
+}
+
+static short find_opener(const zsys_ddl_receiveinformation_def *info)
+{
+    return find_open((const short *) &info->z_sender, info->z_filenum);
 }
 
 static void opened(const zsys_ddl_receiveinformation_def *info)
@@ -225,18 +231,17 @@ static void opened(const zsys_ddl_receiveinformation_def *info)
         return;
     }
     if (open->z_flags & ZSYS_MSK_OPEN_BACKUPOPEN) {
-        for (i = 0; i < OPENERS_MAX; i++)
-            if (PROCESSHANDLE_COMPARE_(openers[i].primary, (short *) &open->z_primary) == 2
-                && openers[i].file_number == open->z_primary_fnum) {
-                memcpy(openers[i].backup, &info->z_sender, sizeof openers[i].backup);
-                break;
-            }
-        if (i == OPENERS_MAX) {
+        i = find_open((const short *) &open->z_primary, open->z_primary_fnum);
+        if (i < 0) {
             (void) FILE_REPLY64_(, , , , ERROR_NO_PRIMARY_OPEN);
             return;
         }
+        memcpy(openers[i].backup, &info->z_sender, sizeof openers[i].backup);
     } else {
-        for (i = 0; i < OPENERS_MAX && !is_null(openers[i].primary); i++) continue;
+        /* It is known already if the primary died between telling us of it and answering it. */
+        i = find_opener(info);
+        if (i < 0)
+            for (i = 0; i < OPENERS_MAX && !is_null(openers[i].primary); i++) continue;
         if (i == OPENERS_MAX) {
             (void) FILE_REPLY64_(, , , , ERROR_NO_MORE_OPENS);
             return;

@@ -4,9 +4,10 @@
 use crate::number;
 use crate::scene::{Programs, Scene};
 use pollux_os::Signal;
-use pollux_torture::{Counts, Faults, Random, Requester, seed};
+use pollux_torture::{Counts, Faults, Random, seed};
 use pollux_wire::record::NameRecord;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -19,7 +20,8 @@ pub(crate) const TESTS: &[(&str, fn(&Programs))] = &[
     ("nowait_server_answers_in_any_order", nowait),
 ];
 
-/// Plays a Rust requester: `__adds SERVER NAME` adds records until its input ends, and says how many.
+/// Plays a Rust requester: `__adds SERVER NAME PLACE` adds records until there is a file `enough` in the directory `PLACE`, and then
+/// writes their number to the file `NAME` there.
 pub(crate) const ADDS_COMMAND: &str = "__adds";
 
 /// Requests of one run of a C requester, and of the pair that is a requester.
@@ -30,23 +32,45 @@ const QUIET_CPU: u8 = 3;
 
 /// The Rust requester.
 pub(crate) fn adds(words: &[&str]) -> ExitCode {
-    let [server, name] = *words else { return ExitCode::from(2) };
-    let enough = std::sync::Arc::new(AtomicBool::new(false));
-    let told = std::sync::Arc::clone(&enough);
-    std::thread::spawn(move || {
-        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        told.store(true, Ordering::SeqCst);
-    });
-    let node = pollux::Node::connect().unwrap();
-    let mut server = node.open(server).unwrap();
+    let [server, name, place] = *words else { return ExitCode::from(2) };
+    let place = Path::new(place);
     let mut added = 0;
-    while added == 0 || !enough.load(Ordering::SeqCst) {
-        let reply = server.request(format!("ADD {name}-{}", added + 1).as_bytes()).unwrap();
-        assert!(reply.starts_with(b"OK "), "{}", String::from_utf8_lossy(&reply));
-        added += 1;
-    }
-    println!("{added} acknowledged");
+    let outcome = (|| -> pollux::Result<()> {
+        let mut server = pollux::Node::connect()?.open(server)?;
+        while added == 0 || !place.join("enough").exists() {
+            let reply = server.request(format!("ADD {name}-{}", added + 1).as_bytes())?;
+            assert!(reply.starts_with(b"OK "), "{}", String::from_utf8_lossy(&reply));
+            added += 1;
+        }
+        Ok(())
+    })();
+    let said = match outcome {
+        Ok(()) => added.to_string(),
+        Err(error) => format!("request {}: {error}", added + 1),
+    };
+    // In one step: who waits for it must not read a half of it.
+    let draft = place.join(format!("{name}.draft"));
+    std::fs::write(&draft, said).and_then(|()| std::fs::rename(draft, place.join(name))).unwrap();
     ExitCode::SUCCESS
+}
+
+/// Starts a Rust requester in a CPU. Outside of all CPUs it would belong to the one it talks to, and be lost with it as far as
+/// a server can tell.
+fn start_rust(scene: &Scene<'_>, cpu: u8, name: &str) {
+    let program = std::env::current_exe().unwrap();
+    let place = scene.place.path().to_str().unwrap();
+    scene.run_path(cpu, None, &program, &[ADDS_COMMAND, "$SRV", name, place], &[]);
+}
+
+/// The number of records of each of them, when there is a file `enough`.
+fn rust_records(scene: &Scene<'_>, names: &[String]) -> BTreeMap<String, usize> {
+    std::fs::write(scene.file("enough"), "").unwrap();
+    let said = |name: &String| {
+        let text = scene.node.wait_for(&format!("{name} ends"), || std::fs::read_to_string(scene.file(name)).ok());
+        let count = text.parse().unwrap_or_else(|_| panic!("{name}: {text}\n{}", scene.node.logs()));
+        (name.clone(), count)
+    };
+    names.iter().map(said).collect()
 }
 
 /// The server on `$SRV` in CPU 0, with its backup.
@@ -126,9 +150,10 @@ fn under_kills(programs: &Programs) {
     server(&scene);
     let done = AtomicBool::new(false);
     let runs = AtomicUsize::new(0);
-    let rust: Vec<(String, Requester)> = (0..3)
-        .map(|at| (format!("rust{at}"), scene.node.requester(&[ADDS_COMMAND, "$SRV", &format!("rust{at}")])))
-        .collect();
+    let rust: Vec<String> = (0..3).map(|at| format!("rust{at}")).collect();
+    for name in &rust {
+        start_rust(&scene, QUIET_CPU, name);
+    }
     let mut names = std::thread::scope(|threads| {
         let again = |cpu: u8, name: String, program: &'static str, count: usize| {
             let (scene, done, runs) = (&scene, &done, &runs);
@@ -154,10 +179,7 @@ fn under_kills(programs: &Programs) {
             running.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
         names
     });
-    for (name, requester) in rust {
-        let said = requester.finish();
-        names.insert(name, said.split(' ').next().unwrap().parse().unwrap());
-    }
+    names.extend(rust_records(&scene, &rust));
     check(&scene, &names);
     scene.node.finish();
 }
@@ -213,15 +235,14 @@ fn rust_requester(programs: &Programs) {
     let mut random = Random::new(seed(22));
     let scene = Scene::of(programs, 3);
     server(&scene);
-    let requester = scene.node.requester(&[ADDS_COMMAND, "$SRV", "rust"]);
+    start_rust(&scene, 2, "rust");
     for _ in 0..6 {
         let record = in_step(&scene);
         let victim = if random.below(3) == 0 { record.backup.unwrap() } else { record.primary };
         scene.kill(victim);
     }
     in_step(&scene);
-    let said = requester.finish();
-    check(&scene, &BTreeMap::from([("rust".to_owned(), said.split(' ').next().unwrap().parse().unwrap())]));
+    check(&scene, &rust_records(&scene, &["rust".to_owned()]));
     scene.node.finish();
 }
 
