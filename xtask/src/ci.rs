@@ -1,10 +1,11 @@
 //! The gate: what must hold before a change lands. Reads only; `cargo xtask fix` is what rewrites.
 
-use crate::run::{Outcome, cargo, has, program};
+use crate::run::{Outcome, cargo, has, program, root};
 use crate::tidy;
 
 /// Debian packages with programs that the tests drive; tests that need one say so when it is missing.
-const PACKAGES: [(&str, &str); 2] = [("redis-benchmark", "redis-tools"), ("g++", "g++")];
+const PACKAGES: [(&str, &str); 3] =
+    [("redis-benchmark", "redis-tools"), ("g++", "g++"), ("valgrind", "valgrind")];
 
 /// Runs every check. `demo`: also the demo in its release build, under kills.
 pub(crate) fn all(demo: bool) -> Outcome {
@@ -13,6 +14,7 @@ pub(crate) fn all(demo: bool) -> Outcome {
     cargo(&["fmt", "--all", "--", "--check"])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])?;
     cargo(&["test", "--workspace", "--all-features"])?;
+    examples()?;
     document()?;
     if demo {
         cargo(&["build", "--release", "--package", "pollux-cli"])?;
@@ -34,6 +36,22 @@ pub(crate) fn all(demo: bool) -> Outcome {
     }
     println!("--- all checks passed");
     Ok(())
+}
+
+/// The C examples compile without a warning: they are what people copy.
+fn examples() -> Outcome {
+    let directory = root().join("examples/c");
+    let entries = std::fs::read_dir(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let mut sources: Vec<String> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
+        .map(|path| path.display().to_string())
+        .collect();
+    sources.sort();
+    let driver = ["run", "--quiet", "--package", "pollux-cli", "--", "cc", "-fsyntax-only"];
+    let warnings = ["-Wall", "-Wextra", "-Werror"];
+    cargo(&driver.into_iter().chain(warnings).chain(sources.iter().map(String::as_str)).collect::<Vec<_>>())
 }
 
 fn document() -> Outcome {

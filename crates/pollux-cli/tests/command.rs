@@ -4,6 +4,8 @@
 // Its functions are all tests, though not all are marked so.
 #![allow(clippy::unwrap_used)]
 
+mod c_programs;
+
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde_json::Value;
 use std::fs::{self, File};

@@ -139,8 +139,9 @@ impl ProcessFile {
                 self.path_asked = false;
                 match answer {
                     Ok((_, path)) => link.add_path(path),
-                    // Both halves are changing.
-                    Err(FileError::PATH_DOWN) if self.sync_depth > 0 => {
+                    // Both halves are changing. A pair's own name has one other half, and that is gone: the caller, who
+                    // would make a new one, must not wait for it.
+                    Err(FileError::PATH_DOWN) if self.sync_depth > 0 && !self.is_partner => {
                         link.retry_path();
                         self.path_wished = Some(now + TRY_PAUSE);
                     }

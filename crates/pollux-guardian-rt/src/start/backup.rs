@@ -104,7 +104,11 @@ fn spec(runtime: &Runtime, program: &str) -> Result<ProgramSpec, Failure> {
 
 /// Tells the run-time of the backup what this process was started with. The error is one of `errno`.
 fn tell(runtime: &mut Runtime, hand_over: Vec<u8>) -> Result<(), i32> {
-    let number_of = |error: FileError| i32::from(error.0);
+    let number_of = |error: FileError| match error {
+        // It ended before it could answer: that is no file's error.
+        FileError::PATH_DOWN => errno::ENONSTOP,
+        error => i32::from(error.0),
+    };
     let name = runtime.name.as_ref().map_or_else(String::new, |name| name.as_str().to_owned());
     let mode = Mode { depth: 0, ..Mode::default() };
     let request = OpenRequest { name, mode, backup: None, internal: true };
@@ -114,11 +118,7 @@ fn tell(runtime: &mut Runtime, hand_over: Vec<u8>) -> Result<(), i32> {
     let read = Buffer::new(answer.as_mut_ptr().cast_const().cast(), answer.len()).map_err(number_of)?;
     let (count, told) = runtime.transfer(number, &Transfer { kind: Kind::WriteRead, write, read, tag: 0 });
     let _ = runtime.close(number, 0);
-    told.map_err(|error| match error {
-        // It ended before it could answer: that is no file's error.
-        FileError::PATH_DOWN => errno::ENONSTOP,
-        error => number_of(error),
-    })?;
+    told.map_err(number_of)?;
     match decode_answer(&answer[..count.unwrap_or(0)]) {
         Some(0) => Ok(()),
         Some(number) => Err(number),

@@ -5,6 +5,9 @@
 //! bytes of a *buffered* stream are kept here, are written before any later ones, and the stream's write succeeds for the
 //! C library while `fflush`, `fclose` and the error flag tell the truth. An *unbuffered* stream keeps nothing: its caller
 //! is told at once, and repeats the call.
+//!
+//! Error 39 says that a repeated write is older than what is remembered. It is final: a second try would have the sync id of
+//! another write, and be answered with what became of that one.
 
 use pollux_wire::FileError;
 
@@ -59,7 +62,13 @@ impl Keeper {
         mut write: impl FnMut(&[u8]) -> Result<usize, FileError>,
     ) -> Result<(), FileError> {
         while !self.kept.is_empty() {
-            let count = write(&self.kept)?;
+            let count = match write(&self.kept) {
+                Err(FileError::OLD_SYNC) => {
+                    self.kept.clear();
+                    return Err(FileError::OLD_SYNC);
+                }
+                outcome => outcome?,
+            };
             if count == 0 {
                 return Err(FileError(45));
             }
@@ -70,7 +79,7 @@ impl Keeper {
 
     fn keep(&mut self, data: &[u8], written: usize, buffered: bool, error: FileError) -> Taken {
         let rest = &data[written..];
-        if !buffered || self.kept.len() + rest.len() > KEPT_BYTES_MAX {
+        if !buffered || error == FileError::OLD_SYNC || self.kept.len() + rest.len() > KEPT_BYTES_MAX {
             return Taken { count: written, error: Some(error) };
         }
         self.kept.extend_from_slice(rest);
@@ -120,6 +129,17 @@ mod tests {
         let mut keeper = Keeper::default();
         let taken = keeper.write(b"abc", false, |_| Err(FileError(45)));
         assert_eq!(taken, Taken { count: 0, error: Some(FileError(45)) });
+        assert!(keeper.kept.is_empty());
+    }
+
+    // A second try would be taken for the write behind this one, and that one be done twice.
+    #[test]
+    fn a_write_that_is_too_old_is_not_tried_again() {
+        let mut keeper = Keeper::default();
+        let taken = keeper.write(b"abc", true, |_| Err(FileError::OLD_SYNC));
+        assert_eq!(taken, Taken { count: 0, error: Some(FileError::OLD_SYNC) });
+        assert_eq!(keeper.write(b"abc", true, |_| Err(FileError(45))).count, 3);
+        assert_eq!(keeper.drain(|_| Err(FileError::OLD_SYNC)), Err(FileError::OLD_SYNC));
         assert!(keeper.kept.is_empty());
     }
 
