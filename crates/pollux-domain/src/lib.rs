@@ -1,0 +1,8 @@
+//! The domain configuration of Pollux.
+#![forbid(unsafe_code)]
+
+pub mod content;
+pub mod list;
+pub mod name;
+pub mod succession;
+pub mod simulation;
