@@ -7,6 +7,7 @@
 
 use crate::name::{Aliases, ServerName};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Most entries of a list; one more is refused ([`ListError::Full`]). A takeover compares a record for
 /// each, and the coordinator allows 128 operations in one transaction.
@@ -51,28 +52,26 @@ pub enum ListError {
 /// Servers in the order of succession; the first is *the* master.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerList {
-    entries: Vec<ServerName>,
+    entries: Arc<[ServerName]>,
 }
 
 impl ServerList {
     /// A list of one: what the installation of the master makes.
     pub fn of_master(master: ServerName) -> Self {
-        Self { entries: vec![master] }
+        Self { entries: [master].into() }
     }
 
     /// A list from a file or record. A computer that stands in it twice is refused, and so is a long list.
     pub fn from_entries(entries: Vec<ServerName>) -> Result<Self, ListError> {
-        let mut list = Self::default();
-        for name in entries {
-            if list.position(&name).is_some() {
-                return Err(ListError::Duplicate { listed: name.clone(), name });
+        for (position, name) in entries.iter().enumerate() {
+            if entries[..position].contains(name) {
+                return Err(ListError::Duplicate { listed: name.clone(), name: name.clone() });
             }
-            if list.entries.len() == LIST_ENTRIES_MAX {
-                return Err(ListError::Full);
-            }
-            list.entries.push(name);
         }
-        Ok(list)
+        if entries.len() > LIST_ENTRIES_MAX {
+            return Err(ListError::Full);
+        }
+        Ok(Self { entries: entries.into() })
     }
 
     /// ADD_BACKUP: the name at the end, so that it becomes master only when all others are away.
@@ -83,9 +82,9 @@ impl ServerList {
         if self.entries.len() == LIST_ENTRIES_MAX {
             return Err(ListError::Full);
         }
-        let mut entries = self.entries.clone();
+        let mut entries = self.entries.to_vec();
         entries.push(aliases.canonical(name));
-        Ok(Self { entries })
+        Ok(Self { entries: entries.into() })
     }
 
     /// DELETE_BACKUP: any entry, the acting master too, if a running one remains.
@@ -98,12 +97,12 @@ impl ServerList {
         running: &BTreeSet<ServerName>,
     ) -> Result<Self, ListError> {
         let position = self.the_one(name, aliases)?;
-        let mut entries = self.entries.clone();
+        let mut entries = self.entries.to_vec();
         entries.remove(position);
         if !entries.iter().any(|left| running.contains(left)) {
             return Err(ListError::LastBackup { name: name.clone() });
         }
-        Ok(Self { entries })
+        Ok(Self { entries: entries.into() })
     }
 
     /// The friendly twin of delete-and-add-again: puts an entry at a position, the first is 1.
@@ -112,10 +111,10 @@ impl ServerList {
         if position == 0 || position > self.entries.len() {
             return Err(ListError::Position { position, entries: self.entries.len() });
         }
-        let mut entries = self.entries.clone();
+        let mut entries = self.entries.to_vec();
         let name = entries.remove(from);
         entries.insert(position - 1, name);
-        Ok(Self { entries })
+        Ok(Self { entries: entries.into() })
     }
 
     /// The entries in order.

@@ -62,7 +62,7 @@ impl Bug {
     pub(super) fn proposal(bug: Option<Bug>, proposal: &mut Proposal) {
         let takes = proposal.acting.as_ref().is_some_and(|acting| acting.incarnation.is_some());
         match bug {
-            Some(Bug::TakeoverIgnoresBeats) if takes => proposal.beats_are.clear(),
+            Some(Bug::TakeoverIgnoresBeats | Bug::RankIgnored) if takes => proposal.beats_are.clear(),
             Some(Bug::ChangeIgnoresEpoch) if proposal.content.is_some() => {
                 proposal.acting_is = Expect::Any;
                 proposal.beats_are.clear();

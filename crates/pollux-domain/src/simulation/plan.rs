@@ -153,7 +153,7 @@ fn fault(
             6 => (Action::CutFromStore(server, true), Some(Action::CutFromStore(server, false))),
             7 if legacy => continue,
             7 => (Action::StoreDown(true), Some(Action::StoreDown(false))),
-            8 => (Action::StoreSlow(1 + random.below(40)), Some(Action::StoreSlow(0))),
+            8 => (Action::StoreSlow(1 + random.below(150)), Some(Action::StoreSlow(0))),
             _ if legacy => continue,
             _ => {
                 out.push((at, Action::CutFromStore(server, true)));

@@ -18,6 +18,17 @@ pub struct Copies {
     pub file: Option<Arc<Content>>,
 }
 
+impl Copies {
+    /// The newest content of the files, and whether it is whole: `sna.net` alone has no domain file text.
+    pub fn newest(&self) -> Option<(Arc<Content>, bool)> {
+        let net = self.net.as_ref().map(|(content, _)| content);
+        match (&self.file, net) {
+            (Some(file), net) if net.is_none_or(|net| file.stamp >= net.stamp) => Some((file.clone(), true)),
+            (_, net) => net.map(|net| (net.clone(), false)),
+        }
+    }
+}
+
 /// Tracks the files.
 #[derive(Clone, Debug)]
 pub struct Saved {

@@ -23,6 +23,7 @@ use super::quorum::role;
 use super::records::Incarnation;
 use super::{Answer, Command, Event, Notice, Problem, REQUESTS_WAITING_MAX, Status, Tick, Timing};
 use crate::content::{Change, Content, RequestId, Stamp, View};
+use crate::list::ServerList;
 use crate::name::{Aliases, ServerName};
 use pollux_wire::Epoch;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -50,6 +51,10 @@ pub struct Peer {
     pub epoch: Epoch,
     /// Its content.
     pub stamp: Option<Stamp>,
+    /// The list in its content: in a split the lists may part, and all must judge rank by the same one.
+    pub list: ServerList,
+    /// It has the domain file of that content and can give it away.
+    pub has_file: bool,
     /// It has listened long enough after its start, and its files hold its content.
     pub ready: bool,
     /// Since its start it followed no acting master: its content is as it was when it stopped.
@@ -72,6 +77,8 @@ pub struct Legacy {
     timing: Timing,
     aliases: Aliases,
     content: Option<Arc<Content>>,
+    /// The content has its domain file text; false after the start of a peer, which keeps `sna.net` only.
+    whole: bool,
     saved: Saved,
     highest_epoch: Epoch,
     acting: Option<Epoch>,
@@ -105,14 +112,14 @@ impl Legacy {
     ) -> Self {
         let saved = Saved::new(&copies);
         let highest_epoch = saved.epoch();
-        let newer_file =
-            copies.file.filter(|file| copies.net.as_ref().is_none_or(|(net, _)| file.stamp >= net.stamp));
+        let (content, whole) = copies.newest().map_or((None, false), |(content, whole)| (Some(content), whole));
         Self {
             me,
             incarnation,
             timing,
             aliases: Aliases::new(),
-            content: newer_file.or(copies.net.map(|(content, _)| content)),
+            content,
+            whole,
             saved,
             highest_epoch,
             acting: None,
@@ -195,15 +202,24 @@ impl Legacy {
         self.heard_at(now).filter(|(_, peer)| peer.hears.contains(&self.me))
     }
 
-    /// The rank of a server in this server's list; an unlisted one comes last.
-    fn rank(&self, name: &ServerName) -> usize {
-        self.content.as_ref().and_then(|content| content.list.position(name)).unwrap_or(usize::MAX)
+    /// The rank of a server in the newest list within reach; an unlisted one comes last. Two servers that reach each
+    /// other judge by the same list, so they agree on who yields, also after each side of a split has changed its own.
+    fn rank(&self, now: Tick, name: &ServerName) -> usize {
+        let mut newest = self.content.as_ref().filter(|_| self.whole).map(|content| (&content.stamp, &content.list));
+        for (_, peer) in self.reached(now) {
+            // A list whose domain file nobody has any more cannot come into force.
+            let theirs = peer.stamp.as_ref().filter(|_| peer.has_file).map(|stamp| (stamp, &peer.list));
+            if theirs.map(|(stamp, _)| stamp) > newest.map(|(stamp, _)| stamp) {
+                newest = theirs;
+            }
+        }
+        newest.and_then(|(_, list)| list.position(name)).unwrap_or(usize::MAX)
     }
 
     fn rival(&self, now: Tick) -> Option<(ServerName, Epoch, Peer)> {
         let acting = self.reached(now).filter_map(|(name, peer)| Some((name, peer.acting?, peer)));
         // The better rank wins (L8). Among unlisted ones (a list that is out of date) the newer epoch.
-        let best = acting.min_by_key(|(name, epoch, _)| (self.rank(name), u64::MAX - epoch.0))?;
+        let best = acting.min_by_key(|(name, epoch, _)| (self.rank(now, name), u64::MAX - epoch.0))?;
         Some((best.0.clone(), best.1, best.2.clone()))
     }
 
@@ -216,12 +232,22 @@ impl Legacy {
 
     fn files_in_step(&self) -> bool {
         self.content.as_ref().is_some_and(|content| {
-            self.conflict.is_none() && self.saved.holds(&content.stamp, content.list.contains(&self.me))
+            self.conflict.is_none() && self.saved.holds(&content.stamp, self.keeps_file(content))
         })
+    }
+
+    /// Configuration servers keep the domain file. So does who wrote the content, listed or not: when it struck itself off
+    /// and stops, its file may be the only one.
+    fn keeps_file(&self, content: &Content) -> bool {
+        content.list.contains(&self.me) || content.stamp.writer == self.me
     }
 
     fn settled(&self, now: Tick) -> bool {
         now.since(self.started) >= self.timing.deadline
+    }
+
+    fn listed(&self) -> bool {
+        self.content.as_ref().is_some_and(|content| content.list.contains(&self.me))
     }
 
     fn stamp(&self) -> Option<&Stamp> {
@@ -257,7 +283,7 @@ impl Legacy {
             }
             Message::Ask => {
                 // Only what is on disk is given away: a copy must not be newer than its source after a crash.
-                if let Some(content) = self.content.clone().filter(|_| self.files_in_step()) {
+                if let Some(content) = self.content.clone().filter(|_| self.whole && self.files_in_step()) {
                     self.commands.push_back(Command::Send { to: from, message: Message::Copy(content) });
                 }
             }
@@ -267,12 +293,14 @@ impl Legacy {
 
     fn handle_copy(&mut self, now: Tick, from: &ServerName, copy: Arc<Content>) {
         self.asked = None;
-        if self.wants(now).as_ref() != Some(from) || self.stamp() == Some(&copy.stamp) {
+        if self.wants(now).as_ref() != Some(from) || (self.whole && self.stamp() == Some(&copy.stamp)) {
             return;
         }
         // One change of the files at a time, so that there is at most one content to keep aside.
-        if let Some(mine) = self.content.clone() {
-            if !self.files_in_step() || self.saved.busy() {
+        if let Some(mine) = self.content.clone().filter(|mine| mine.stamp != copy.stamp) {
+            // Without its domain file a listed server is never in step, and has nothing to save either.
+            let lacks_file = !self.whole && !self.saved.busy();
+            if !lacks_file && ( !self.files_in_step() || self.saved.busy() || self.pending.is_some()) {
                 return;
             }
             if !copy.contains(&mine.stamp) {
@@ -284,13 +312,16 @@ impl Legacy {
         self.notice(Notice::Content { stamp: copy.stamp.clone(), by: copy.done.last().copied() });
         self.highest_epoch = self.highest_epoch.max(copy.stamp.epoch);
         self.content = Some(copy);
+        self.whole = true;
         self.claim = None;
     }
 
     fn handle_saved(&mut self, now: Tick, number: u64, done: bool) {
         if !self.saved.answered(number, done, Tick(now.0 + self.timing.beat)) {
             if !done {
-                if let Some((request, _)) = self.pending.take() {
+                if let Some((request, content)) = self.pending.take() {
+                    // It may be on disk. To go on with the old content would replace it without a copy.
+                    self.content = Some(content);
                     self.answer(request, Answer::Unknown);
                 }
                 self.claim = None;
@@ -351,9 +382,9 @@ impl Legacy {
     }
 
     fn decide_as_master(&mut self, now: Tick, epoch: Epoch) {
-        let my_rank = self.rank(&self.me);
+        let my_rank = self.rank(now, &self.me);
         if let Some((rival, theirs, _)) = self.rival(now) {
-            if self.rank(&rival) < my_rank {
+            if self.rank(now, &rival) < my_rank {
                 self.step_down(); // L8
                 self.beat_next = now;
                 return;
@@ -366,7 +397,7 @@ impl Legacy {
         }
         let in_step =
             |peer: &Peer| peer.ready && peer.acting.is_none() && peer.stamp.as_ref() == self.stamp();
-        let heir = self.reached(now).find(|(name, peer)| self.rank(name) < my_rank && in_step(peer));
+        let heir = self.reached(now).find(|(name, peer)| self.rank(now, name) < my_rank && in_step(peer));
         if let Some(heir) = heir.map(|(name, _)| name.clone())
             && self.pending.is_none()
             && self.files_in_step()
@@ -394,7 +425,7 @@ impl Legacy {
             return;
         }
         let since = *self.vacant_since.get_or_insert(now);
-        let wait = (self.rank(&self.me) as u64).saturating_mul(self.timing.rank);
+        let wait = (self.rank(now, &self.me) as u64).saturating_mul(self.timing.rank);
         if now.since(since) >= wait && self.claim.is_none() && !self.saved.busy() {
             // Saved before it is used: an epoch must not come twice (S11).
             self.highest_epoch = self.highest_epoch.next();
@@ -404,7 +435,7 @@ impl Legacy {
 
     /// L1, as far as this server sees.
     fn may_act(&self, now: Tick) -> bool {
-        let my_rank = self.rank(&self.me);
+        let my_rank = self.rank(now, &self.me);
         let yields = self.yielded.as_ref().is_some_and(|(_, since)| now.since(*since) < self.timing.deadline);
         my_rank != usize::MAX
             && !self.leaving
@@ -414,7 +445,7 @@ impl Legacy {
             && self.wants(now).is_none()
             && self
                 .reached(now)
-                .all(|(name, peer)| (!peer.ready || self.rank(name) > my_rank) && (peer.acting.is_none() || self.acting.is_some()))
+                .all(|(name, peer)| (!peer.ready || self.rank(now, name) > my_rank) && (peer.acting.is_none() || self.acting.is_some()))
     }
 
     /// Whose content this server must take, if anybody's.
@@ -426,8 +457,8 @@ impl Legacy {
         };
         let newest = |only_fresh: bool| {
             self.reached(now)
-                .filter(|(name, peer)| {
-                    (peer.fresh || !only_fresh) && newer(peer) && (self.rank(name) != usize::MAX || self.content.is_none())
+                .filter(|(_, peer)| {
+                    (peer.fresh || !only_fresh) && newer(peer) && peer.has_file
                 })
                 .max_by_key(|(_, peer)| peer.stamp.as_ref().map(Stamp::order))
                 .map(|(name, _)| name.clone())
@@ -436,7 +467,7 @@ impl Legacy {
             return newest(true).filter(|_| self.pending.is_none());
         }
         let Some((master, _, peer)) = self.rival(now) else { return newest(false) };
-        if peer.stamp.as_ref() == self.stamp() {
+        if peer.stamp.as_ref() == self.stamp() && (self.whole || !self.listed()) {
             return None;
         }
         // A returning server with the newer content waits for the acting master to ask for it, but not for ever: the
@@ -476,11 +507,14 @@ impl Legacy {
         let pending = self.pending.as_ref().map(|(_, content)| content);
         let Some(content) = pending.or(self.content.as_ref()).cloned() else { return };
         let epoch = self.claim.unwrap_or(self.saved.epoch()).max(self.acting.unwrap_or(Epoch(0)));
-        let with_file = content.list.contains(&self.me);
+        let with_file = self.keeps_file(&content);
+        if with_file && !self.whole {
+            return; // It has no text to write.
+        }
         let save = self.saved.save(now, &content, epoch, with_file, self.conflict.clone());
         self.commands.extend(save);
         // The acting master that was struck off by its own change stops when the change is safe.
-        if self.acting.is_some() && self.pending.is_none() && self.rank(&self.me) == usize::MAX {
+        if self.acting.is_some() && self.pending.is_none() && !self.listed() {
             self.step_down();
             self.beat_next = now;
         }
@@ -494,7 +528,9 @@ impl Legacy {
             acting: self.acting,
             epoch: self.highest_epoch,
             stamp: self.stamp().cloned(),
-            ready: self.settled(now) && self.files_in_step() && !self.leaving,
+            list: self.content.as_ref().map(|content| content.list.clone()).unwrap_or_default(),
+            has_file: self.whole && self.files_in_step(),
+            ready: self.whole && self.settled(now) && self.files_in_step() && !self.leaving,
             fresh: self.fresh,
             hears,
         };

@@ -221,7 +221,8 @@ pub enum Command {
         epoch: Epoch,
         /// False: this server is a peer and keeps `sna.net` only.
         with_file: bool,
-        /// First keep the present files as `*.conflict.<epoch>.<server>`, and go on only when they are safe.
+        /// First keep the files that are there as `*.conflict.<epoch>.<server>` of this content, and go on only when
+        /// they are safe.
         keep_conflict: Option<Arc<Content>>,
     },
     /// Legacy mode: send to another server; it may be lost.

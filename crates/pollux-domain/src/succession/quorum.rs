@@ -72,6 +72,8 @@ pub struct Quorum {
     watch: Watch,
     saved: Saved,
     local: Option<Arc<Content>>,
+    /// The local content has its domain file text.
+    whole: bool,
     highest_epoch: Epoch,
     highest_order: (Epoch, u64),
     read: Option<(u64, Tick)>,
@@ -91,9 +93,7 @@ pub struct Quorum {
 impl Quorum {
     pub(super) fn new(me: ServerName, incarnation: Incarnation, timing: Timing, copies: Copies) -> Self {
         let saved = Saved::new(&copies);
-        let newer_file =
-            copies.file.filter(|file| copies.net.as_ref().is_none_or(|(net, _)| file.stamp >= net.stamp));
-        let local = newer_file.or(copies.net.map(|(content, _)| content));
+        let (local, whole) = copies.newest().map_or((None, false), |(content, whole)| (Some(content), whole));
         Self {
             me,
             incarnation,
@@ -107,6 +107,7 @@ impl Quorum {
             saved,
             highest_order: local.as_ref().map_or((Epoch(0), 0), |content| content.stamp.order()),
             local,
+            whole,
             read: None,
             read_next: Tick(0),
             proposal: None,
@@ -275,7 +276,7 @@ impl Quorum {
         // A read that is under way may show the time before the commit.
         self.read = None;
         if let Some(beat) = ended.beat {
-            self.records.beats.insert(self.me.clone(), beat);
+            Arc::make_mut(&mut self.records.beats).insert(self.me.clone(), beat);
         }
         if let State::Acting { renewed, .. } = &mut self.state {
             *renewed = ended.sent;
@@ -530,7 +531,7 @@ impl Quorum {
 
     fn propose_create(&mut self, now: Tick, recover: bool) {
         self.create = None;
-        let Some(mut local) = self.local.clone() else { return self.problem(Problem::NoRecords) };
+        let Some(mut local) = self.local.clone().filter(|_| self.whole) else { return self.problem(Problem::NoRecords) };
         let found = self.records.acting.as_ref().map_or(Epoch(0), |acting| acting.epoch).max(self.highest_epoch);
         let epoch = if recover { Epoch(found.0 + RECOVERY_EPOCH_STEP) } else { found.max(local.stamp.epoch).next() };
         if recover {

@@ -44,7 +44,7 @@ pub struct Records {
     /// List and domain file.
     pub content: Option<Arc<Content>>,
     /// The signs of life.
-    pub beats: BTreeMap<ServerName, Beat>,
+    pub beats: Arc<BTreeMap<ServerName, Beat>>,
 }
 
 /// A condition on a record.
@@ -99,8 +99,8 @@ impl Records {
                 self.content = Some(content.clone());
             }
             match &proposal.beat {
-                Some((name, Some(beat))) => drop(self.beats.insert(name.clone(), beat.clone())),
-                Some((name, None)) => drop(self.beats.remove(name)),
+                Some((name, Some(beat))) => drop(Arc::make_mut(&mut self.beats).insert(name.clone(), beat.clone())),
+                Some((name, None)) => drop(Arc::make_mut(&mut self.beats).remove(name)),
                 None => {}
             }
         }

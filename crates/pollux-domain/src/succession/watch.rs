@@ -5,7 +5,7 @@
 //! and lost answers prove nothing. Edge cases: a server never seen is taken for present until a full deadline has
 //! been watched; one whose record is gone left on purpose.
 
-use super::records::{Beat, Incarnation};
+use super::records::Beat;
 use super::{Tick, Timing};
 use crate::name::ServerName;
 use std::collections::BTreeMap;
@@ -86,15 +86,11 @@ impl Watch {
     pub(super) fn living(&self) -> impl Iterator<Item = &ServerName> {
         self.seen.iter().filter(|(_, seen)| !seen.lost).map(|(name, _)| name)
     }
-
-    /// The count of a server's latest sign in that life.
-    pub(super) fn beat_of(&self, name: &ServerName, incarnation: Incarnation) -> Option<&Beat> {
-        self.seen.get(name).map(|seen| &seen.beat).filter(|beat| beat.incarnation == incarnation)
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::records::Incarnation;
     use super::*;
 
     fn beats(count: u64) -> BTreeMap<ServerName, Beat> {
