@@ -6,3 +6,7 @@ pub mod list;
 pub mod name;
 pub mod succession;
 pub mod simulation;
+pub mod files;
+pub mod acting;
+pub mod configuration;
+pub mod difference;
