@@ -10,3 +10,4 @@ pub mod files;
 pub mod acting;
 pub mod configuration;
 pub mod difference;
+pub mod nof;

@@ -284,7 +284,7 @@ impl<'a> World<'a> {
                 self.answer_from_store(server, life, Event::Read { number, records }, None);
             }
             What::StorePropose(server, life, number, sent, proposal) => {
-                let outcome = self.judge(server, sent, &proposal);
+                let outcome = self.judge(server, life, sent, &proposal);
                 let lost = Event::Proposed { number, outcome: Bug::outcome(self.bug, Outcome::Unknown) };
                 self.answer_from_store(server, life, Event::Proposed { number, outcome }, Some(lost));
             }
@@ -316,7 +316,7 @@ impl<'a> World<'a> {
 
     // ---- the coordinator ----
 
-    fn judge(&mut self, server: usize, sent: u64, proposal: &Proposal) -> Outcome {
+    fn judge(&mut self, server: usize, life: u64, sent: u64, proposal: &Proposal) -> Outcome {
         if self.store_down {
             return Outcome::NotDone;
         }
@@ -332,6 +332,8 @@ impl<'a> World<'a> {
             let net = disk.net.as_ref().is_some_and(|(net, _)| net.stamp == content.stamp);
             net && disk.file.as_ref().is_some_and(|file| file.stamp == content.stamp)
         });
+        // A proposal of an earlier life may still be on its way; the disk of that life is no longer there to be judged.
+        let in_step = in_step || self.servers[server].life != life;
         self.checks.committed(self.now, &old, &self.records, proposal, self.plan, in_step);
         Outcome::Committed
     }
@@ -409,13 +411,16 @@ impl<'a> World<'a> {
     }
 
     fn look(&mut self, server: usize) {
+        let own = self.servers[server].machine.as_ref().and_then(|machine| machine.acts(self.clock(server)));
+        if own.is_none() && self.servers[server].acted.is_none() {
+            return; // Only a server that acts, or stops to, can break what follows.
+        }
         let mut acting = Vec::new();
         for (number, it) in self.servers.iter().enumerate() {
             let epoch = it.machine.as_ref().and_then(|machine| machine.acts(self.clock(number)));
             acting.extend(epoch.map(|epoch| (it.name.clone(), it.life, epoch)));
         }
         let name = self.servers[server].name.clone();
-        let own = acting.iter().find(|(acting, ..)| *acting == name).map(|(.., epoch)| *epoch);
         if own != self.servers[server].acted {
             if let Some(epoch) = own {
                 self.checks.acts(&name, self.servers[server].life, epoch);

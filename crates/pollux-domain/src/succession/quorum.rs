@@ -143,14 +143,12 @@ impl Quorum {
     }
 
     pub(super) fn status(&self, now: Tick) -> Status {
-        let acts = self.acts(now);
-        let acting = self.records.acting.as_ref().map(|acting| (acting.server.clone(), acting.epoch));
         let mut running: BTreeSet<ServerName> = self.watch.living().cloned().collect();
         running.insert(self.me.clone());
         Status {
             role: role(self.content(), &self.me),
-            acting: acting.filter(|(server, _)| if *server == self.me { acts } else { self.watch.lives(server) }),
-            acts,
+            acting: self.master(now),
+            acts: self.acts(now),
             in_step: self.in_step(),
             running: running.into_iter().collect(),
         }
@@ -167,6 +165,12 @@ impl Quorum {
     /// What DNS said about names; used by changes from the next on.
     pub fn set_aliases(&mut self, aliases: Aliases) {
         self.aliases = aliases;
+    }
+
+    fn master(&self, now: Tick) -> Option<(ServerName, Epoch)> {
+        let acting = self.records.acting.as_ref()?;
+        let there = if acting.server == self.me { self.acts(now) } else { self.watch.lives(&acting.server) };
+        there.then(|| (acting.server.clone(), acting.epoch))
     }
 
     fn acts(&self, now: Tick) -> bool {
@@ -617,7 +621,7 @@ impl Quorum {
     }
 
     fn tell_master(&mut self, now: Tick) {
-        let acting = self.status(now).acting;
+        let acting = self.master(now);
         if acting != self.told_master {
             self.told_master.clone_from(&acting);
             self.notice(Notice::Master { acting });
