@@ -38,7 +38,9 @@ fn main() -> ExitCode {
             ExitCode::from(u8::from(report.violation.is_some()))
         }
         _ => {
-            eprintln!("simulate quorum|legacy COUNT [SEED] [THREADS] | exhaustive quorum|legacy [STEP] [WINDOW] [PART/PARTS] | bugs [COUNT] | seed quorum|legacy SEED");
+            eprintln!(
+                "simulate quorum|legacy COUNT [SEED] [THREADS] | exhaustive quorum|legacy [STEP] [WINDOW] [PART/PARTS] | bugs [COUNT] | seed quorum|legacy SEED"
+            );
             ExitCode::from(2)
         }
     }
@@ -62,8 +64,7 @@ fn random(mode: Mode, count: u64, seed: u64, threads: u64) -> ExitCode {
             }
             (runs, events, sometimes, failed)
         };
-        let handles: Vec<_> =
-            (0..threads.max(1)).map(|thread| scope.spawn(move || work(thread))).collect();
+        let handles: Vec<_> = (0..threads.max(1)).map(|thread| scope.spawn(move || work(thread))).collect();
         handles.into_iter().map(|handle| handle.join().expect("a run does not panic")).collect()
     });
     let mut sometimes = Sometimes::default();
@@ -103,11 +104,16 @@ fn bugs(count: u64) -> ExitCode {
     let mut missed = 0;
     for (bug, legacy) in Bug::ALL {
         let mode = if legacy { Mode::Legacy } else { Mode::Quorum };
-        let found =
-            (0..count).find_map(|seed| run_seed(mode, seed, Some(bug)).violation.map(|violation| (seed, violation)));
+        let found = (0..count)
+            .find_map(|seed| run_seed(mode, seed, Some(bug)).violation.map(|violation| (seed, violation)));
         match found {
             Some((seed, violation)) => {
-                println!("{:<24} seed {seed:>6}  {}: {}", format!("{bug:?}"), violation.promise, violation.text);
+                println!(
+                    "{:<24} seed {seed:>6}  {}: {}",
+                    format!("{bug:?}"),
+                    violation.promise,
+                    violation.text
+                );
             }
             None => {
                 missed += 1;

@@ -33,6 +33,7 @@ pub enum StepOutcome {
 }
 
 /// What the shell must do or say.
+#[allow(clippy::large_enum_variant, reason = "there is one order at a time")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
     /// Carry out this step, in this epoch: an older one is refused by whoever carries it out.
@@ -125,7 +126,12 @@ impl Acting {
     }
 
     /// Begins to bring the domain from what runs to what the text says. Returns the plan.
-    pub fn apply(&mut self, runs: &Configuration, text: &str, may_lose_state: bool) -> Result<Vec<Action>, Refused> {
+    pub fn apply(
+        &mut self,
+        runs: &Configuration,
+        text: &str,
+        may_lose_state: bool,
+    ) -> Result<Vec<Action>, Refused> {
         if self.epoch.is_none() {
             return Err(Refused::NotMaster);
         }
@@ -243,8 +249,12 @@ mod tests {
             assert_eq!(words, "stop node \\A on alpha");
             acting.handle_step(back, undone.clone());
             match (undone, acting.poll_order()) {
-                (StepOutcome::Done, Some(Order::Ended(End::RolledBack { reason }))) => assert_eq!(reason, "no such program"),
-                (StepOutcome::Failed { .. }, Some(Order::Ended(End::Stuck { left, .. }))) => assert_eq!(left.len(), 1),
+                (StepOutcome::Done, Some(Order::Ended(End::RolledBack { reason }))) => {
+                    assert_eq!(reason, "no such program")
+                }
+                (StepOutcome::Failed { .. }, Some(Order::Ended(End::Stuck { left, .. }))) => {
+                    assert_eq!(left.len(), 1)
+                }
                 other => panic!("{other:?}"),
             }
         }
@@ -256,7 +266,9 @@ mod tests {
         assert_eq!(Acting::new().apply(&runs, "", true), Err(Refused::NotMaster));
         let mut acting = master();
         assert!(matches!(acting.apply(&runs, "x", true), Err(Refused::Faults(_))));
-        assert!(matches!(acting.apply(&runs, "", false), Err(Refused::LosesState(steps)) if steps.len() == 2));
+        assert!(
+            matches!(acting.apply(&runs, "", false), Err(Refused::LosesState(steps)) if steps.len() == 2)
+        );
         acting.apply(&runs, "", true).unwrap();
         acting.handle_mastership(None);
         step(&mut acting);

@@ -83,7 +83,9 @@ impl Configuration {
             match record.kind.as_str() {
                 "node" => configuration.add_node(record, &mut faults),
                 "pair" => pairs.push(record),
-                kind => faults.add(record.line, format!("[{kind}] is not known; records are [node] and [pair]")),
+                kind => {
+                    faults.add(record.line, format!("[{kind}] is not known; records are [node] and [pair]"))
+                }
             }
         }
         for record in pairs {
@@ -113,7 +115,8 @@ impl Configuration {
     fn add_pair(&mut self, record: &Record, faults: &mut Faults) {
         let Some(pair) = Pair::read(record, faults) else { return };
         match self.nodes.get(&pair.node) {
-            None => faults.add(record.line, format!("{} is on node {}, which no [node] defines", pair.name, pair.node)),
+            None => faults
+                .add(record.line, format!("{} is on node {}, which no [node] defines", pair.name, pair.node)),
             Some(node) => {
                 for (half, cpu) in [("primary", pair.primary), ("backup", pair.backup)] {
                     if cpu >= node.cpus {
@@ -125,7 +128,10 @@ impl Configuration {
             }
         }
         if pair.primary == pair.backup {
-            let reason = format!("primary and backup of {} are both on CPU {}; one loss would end the pair", pair.name, pair.backup);
+            let reason = format!(
+                "primary and backup of {} are both on CPU {}; one loss would end the pair",
+                pair.name, pair.backup
+            );
             faults.add(record.line, reason);
         }
         let name = pair.name.clone();
@@ -170,7 +176,10 @@ impl Pair {
         let node = record.parsed("node", "\\ and 1 to 7 letters and digits", faults);
         let program: Option<String> = record.parsed("program", "an absolute path", faults);
         if let Some((line, path)) = record.one("program").filter(|(_, path)| !path.starts_with('/')) {
-            faults.add(line, format!("program = {path}: not an absolute path; each server must find the same program"));
+            faults.add(
+                line,
+                format!("program = {path}: not an absolute path; each server must find the same program"),
+            );
         }
         let primary = record.parsed("primary", "the number of a CPU", faults);
         let backup = record.parsed("backup", "the number of a CPU", faults);
@@ -238,7 +247,9 @@ impl std::str::FromStr for Restart {
         match text {
             "always" => Ok(Self::Always),
             "never" => Ok(Self::Never),
-            _ => text.strip_prefix("at most ").and_then(|n| n.trim().parse().ok()).map(Self::AtMost).ok_or(()),
+            _ => {
+                text.strip_prefix("at most ").and_then(|n| n.trim().parse().ok()).map(Self::AtMost).ok_or(())
+            }
         }
     }
 }
@@ -265,8 +276,16 @@ pub(crate) mod tests {
             restart = sometimes\nenvironment = x\ncolour = red\n[thing]\n";
         let faults = Configuration::parse(text).unwrap_err().to_string();
         for part in [
-            "line 2: name = A", "line 1: [node] needs a line 'server", "cpus = 1", "which no [node] defines", "not an absolute path",
-            "both on CPU 1", "restart = sometimes", "not NAME=value", "no field colour", "[thing] is not known",
+            "line 2: name = A",
+            "line 1: [node] needs a line 'server",
+            "cpus = 1",
+            "which no [node] defines",
+            "not an absolute path",
+            "both on CPU 1",
+            "restart = sometimes",
+            "not NAME=value",
+            "no field colour",
+            "[thing] is not known",
         ] {
             assert!(faults.contains(part), "{part} in:\n{faults}");
         }

@@ -95,7 +95,9 @@ pub enum Refusal {
     #[error(transparent)]
     List(#[from] ListError),
     /// Somebody else changed the domain in the meantime.
-    #[error("the domain is at revision {current}, the change was made from {based_on}; read again and repeat it")]
+    #[error(
+        "the domain is at revision {current}, the change was made from {based_on}; read again and repeat it"
+    )]
     Outdated {
         /// What the domain has.
         current: u64,
@@ -179,8 +181,9 @@ impl Content {
     /// Whether everything that stood in a content of that stamp went into this one. When the history does
     /// not reach back far enough the answer is no.
     pub fn contains(&self, stamp: &Stamp) -> bool {
-        let covers =
-            |mine: &Stamp| mine.epoch == stamp.epoch && mine.writer == stamp.writer && mine.revision >= stamp.revision;
+        let covers = |mine: &Stamp| {
+            mine.epoch == stamp.epoch && mine.writer == stamp.writer && mine.revision >= stamp.revision
+        };
         covers(&self.stamp) || self.history.iter().any(covers)
     }
 }

@@ -67,7 +67,9 @@ impl fmt::Display for Action {
             Self::StopPair(pair) => write!(f, "stop pair {} on {}", pair.name, pair.node),
             Self::StartPair(pair) => write!(f, "start pair {} on {}", pair.name, pair.node),
             Self::StopNode(node) => write!(f, "stop node {} on {}", node.name, node.server),
-            Self::StartNode(node) => write!(f, "start node {} on {} with {} CPUs", node.name, node.server, node.cpus),
+            Self::StartNode(node) => {
+                write!(f, "start node {} on {} with {} CPUs", node.name, node.server, node.cpus)
+            }
             Self::ResizeNode { from, to } => {
                 write!(f, "change node {} from {} to {} CPUs", to.name, from.cpus, to.cpus)
             }
@@ -92,13 +94,14 @@ pub fn difference(old: &Configuration, new: &Configuration) -> Vec<Action> {
     }
     let changed = |grows: bool| {
         old.nodes.values().filter_map(move |from| {
-            let to = new.nodes.get(&from.name).filter(|to| to.server == from.server && to.cpus != from.cpus)?;
-            ((to.cpus > from.cpus) == grows).then(|| Action::ResizeNode { from: from.clone(), to: to.clone() })
+            let to =
+                new.nodes.get(&from.name).filter(|to| to.server == from.server && to.cpus != from.cpus)?;
+            ((to.cpus > from.cpus) == grows)
+                .then(|| Action::ResizeNode { from: from.clone(), to: to.clone() })
         })
     };
     actions.extend(old.nodes.values().filter(|node| moved(node)).cloned().map(Action::StopNode));
-    let begins =
-        |node: &&Node| old.nodes.get(&node.name).is_none_or(|other| other.server != node.server);
+    let begins = |node: &&Node| old.nodes.get(&node.name).is_none_or(|other| other.server != node.server);
     actions.extend(new.nodes.values().filter(begins).cloned().map(Action::StartNode));
     actions.extend(changed(true));
     for pair in new.pairs.values() {
@@ -111,7 +114,11 @@ pub fn difference(old: &Configuration, new: &Configuration) -> Vec<Action> {
                     && from.program == to.program
                     && from.arguments == to.arguments
                     && from.environment == to.environment;
-                actions.push(if same { Action::ChangePair { from, to } } else { Action::RestartPair { from, to } });
+                actions.push(if same {
+                    Action::ChangePair { from, to }
+                } else {
+                    Action::RestartPair { from, to }
+                });
             }
         }
     }
@@ -143,15 +150,21 @@ mod tests {
         assert_eq!(words(TEXT, &placed), ["change pair $KV: primary 0, backup 2, restart at most 3"]);
         let other = TEXT.replace("--listen", "--port");
         assert_eq!(words(TEXT, &other), ["restart pair $KV on \\A"]);
-        let smaller = TEXT.replace("cpus = 4", "cpus = 2").replace("primary = 0\nbackup = 1", "primary = 1\nbackup = 0");
+        let smaller = TEXT
+            .replace("cpus = 4", "cpus = 2")
+            .replace("primary = 0\nbackup = 1", "primary = 1\nbackup = 0");
         assert_eq!(words(TEXT, &smaller)[1], "change node \\A from 4 to 2 CPUs");
     }
 
     #[test]
     fn a_node_that_moves_takes_its_pairs_down_and_up() {
         let moved = TEXT.replace("server = alpha", "server = beta");
-        let expected =
-            ["stop pair $KV on \\A", "stop node \\A on alpha", "start node \\A on beta with 4 CPUs", "start pair $KV on \\A"];
+        let expected = [
+            "stop pair $KV on \\A",
+            "stop node \\A on alpha",
+            "start node \\A on beta with 4 CPUs",
+            "start pair $KV on \\A",
+        ];
         assert_eq!(words(TEXT, &moved), expected);
         let (old, new) = (read(TEXT), read(&moved));
         let undone: Vec<Action> = difference(&old, &new).iter().rev().map(Action::undo).collect();

@@ -31,7 +31,9 @@ pub enum ListError {
         name: ServerName,
     },
     /// AP_CANT_DELETE_LAST_BACKUP.
-    #[error("no running server would be left in the list without {name}; start another listed server, or add and start one, then delete again")]
+    #[error(
+        "no running server would be left in the list without {name}; start another listed server, or add and start one, then delete again"
+    )]
     LastBackup {
         /// The name to delete.
         name: ServerName,
@@ -173,7 +175,14 @@ mod tests {
         let two = list(&["a"]).add(&name("B"), &aliases).unwrap();
         assert_eq!(two, list(&["a", "b"]));
         assert!(matches!(two.add(&name("b.example"), &aliases), Err(ListError::Duplicate { .. })));
-        let full = list(&(0..64).map(|n| format!("s{n}")).collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>());
+        let full = list(
+            &(0..64)
+                .map(|n| format!("s{n}"))
+                .collect::<Vec<_>>()
+                .iter()
+                .map(String::as_str)
+                .collect::<Vec<_>>(),
+        );
         assert_eq!(full.add(&name("one-more"), &aliases), Err(ListError::Full));
     }
 
@@ -188,7 +197,10 @@ mod tests {
         assert!(matches!(delete("a", &["a"]), Err(ListError::LastBackup { .. })));
         assert!(matches!(delete("x", &[]), Err(ListError::NotFound { .. })), "tested first");
         let one = list(&["a"]);
-        assert!(matches!(one.delete(&name("a"), &aliases, &running(&["a"])), Err(ListError::LastBackup { .. })));
+        assert!(matches!(
+            one.delete(&name("a"), &aliases, &running(&["a"])),
+            Err(ListError::LastBackup { .. })
+        ));
     }
 
     // A short name that fits two entries must not delete a guess.
@@ -196,8 +208,14 @@ mod tests {
     fn an_ambiguous_name_deletes_nothing() {
         let aliases = Aliases::new();
         let both = list(&["a.one", "a.two", "b"]);
-        assert!(matches!(both.delete(&name("a"), &aliases, &running(&["b"])), Err(ListError::NotFound { .. })));
-        assert_eq!(both.delete(&name("b.x"), &aliases, &running(&["a.one"])).unwrap(), list(&["a.one", "a.two"]));
+        assert!(matches!(
+            both.delete(&name("a"), &aliases, &running(&["b"])),
+            Err(ListError::NotFound { .. })
+        ));
+        assert_eq!(
+            both.delete(&name("b.x"), &aliases, &running(&["a.one"])).unwrap(),
+            list(&["a.one", "a.two"])
+        );
     }
 
     #[test]

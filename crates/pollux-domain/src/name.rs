@@ -28,7 +28,9 @@ pub enum NameError {
         limit: usize,
     },
     /// A character that no host name has.
-    #[error("the name holds {found:?}; only letters, digits, '-', '_' and single '.' between labels may stand there")]
+    #[error(
+        "the name holds {found:?}; only letters, digits, '-', '_' and single '.' between labels may stand there"
+    )]
     Character {
         /// The first wrong one.
         found: char,

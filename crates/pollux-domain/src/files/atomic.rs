@@ -46,10 +46,16 @@ pub fn replace(path: &Path, text: &str) -> Result<(), WriteError> {
 pub fn keep_aside(path: &Path, copy: &Path) -> Result<(), WriteError> {
     match fs::hard_link(path, copy) {
         Ok(()) => {}
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists) => return Ok(()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists) => {
+            return Ok(());
+        }
         Err(source) => return Err(WriteError { step: "link", path: copy.to_owned(), source }),
     }
-    sync_directory(copy).map_err(|source| WriteError { step: "sync directory", path: copy.to_owned(), source })
+    sync_directory(copy).map_err(|source| WriteError {
+        step: "sync directory",
+        path: copy.to_owned(),
+        source,
+    })
 }
 
 /// Removes what a crash left beside the file. At the start, before anything is written.
@@ -80,7 +86,8 @@ mod tests {
     #[test]
     fn replace_and_keep_aside() {
         let directory = tempfile::tempdir().unwrap();
-        let (path, copy) = (directory.path().join("sna.net"), directory.path().join("sna.net.conflict.1.1.a"));
+        let (path, copy) =
+            (directory.path().join("sna.net"), directory.path().join("sna.net.conflict.1.1.a"));
         keep_aside(&path, &copy).unwrap();
         replace(&path, "one").unwrap();
         keep_aside(&path, &copy).unwrap();

@@ -30,7 +30,8 @@ impl NodeFile {
         let rest = unseal(KIND, text, false)?;
         let mut faults = Faults::default();
         let records = parse_records(&format!("[{KIND}]\n\n\n{rest}"), &mut faults);
-        let (head, nodes) = records.split_first().map_or((Record::new(KIND), &[][..]), |(h, n)| (h.clone(), n));
+        let (head, nodes) =
+            records.split_first().map_or((Record::new(KIND), &[][..]), |(h, n)| (h.clone(), n));
         head.check_fields(&["revision"], &[], &mut faults);
         let revision = head.parsed("revision", "a number", &mut faults).unwrap_or(0);
         let nodes = nodes.iter().filter_map(|record| Node::read(record, &mut faults)).collect();

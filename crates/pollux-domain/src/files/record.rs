@@ -93,7 +93,9 @@ impl Record {
             if !once.contains(&name.as_str()) && !often.contains(&name.as_str()) {
                 let known = [once, often].concat().join(", ");
                 faults.add(*line, format!("[{}] has no field {name}; its fields are {known}", self.kind));
-            } else if once.contains(&name.as_str()) && self.fields[..index].iter().any(|(_, other, _)| other == name) {
+            } else if once.contains(&name.as_str())
+                && self.fields[..index].iter().any(|(_, other, _)| other == name)
+            {
                 faults.add(*line, format!("{name} stands twice in one [{}]; keep one of them", self.kind));
             }
         }
@@ -191,7 +193,10 @@ pub(super) fn unseal<'a>(kind: &str, text: &'a str, allow_edited: bool) -> Resul
         rest = tail;
         let value = first.strip_prefix(prefix).map(str::trim);
         if value.is_none() {
-            faults.add(number, format!("expected '{prefix}...', found '{}'", first.chars().take(60).collect::<String>()));
+            faults.add(
+                number,
+                format!("expected '{prefix}...', found '{}'", first.chars().take(60).collect::<String>()),
+            );
         }
         value
     };
@@ -199,7 +204,10 @@ pub(super) fn unseal<'a>(kind: &str, text: &'a str, allow_edited: bool) -> Resul
     let format = line(2, &mut faults, "format =");
     if let Some(found) = format.filter(|found| *found != super::FORMAT.to_string()) {
         let known = super::FORMAT;
-        faults.add(2, format!("format {found}, this program reads {known}: run one version of Pollux on all servers"));
+        faults.add(
+            2,
+            format!("format {found}, this program reads {known}: run one version of Pollux on all servers"),
+        );
     }
     if let Some(found) = line(3, &mut faults, "checksum =") {
         let right = format!("{:08x}", checksum(rest.as_bytes()));

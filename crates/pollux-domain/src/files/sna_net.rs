@@ -134,7 +134,8 @@ mod tests {
 
     pub(crate) fn sample() -> SnaNet {
         let name = |text: &str| ServerName::new(text).unwrap();
-        let stamp = |epoch, revision, writer: &str| Stamp { epoch: Epoch(epoch), revision, writer: name(writer) };
+        let stamp =
+            |epoch, revision, writer: &str| Stamp { epoch: Epoch(epoch), revision, writer: name(writer) };
         let content = Content {
             stamp: stamp(7, 12, "beta.example"),
             list: ServerList::from_entries(vec![name("alpha"), name("beta.example")]).unwrap(),
@@ -149,7 +150,10 @@ mod tests {
     fn what_is_printed_is_read_back() {
         let net = sample();
         let text = net.print();
-        assert!(text.contains("\ndomain = plant\nepoch = 8\nstamp = 7.12@beta.example\nserver = alpha\n"), "{text}");
+        assert!(
+            text.contains("\ndomain = plant\nepoch = 8\nstamp = 7.12@beta.example\nserver = alpha\n"),
+            "{text}"
+        );
         assert_eq!(SnaNet::parse(&text), Ok(net));
     }
 

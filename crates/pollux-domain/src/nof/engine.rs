@@ -398,9 +398,17 @@ impl Session {
         self.check_call(call, &decoded.verb)?;
         let reads = matches!(
             decoded.verb,
-            Verb::OpenFile(_) | Verb::CloseFile | Verb::ConnectNode(..) | Verb::DisconnectNode | Verb::QuerySnaNet(_)
-                | Verb::QueryNodeAll(_) | Verb::QueryCentralLogger | Verb::QueryCentralLogging | Verb::QueryGlobalLogType
-                | Verb::QueryLogType | Verb::QueryDomainConfigFile
+            Verb::OpenFile(_)
+                | Verb::CloseFile
+                | Verb::ConnectNode(..)
+                | Verb::DisconnectNode
+                | Verb::QuerySnaNet(_)
+                | Verb::QueryNodeAll(_)
+                | Verb::QueryCentralLogger
+                | Verb::QueryCentralLogging
+                | Verb::QueryGlobalLogType
+                | Verb::QueryLogType
+                | Verb::QueryDomainConfigFile
         );
         if view.client && !reads {
             return Err(parameter(n::AP_NOT_SERVER));
@@ -438,7 +446,9 @@ impl Session {
             Verb::QueryCentralLogger => {
                 need_null(target)?;
                 let acting = view.acting.as_ref();
-                done(acting.map_or(state(n::AP_NO_CENTRAL_LOG), |(name, _)| Completion::ok(Output::Logger(name.clone()))))
+                done(acting.map_or(state(n::AP_NO_CENTRAL_LOG), |(name, _)| {
+                    Completion::ok(Output::Logger(name.clone()))
+                }))
             }
             Verb::CloseFile | Verb::DisconnectNode => self.close(target, *verb == Verb::CloseFile),
             Verb::SetProcessingMode(mode) => self.set_mode(view, call, *mode),
@@ -547,7 +557,8 @@ impl Session {
     fn set_mode(&mut self, view: &DomainView, call: Call, mode: u32) -> Result<Step, Completion> {
         let target = call.target;
         let handle = self.need(target, |_| true, n::AP_PARAMETER_CHECK)?;
-        let (kind, old, epoch, busy) = (handle.kind.clone(), handle.mode, handle.epoch, handle.outstanding > 0);
+        let (kind, old, epoch, busy) =
+            (handle.kind.clone(), handle.mode, handle.epoch, handle.outstanding > 0);
         if ![n::AP_MODE_READ_ONLY, n::AP_MODE_READ_WRITE, n::AP_MODE_COMMIT].contains(&mode) {
             return Err(parameter(n::AP_INVALID_PROC_MODE));
         }
@@ -604,7 +615,8 @@ impl Session {
     fn log_verb(&mut self, view: &DomainView, target: u32, verb: &Verb) -> Result<Completion, Completion> {
         let handle = self.need(target, |kind| matches!(kind, Kind::Node(_)), n::AP_PARAMETER_CHECK)?;
         let Kind::Node(node) = &handle.kind else { return Err(parameter(n::AP_INVALID_TARGET)) };
-        let changes = matches!(verb, Verb::SetCentralLogging(_) | Verb::SetGlobalLogType(_) | Verb::SetLogType(..));
+        let changes =
+            matches!(verb, Verb::SetCentralLogging(_) | Verb::SetGlobalLogType(_) | Verb::SetLogType(..));
         if changes && handle.mode == n::AP_MODE_READ_ONLY {
             return Err(parameter(n::AP_INVALID_TARGET_MODE));
         }
@@ -619,7 +631,9 @@ impl Session {
         }
         let local = view.server(node).and_then(|server| server.log_override);
         Ok(match verb {
-            Verb::SetCentralLogging(enabled) => Completion::with(Effect::CentralLogging(*enabled == n::AP_YES)),
+            Verb::SetCentralLogging(enabled) => {
+                Completion::with(Effect::CentralLogging(*enabled == n::AP_YES))
+            }
             Verb::QueryCentralLogging => Completion::ok(Output::Logging(u8::from(view.central_logging))),
             Verb::SetGlobalLogType(types) => {
                 Completion::with(Effect::GlobalLogTypes(types.over(view.global_log_types)))
@@ -713,7 +727,8 @@ impl Session {
     }
 
     fn deliver(&self, opcode: u16, indication: &Indication) -> Vec<Delivery> {
-        let of_handles = self.handles.iter().flat_map(|(handle, it)| it.sinks.iter().map(|sink| (*handle, *sink)));
+        let of_handles =
+            self.handles.iter().flat_map(|(handle, it)| it.sinks.iter().map(|sink| (*handle, *sink)));
         of_handles
             .chain(self.server_sinks.iter().map(|sink| (0, *sink)))
             .filter(|(_, (wanted, _))| *wanted == opcode)
@@ -740,7 +755,12 @@ impl Session {
 
     // ---- small steps ----
 
-    fn need(&self, target: u32, fits: impl Fn(&Kind) -> bool, wrong_kind: u16) -> Result<&Handle, Completion> {
+    fn need(
+        &self,
+        target: u32,
+        fits: impl Fn(&Kind) -> bool,
+        wrong_kind: u16,
+    ) -> Result<&Handle, Completion> {
         let handle = self.handles.get(&target).ok_or(parameter(n::AP_INVALID_TARGET_HANDLE))?;
         match handle.dead {
             Some(n::AP_MASTER_TAKEOVER) if !fits(&handle.kind) => Err(code(wrong_kind, n::AP_INVALID_TARGET)),
@@ -782,7 +802,8 @@ impl Session {
         let number = self.next_handle;
         self.next_handle = self.next_handle.checked_add(1).ok_or(state(n::AP_CONNECTION_NOT_MADE))?;
         let (mode, sinks) = (n::AP_MODE_READ_ONLY, Vec::new());
-        self.handles.insert(number, Handle { kind, mode, epoch, dead: None, outstanding: 0, sinks, comment: None });
+        self.handles
+            .insert(number, Handle { kind, mode, epoch, dead: None, outstanding: 0, sinks, comment: None });
         Ok(number)
     }
 }
@@ -814,5 +835,9 @@ pub fn with_comment(file: &str, comment: &str) -> String {
         None if file.starts_with(COMMENT) => "",
         _ => file,
     };
-    if comment.is_empty() { rest.to_owned() } else { format!("{COMMENT}{}\n{rest}", comment.replace('\n', " ")) }
+    if comment.is_empty() {
+        rest.to_owned()
+    } else {
+        format!("{COMMENT}{}\n{rest}", comment.replace('\n', " "))
+    }
 }

@@ -1,6 +1,8 @@
 //! The text of the C headers, from the tables: what a program is compiled with and what the codec reads are one thing.
 
-use super::layout::{BACKUP_SUMMARY, CONFIG_FILE, CONFIG_FILE_HEADER, Kind, NODE_SUMMARY, Profile, Structure, VERBS};
+use super::layout::{
+    BACKUP_SUMMARY, CONFIG_FILE, CONFIG_FILE_HEADER, Kind, NODE_SUMMARY, Profile, Structure, VERBS,
+};
 use super::numbers::{BYTES, INDICATIONS, MODES, OPCODES, PRIMARY, RESULTS, SECONDARY, WORDS, Width};
 use std::fmt::Write as _;
 
@@ -100,7 +102,9 @@ fn print(out: &mut String, structure: &Structure, profile: Profile) {
             Kind::Code16 | Kind::Count16 => writeln!(out, "  AP_UINT16 {field};"),
             Kind::Code32 | Kind::Count32 => writeln!(out, "  AP_UINT32 {field};"),
             Kind::Pointer => writeln!(out, "  AP_UINT8 *{field};"),
-            Kind::Name | Kind::Text(_) | Kind::Reserved(_) => writeln!(out, "  AP_UINT8 {field}[{}];", place.size),
+            Kind::Name | Kind::Text(_) | Kind::Reserved(_) => {
+                writeln!(out, "  AP_UINT8 {field}[{}];", place.size)
+            }
             Kind::Embedded(inner) => writeln!(out, "  {} {field};", inner.name.to_uppercase()),
         };
     }

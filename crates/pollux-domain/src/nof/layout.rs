@@ -113,7 +113,12 @@ use super::numbers as n;
 /// `CONFIG_FILE`.
 pub static CONFIG_FILE: Structure = part(
     "config_file",
-    &[both("requested_role", Byte), both("role_supplied", Byte), both("system_name", Name), both("file_name", Text(81))],
+    &[
+        both("requested_role", Byte),
+        both("role_supplied", Byte),
+        both("system_name", Name),
+        both("file_name", Text(81)),
+    ],
 );
 /// `CONFIG_FILE_HEADER`.
 pub static CONFIG_FILE_HEADER: Structure = part(
@@ -130,7 +135,12 @@ pub static CONFIG_FILE_HEADER: Structure = part(
 /// An entry of QUERY_SNA_NET.
 pub static BACKUP_SUMMARY: Structure = part(
     "backup_summary",
-    &[both("overlay_size", Count16), both("reserv1", Reserved(2)), both("server_name", Name), both("reserv2", Reserved(4))],
+    &[
+        both("overlay_size", Count16),
+        both("reserv1", Reserved(2)),
+        both("server_name", Name),
+        both("reserv2", Reserved(4)),
+    ],
 );
 /// An entry of QUERY_NODE_ALL.
 pub static NODE_SUMMARY: Structure = part(
@@ -151,7 +161,11 @@ pub static VERBS: &[Structure] = &[
     verb(
         "open_file",
         &[n::AP_OPEN_FILE],
-        &[both("file_info", Kind::Embedded(&CONFIG_FILE)), both("target_handle", Count32), in_128("reserv3", Reserved(4))],
+        &[
+            both("file_info", Kind::Embedded(&CONFIG_FILE)),
+            both("target_handle", Count32),
+            in_128("reserv3", Reserved(4)),
+        ],
     ),
     verb("close_file", &[n::AP_CLOSE_FILE], &[]),
     verb("disconnect_node", &[n::AP_DISCONNECT_NODE], &[]),
@@ -202,7 +216,11 @@ pub static VERBS: &[Structure] = &[
             both("node_name", Name),
         ],
     ),
-    verb("query_central_logger", &[n::AP_QUERY_CENTRAL_LOGGER], &[in_128("reserv3", Reserved(4)), both("node_name", Name)]),
+    verb(
+        "query_central_logger",
+        &[n::AP_QUERY_CENTRAL_LOGGER],
+        &[in_128("reserv3", Reserved(4)), both("node_name", Name)],
+    ),
     verb(
         "central_logging",
         &[n::AP_SET_CENTRAL_LOGGING, n::AP_QUERY_CENTRAL_LOGGING],
@@ -284,7 +302,9 @@ impl Structure {
     pub fn places(&self, profile: Profile) -> (Vec<Place>, usize, usize) {
         let header = if self.header { HEADER } else { &[] };
         let (mut places, mut end, mut align_max) = (Vec::new(), 0_usize, 1);
-        for field in header.iter().chain(self.fields).filter(|field| field.only.is_none_or(|only| only == profile)) {
+        for field in
+            header.iter().chain(self.fields).filter(|field| field.only.is_none_or(|only| only == profile))
+        {
             let (size, align) = field.kind.measure(profile);
             let offset = end.next_multiple_of(align);
             places.push(Place { field: *field, offset, size });

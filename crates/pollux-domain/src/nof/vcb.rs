@@ -160,7 +160,12 @@ pub fn decode(profile: Profile, bytes: &[u8]) -> Result<Decoded, Short> {
 
 /// Writes codes and outputs into the block, entries into the program's buffer. A buffer that is too short gets fewer
 /// entries; the engine has counted them to fit.
-pub fn encode(profile: Profile, bytes: &mut [u8], buffer: &mut [u8], completion: &Completion) -> Result<(), Short> {
+pub fn encode(
+    profile: Profile,
+    bytes: &mut [u8],
+    buffer: &mut [u8],
+    completion: &Completion,
+) -> Result<(), Short> {
     let code = opcode(bytes).unwrap_or(0);
     let needed = size_of(code, profile);
     if bytes.len() < needed {
@@ -251,7 +256,11 @@ pub fn indication(profile: Profile, what: &super::engine::Indication) -> Vec<u8>
     bytes
 }
 
-fn entries<'a>(buffer: &'a mut [u8], entry: &Structure, profile: Profile) -> std::slice::ChunksExactMut<'a, u8> {
+fn entries<'a>(
+    buffer: &'a mut [u8],
+    entry: &Structure,
+    profile: Profile,
+) -> std::slice::ChunksExactMut<'a, u8> {
     buffer.chunks_exact_mut(entry.size(profile))
 }
 

@@ -92,10 +92,10 @@ impl Bug {
     }
 
     pub(super) fn disk_at_start(bug: Option<Bug>, disk: &mut Disk) {
-        if bug == Some(Bug::EpochNotSaved) {
-            if let Some((content, epoch)) = &mut disk.net {
-                *epoch = content.stamp.epoch;
-            }
+        if bug == Some(Bug::EpochNotSaved)
+            && let Some((content, epoch)) = &mut disk.net
+        {
+            *epoch = content.stamp.epoch;
         }
     }
 }

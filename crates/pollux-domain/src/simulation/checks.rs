@@ -93,9 +93,13 @@ impl Checks {
         let stamp = Some(&content.stamp);
         for name in content.list.entries().iter().take(rank) {
             let able = old.beats.get(name).is_some_and(|beat| beat.in_step.as_ref() == stamp);
-            let lives = self.beats.get(name).is_some_and(|at| now - at < recent) && old.beats.contains_key(name);
+            let lives =
+                self.beats.get(name).is_some_and(|at| now - at < recent) && old.beats.contains_key(name);
             if able && lives {
-                self.fail("S13", format!("{} passed over {name}, which is live and comes first", acting.server));
+                self.fail(
+                    "S13",
+                    format!("{} passed over {name}, which is live and comes first", acting.server),
+                );
             }
         }
     }
@@ -135,7 +139,13 @@ impl Checks {
     }
 
     /// A program got its answer.
-    pub(super) fn answered(&mut self, mode: Mode, request: RequestId, answer: &Answer, content: Option<&Arc<Content>>) {
+    pub(super) fn answered(
+        &mut self,
+        mode: Mode,
+        request: RequestId,
+        answer: &Answer,
+        content: Option<&Arc<Content>>,
+    ) {
         match answer {
             Answer::Done(_) if mode == Mode::Legacy => {
                 if let Some(content) = content.filter(|content| content.has_done(request)) {
@@ -204,7 +214,8 @@ impl Checks {
             !end.contains(stamp) && !self.conflict_copies.iter().any(|copy| copy.contains(stamp))
         });
         if let Some((request, content)) = lost {
-            let text = format!("{request} ({}) is in no file any more; the end is {}", content.stamp, end.stamp);
+            let text =
+                format!("{request} ({}) is in no file any more; the end is {}", content.stamp, end.stamp);
             self.fail("S7 legacy", text);
         }
     }

@@ -32,7 +32,8 @@ pub fn exhaustive(bounds: &Bounds, bug: Option<Bug>) -> (u64, Sometimes, Option<
             faults.extend(kinds(bounds, server, *at));
         }
     }
-    let wishes = [Wish::Edit, Wish::Add(0), Wish::Delete(0), Wish::Delete(1), Wish::Move(bounds.servers - 1, 0)];
+    let wishes =
+        [Wish::Edit, Wish::Add(0), Wish::Delete(0), Wish::Delete(1), Wish::Move(bounds.servers - 1, 0)];
     let change_at = BEGIN + bounds.window / 2;
     let (mut number, mut runs) = (0, 0);
     let mut sometimes = Sometimes::default();
@@ -82,7 +83,11 @@ fn kinds(bounds: &Bounds, server: usize, at: u64) -> Vec<Vec<(u64, Action)>> {
             kinds.push(cut(at, true).chain(cut(at + 90, false)).collect());
             let deaf = |at, on| others().map(move |other| (at, Action::CutLink(other, server, on)));
             kinds.push(
-                cut(at, true).chain(deaf(at, true)).chain(cut(at + 90, false)).chain(deaf(at + 90, false)).collect(),
+                cut(at, true)
+                    .chain(deaf(at, true))
+                    .chain(cut(at + 90, false))
+                    .chain(deaf(at + 90, false))
+                    .collect(),
             );
         }
     }

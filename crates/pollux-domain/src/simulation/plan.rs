@@ -110,14 +110,7 @@ fn wish(random: &mut Random, servers: usize) -> Wish {
     }
 }
 
-fn fault(
-    random: &mut Random,
-    kinds: u64,
-    mode: Mode,
-    servers: usize,
-    at: u64,
-    out: &mut Vec<(u64, Action)>,
-) {
+fn fault(random: &mut Random, kinds: u64, mode: Mode, servers: usize, at: u64, out: &mut Vec<(u64, Action)>) {
     let server = random.below(servers as u64) as usize;
     let other = (server + 1 + random.below(servers as u64 - 1) as usize) % servers;
     let longest = if random.chance(500) { 20 } else { 150 };
@@ -137,7 +130,9 @@ fn fault(
             2 => (Action::Pause(server, until - at), None),
             3 => (Action::Leave(server), Some(Action::Restart(server))),
             4 => (Action::DiskFails(server, true), Some(Action::DiskFails(server, false))),
-            5 if legacy => (Action::CutLink(server, other, true), Some(Action::CutLink(server, other, false))),
+            5 if legacy => {
+                (Action::CutLink(server, other, true), Some(Action::CutLink(server, other, false)))
+            }
             5 => (Action::CutToStore(server, true), Some(Action::CutToStore(server, false))),
             6 if legacy => {
                 // A split: the servers below a number from the others.

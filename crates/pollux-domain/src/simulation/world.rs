@@ -1,10 +1,10 @@
 //! The world: clocks, disks, links, the coordinator's records, and the servers' machines in it.
 
+use super::TIMING;
 use super::bugs::Bug;
 use super::checks::{Checks, Violation};
 use super::plan::{Action, Plan, Wish};
 use super::random::Random;
-use super::TIMING;
 use crate::content::{Change, Content, RequestId};
 use crate::name::ServerName;
 use crate::succession::{
@@ -36,13 +36,28 @@ impl Sometimes {
     pub fn expected(mode: Mode) -> &'static [&'static str] {
         match mode {
             Mode::Quorum => &[
-                "takeover", "handover", "taken back by its own next life", "acting master deleted", "change done",
-                "change not done", "change unknown", "unknown and yet done", "proposal conflict", "proposal after its timeout",
-                "save torn by a crash", "started with old files", "acting master went silent at its fence",
+                "takeover",
+                "handover",
+                "taken back by its own next life",
+                "acting master deleted",
+                "change done",
+                "change not done",
+                "change unknown",
+                "unknown and yet done",
+                "proposal conflict",
+                "proposal after its timeout",
+                "save torn by a crash",
+                "started with old files",
+                "acting master went silent at its fence",
             ],
             Mode::Legacy => &[
-                "takeover", "change done", "change not done", "change unknown", "save torn by a crash",
-                "two acting masters", "conflict copy",
+                "takeover",
+                "change done",
+                "change not done",
+                "change unknown",
+                "save torn by a crash",
+                "two acting masters",
+                "conflict copy",
             ],
         }
     }
@@ -150,8 +165,9 @@ pub(super) struct World<'a> {
 impl<'a> World<'a> {
     pub(super) fn new(plan: &'a Plan, bug: Option<Bug>) -> Self {
         let mut random = Random::new(plan.seed, 2);
-        let names: Vec<ServerName> =
-            (0..plan.servers).map(|n| ServerName::new(&format!("s{n}")).expect("letters and digits")).collect();
+        let names: Vec<ServerName> = (0..plan.servers)
+            .map(|n| ServerName::new(&format!("s{n}")).expect("letters and digits"))
+            .collect();
         let first = Arc::new(Content {
             list: crate::list::ServerList::from_entries(names[..plan.listed].to_vec()).expect("all differ"),
             ..Content::new(names[0].clone(), "start")
@@ -248,7 +264,11 @@ impl<'a> World<'a> {
     }
 
     fn delay(&mut self) -> u64 {
-        if self.plan.jitter { 1 + self.random.below(3) + self.random.below(self.slow + 1) } else { 1 + self.slow }
+        if self.plan.jitter {
+            1 + self.random.below(3) + self.random.below(self.slow + 1)
+        } else {
+            1 + self.slow
+        }
     }
 
     fn clock(&self, server: usize) -> Tick {
@@ -279,7 +299,8 @@ impl<'a> World<'a> {
                 if let (Some(Bug::RankIgnored), Some(records)) = (self.bug, &mut records) {
                     let master = records.acting.as_ref().map(|acting| acting.server.clone());
                     let me = self.servers[server].name.clone();
-                    Arc::make_mut(&mut records.beats).retain(|name, _| *name >= me || Some(name) == master.as_ref());
+                    Arc::make_mut(&mut records.beats)
+                        .retain(|name, _| *name >= me || Some(name) == master.as_ref());
                 }
                 self.answer_from_store(server, life, Event::Read { number, records }, None);
             }
@@ -305,7 +326,8 @@ impl<'a> World<'a> {
                 if !self.final_done {
                     self.checks.fail("L", format!("the last change {request} was not answered \"done\""));
                 }
-                if let Some(content) = self.servers.iter().find_map(|s| s.machine.as_ref()?.content().cloned())
+                if let Some(content) =
+                    self.servers.iter().find_map(|s| s.machine.as_ref()?.content().cloned())
                     && self.plan.mode == Mode::Legacy
                 {
                     self.checks.nothing_lost(&content);
@@ -345,22 +367,25 @@ impl<'a> World<'a> {
         if let (Some(before), Some(after)) = (&old.acting, &self.records.acting)
             && before != after
         {
-            self.sometimes.saw(match (after.incarnation, before.server == after.server, before.incarnation) {
-                (None, ..) => "handover",
-                (Some(_), true, None) => "handover accepted",
-                (Some(_), true, Some(_)) => "taken back by its own next life",
-                (Some(_), false, _) => "takeover",
-            });
+            self.sometimes.saw(
+                match (after.incarnation, before.server == after.server, before.incarnation) {
+                    (None, ..) => "handover",
+                    (Some(_), true, None) => "handover accepted",
+                    (Some(_), true, Some(_)) => "taken back by its own next life",
+                    (Some(_), false, _) => "takeover",
+                },
+            );
         }
-        if let (Some(before), Some(after), Some(acting)) =
-            (&old.content, &self.records.content, &old.acting)
+        if let (Some(before), Some(after), Some(acting)) = (&old.content, &self.records.content, &old.acting)
             && before.list.contains(&acting.server)
             && !after.list.contains(&acting.server)
         {
             self.sometimes.saw("acting master deleted");
         }
         let request = self.records.content.as_ref().and_then(|content| content.done.last());
-        if old.content != self.records.content && request.is_some_and(|request| self.unknown.contains(request)) {
+        if old.content != self.records.content
+            && request.is_some_and(|request| self.unknown.contains(request))
+        {
             self.sometimes.saw("unknown and yet done");
         }
     }
@@ -723,7 +748,10 @@ impl<'a> World<'a> {
             }
             let stamp = machine.content().map(|content| &content.stamp);
             if !status.in_step || stamp != Some(&content.stamp) {
-                faults.push(format!("{} has {stamp:?} in step {}, newest {}", server.name, status.in_step, content.stamp));
+                faults.push(format!(
+                    "{} has {stamp:?} in step {}, newest {}",
+                    server.name, status.in_step, content.stamp
+                ));
             }
             if server.name == first {
                 master = Some(number);

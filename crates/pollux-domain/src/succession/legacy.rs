@@ -112,7 +112,8 @@ impl Legacy {
     ) -> Self {
         let saved = Saved::new(&copies);
         let highest_epoch = saved.epoch();
-        let (content, whole) = copies.newest().map_or((None, false), |(content, whole)| (Some(content), whole));
+        let (content, whole) =
+            copies.newest().map_or((None, false), |(content, whole)| (Some(content), whole));
         Self {
             me,
             incarnation,
@@ -205,7 +206,8 @@ impl Legacy {
     /// The rank of a server in the newest list within reach; an unlisted one comes last. Two servers that reach each
     /// other judge by the same list, so they agree on who yields, also after each side of a split has changed its own.
     fn rank(&self, now: Tick, name: &ServerName) -> usize {
-        let mut newest = self.content.as_ref().filter(|_| self.whole).map(|content| (&content.stamp, &content.list));
+        let mut newest =
+            self.content.as_ref().filter(|_| self.whole).map(|content| (&content.stamp, &content.list));
         for (_, peer) in self.reached(now) {
             // A list whose domain file nobody has any more cannot come into force.
             let theirs = peer.stamp.as_ref().filter(|_| peer.has_file).map(|stamp| (stamp, &peer.list));
@@ -300,7 +302,7 @@ impl Legacy {
         if let Some(mine) = self.content.clone().filter(|mine| mine.stamp != copy.stamp) {
             // Without its domain file a listed server is never in step, and has nothing to save either.
             let lacks_file = !self.whole && !self.saved.busy();
-            if !lacks_file && ( !self.files_in_step() || self.saved.busy() || self.pending.is_some()) {
+            if !lacks_file && (!self.files_in_step() || self.saved.busy() || self.pending.is_some()) {
                 return;
             }
             if !copy.contains(&mine.stamp) {
@@ -443,9 +445,10 @@ impl Legacy {
             && self.settled(now)
             && self.files_in_step()
             && self.wants(now).is_none()
-            && self
-                .reached(now)
-                .all(|(name, peer)| (!peer.ready || self.rank(now, name) > my_rank) && (peer.acting.is_none() || self.acting.is_some()))
+            && self.reached(now).all(|(name, peer)| {
+                (!peer.ready || self.rank(now, name) > my_rank)
+                    && (peer.acting.is_none() || self.acting.is_some())
+            })
     }
 
     /// Whose content this server must take, if anybody's.
@@ -457,9 +460,7 @@ impl Legacy {
         };
         let newest = |only_fresh: bool| {
             self.reached(now)
-                .filter(|(_, peer)| {
-                    (peer.fresh || !only_fresh) && newer(peer) && peer.has_file
-                })
+                .filter(|(_, peer)| (peer.fresh || !only_fresh) && newer(peer) && peer.has_file)
                 .max_by_key(|(_, peer)| peer.stamp.as_ref().map(Stamp::order))
                 .map(|(name, _)| name.clone())
         };
@@ -472,7 +473,8 @@ impl Legacy {
         }
         // A returning server with the newer content waits for the acting master to ask for it, but not for ever: the
         // master may have struck it off the list.
-        let mine_is_newer = self.fresh && self.stamp().map(Stamp::order) > peer.stamp.as_ref().map(Stamp::order);
+        let mine_is_newer =
+            self.fresh && self.stamp().map(Stamp::order) > peer.stamp.as_ref().map(Stamp::order);
         let waited = self.deferred_since.is_some_and(|since| now.since(since) >= self.timing.deadline);
         (!mine_is_newer || waited).then_some(master)
     }

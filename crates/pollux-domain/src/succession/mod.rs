@@ -83,7 +83,9 @@ pub struct Timing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TimingError {
     /// See the text.
-    #[error("beat ({beat}) must be above 0 and at most a third of fence ({fence}): one lost beat must not end a mastership")]
+    #[error(
+        "beat ({beat}) must be above 0 and at most a third of fence ({fence}): one lost beat must not end a mastership"
+    )]
     Beat {
         /// As given.
         beat: u64,
@@ -91,7 +93,9 @@ pub enum TimingError {
         fence: u64,
     },
     /// See the text.
-    #[error("fence ({fence}) must be at most three quarters of deadline ({deadline}): the rest covers clocks that drift")]
+    #[error(
+        "fence ({fence}) must be at most three quarters of deadline ({deadline}): the rest covers clocks that drift"
+    )]
     Fence {
         /// As given.
         fence: u64,
@@ -99,7 +103,9 @@ pub enum TimingError {
         deadline: u64,
     },
     /// See the text.
-    #[error("answer ({answer}) must be above 0 and below fence ({fence}): a lost answer must not end a mastership")]
+    #[error(
+        "answer ({answer}) must be above 0 and below fence ({fence}): a lost answer must not end a mastership"
+    )]
     Answer {
         /// As given.
         answer: u64,
@@ -288,7 +294,9 @@ pub enum Notice {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// The coordinator has forgotten: this server saw a newer state.
-    #[error("the coordinator holds epoch {found}, this server has seen {seen}: it was restored from an old copy; no master acts until an operator orders recovery")]
+    #[error(
+        "the coordinator holds epoch {found}, this server has seen {seen}: it was restored from an old copy; no master acts until an operator orders recovery"
+    )]
     CoordinatorWentBack {
         /// What it holds.
         found: Epoch,
@@ -296,13 +304,19 @@ pub enum Problem {
         seen: Epoch,
     },
     /// The coordinator holds nothing.
-    #[error("the coordinator holds no records of this domain; create the domain, or recover it on the server with the newest files")]
+    #[error(
+        "the coordinator holds no records of this domain; create the domain, or recover it on the server with the newest files"
+    )]
     NoRecords,
     /// The local files could not be written.
-    #[error("the local files of the domain cannot be replaced; this server will not become acting master before they can")]
+    #[error(
+        "the local files of the domain cannot be replaced; this server will not become acting master before they can"
+    )]
     CannotSave,
     /// Legacy: two acting masters met, and this one's changes were put aside.
-    #[error("this server's content {lost} is replaced by {by} of the acting master; the old files are kept as conflict copies, compare and re-enter the changes")]
+    #[error(
+        "this server's content {lost} is replaced by {by} of the acting master; the old files are kept as conflict copies, compare and re-enter the changes"
+    )]
     ConflictCopy {
         /// What this server had.
         lost: Stamp,

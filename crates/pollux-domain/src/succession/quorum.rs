@@ -20,8 +20,8 @@ use super::copies::{Copies, Saved};
 use super::records::{Acting, Beat, Expect, Incarnation, Proposal, Records};
 use super::watch::Watch;
 use super::{
-    Answer, Command, Event, Notice, Outcome, Problem, RECOVERY_EPOCH_STEP, REQUESTS_WAITING_MAX, Role, Status,
-    Tick, Timing,
+    Answer, Command, Event, Notice, Outcome, Problem, RECOVERY_EPOCH_STEP, REQUESTS_WAITING_MAX, Role,
+    Status, Tick, Timing,
 };
 use crate::content::{Change, Content, RequestId, View};
 use crate::name::{Aliases, ServerName};
@@ -301,7 +301,10 @@ impl Quorum {
                     Answer::Unknown
                 };
                 self.notice(Notice::Content { stamp: content.stamp.clone(), by: Some(request) });
-                self.answer_waiting(Purpose::Change { request, content: content.clone(), hands_over }, answer);
+                self.answer_waiting(
+                    Purpose::Change { request, content: content.clone(), hands_over },
+                    answer,
+                );
                 self.records.content = Some(content);
                 if hands_over {
                     self.read_again();
@@ -337,7 +340,9 @@ impl Quorum {
             return; // Repeated while it waits: one answer.
         }
         let answer = match &self.records.content {
-            Some(content) if self.acts(now) && content.has_done(request) => Answer::Done(content.stamp.clone()),
+            Some(content) if self.acts(now) && content.has_done(request) => {
+                Answer::Done(content.stamp.clone())
+            }
             _ if !self.acts(now) || self.epoch() != Some(epoch) || self.leaving => Answer::NotMaster,
             _ if self.requests.len() >= REQUESTS_WAITING_MAX => Answer::Busy,
             _ => return self.requests.push_back((request, epoch, change)),
@@ -395,7 +400,8 @@ impl Quorum {
     }
 
     fn propose_as_master(&mut self, now: Tick, epoch: Epoch) {
-        let as_master = Proposal { acting_is: Expect::Is(self.records.acting.clone()), ..Proposal::default() };
+        let as_master =
+            Proposal { acting_is: Expect::Is(self.records.acting.clone()), ..Proposal::default() };
         let heir = self.heir();
         if heir.is_none() && self.leaving {
             // Nobody is able at this moment; whoever is first will see that this server's record is gone.
@@ -442,9 +448,8 @@ impl Quorum {
     /// To whom the mastership goes at this moment, if to anyone else.
     fn heir(&self) -> Option<ServerName> {
         let content = self.records.content.as_ref()?;
-        let ready = |name: &&ServerName| {
-            **name != self.me && self.watch.lives(name) && self.is_able(name, content)
-        };
+        let ready =
+            |name: &&ServerName| **name != self.me && self.watch.lives(name) && self.is_able(name, content);
         let entries = content.list.entries();
         if self.leaving {
             return entries.iter().find(ready).cloned();
@@ -535,9 +540,13 @@ impl Quorum {
 
     fn propose_create(&mut self, now: Tick, recover: bool) {
         self.create = None;
-        let Some(mut local) = self.local.clone().filter(|_| self.whole) else { return self.problem(Problem::NoRecords) };
-        let found = self.records.acting.as_ref().map_or(Epoch(0), |acting| acting.epoch).max(self.highest_epoch);
-        let epoch = if recover { Epoch(found.0 + RECOVERY_EPOCH_STEP) } else { found.max(local.stamp.epoch).next() };
+        let Some(mut local) = self.local.clone().filter(|_| self.whole) else {
+            return self.problem(Problem::NoRecords);
+        };
+        let found =
+            self.records.acting.as_ref().map_or(Epoch(0), |acting| acting.epoch).max(self.highest_epoch);
+        let epoch =
+            if recover { Epoch(found.0 + RECOVERY_EPOCH_STEP) } else { found.max(local.stamp.epoch).next() };
         if recover {
             local = Arc::new(local.recovered(epoch, &self.me));
         }

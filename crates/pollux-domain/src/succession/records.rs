@@ -99,7 +99,9 @@ impl Records {
                 self.content = Some(content.clone());
             }
             match &proposal.beat {
-                Some((name, Some(beat))) => drop(Arc::make_mut(&mut self.beats).insert(name.clone(), beat.clone())),
+                Some((name, Some(beat))) => {
+                    drop(Arc::make_mut(&mut self.beats).insert(name.clone(), beat.clone()))
+                }
                 Some((name, None)) => drop(Arc::make_mut(&mut self.beats).remove(name)),
                 None => {}
             }
