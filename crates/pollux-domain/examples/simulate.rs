@@ -8,7 +8,7 @@
 //! ```
 #![allow(clippy::disallowed_methods, reason = "a command measures its own time and uses all CPUs")]
 
-use pollux_domain::simulation::{Bounds, Bug, Plan, Sometimes, exhaustive, run_seed};
+use pollux_domain::simulation::{Bounds, Bug, Plan, Sometimes, exhaustive, run_seed, trace};
 use pollux_domain::succession::Mode;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -33,7 +33,8 @@ fn main() -> ExitCode {
         ("bugs", ..) => bugs(number(1, 20_000)),
         ("seed", _, Some(mode)) => {
             println!("{:#?}", Plan::random(mode, number(2, 0)));
-            let report = run_seed(mode, number(2, 0), None);
+            let (report, lines) = trace(&Plan::random(mode, number(2, 0)), None);
+            lines.iter().for_each(|line| println!("{line}"));
             println!("{:?}\n{} events", report.violation, report.events);
             ExitCode::from(u8::from(report.violation.is_some()))
         }

@@ -1,6 +1,8 @@
 //! Kills a writer of `sna.net` at random moments: what is found afterwards is always one whole text.
 //! If this fails, a server could start with half a list.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use pollux_domain::content::Content;
 use pollux_domain::files::{SnaNet, atomic};
 use pollux_domain::name::ServerName;

@@ -96,7 +96,8 @@ fn offsets_and_sizes_are_those_of_the_books() {
         assert_eq!([Profile::N64, Profile::N128].map(|p| structure.size(p)), expected, "{}", structure.name);
     };
     let verb = |code| structure(code).unwrap();
-    let table: &[(&Structure, &[(&str, [usize; 2])], [usize; 2])] = &[
+    type Row<'a> = (&'a Structure, &'a [(&'a str, [usize; 2])], [usize; 2]);
+    let table: &[Row<'_>] = &[
         (
             verb(n::AP_ADD_BACKUP),
             &[("secondary_rc", [8, 8]), ("backup_name", [12, 12]), ("reserv3", [76, 140])],

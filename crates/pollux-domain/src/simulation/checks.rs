@@ -4,7 +4,7 @@
 //! programs were told.
 
 use super::plan::Plan;
-use crate::content::{Change, Content, RequestId, View};
+use crate::content::{Change, Content, RequestId, Stamp, View};
 use crate::name::{Aliases, ServerName};
 use crate::succession::{Acting, Answer, Mode, Proposal, Records};
 use pollux_wire::Epoch;
@@ -36,6 +36,7 @@ pub(super) struct Checks {
     /// When a server's latest sign of life was committed.
     beats: BTreeMap<ServerName, u64>,
     disk_epochs: BTreeMap<ServerName, Epoch>,
+    stamps: BTreeMap<Stamp, Arc<Content>>,
     pub(super) conflict_copies: Vec<Arc<Content>>,
 }
 
@@ -195,6 +196,14 @@ impl Checks {
         let known = self.disk_epochs.insert(server.clone(), epoch);
         if !reset && known.is_some_and(|known| epoch < known) {
             self.fail("S11", format!("the epoch on the disk of {server} went back to {epoch}"));
+        }
+    }
+
+    /// A content goes to a disk: a stamp names one content, for ever.
+    pub(super) fn stamped(&mut self, content: &Arc<Content>) {
+        let known = self.stamps.entry(content.stamp.clone()).or_insert_with(|| content.clone());
+        if (&known.list, &known.file) != (&content.list, &content.file) {
+            self.fail("S3", format!("two contents have the stamp {}", content.stamp));
         }
     }
 

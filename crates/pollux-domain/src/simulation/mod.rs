@@ -30,6 +30,11 @@ pub fn run(plan: &Plan, bug: Option<Bug>) -> Report {
     world::World::new(plan, bug).run()
 }
 
+/// Runs one plan and tells what every server did, one line each, but for what is regular.
+pub fn trace(plan: &Plan, bug: Option<Bug>) -> (Report, Vec<String>) {
+    world::World::new(plan, bug).traced()
+}
+
 /// Runs the plan that a seed stands for.
 pub fn run_seed(mode: Mode, seed: u64, bug: Option<Bug>) -> Report {
     run(&Plan::random(mode, seed), bug)

@@ -160,6 +160,7 @@ pub(super) struct World<'a> {
     checks: Checks,
     sometimes: Sometimes,
     events: u64,
+    trace: Option<Vec<String>>,
 }
 
 impl<'a> World<'a> {
@@ -217,6 +218,7 @@ impl<'a> World<'a> {
             checks: Checks::default(),
             sometimes: Sometimes::default(),
             events: 0,
+            trace: None,
         };
         for server in 0..plan.servers {
             world.start(server);
@@ -228,7 +230,17 @@ impl<'a> World<'a> {
         world
     }
 
+    pub(super) fn traced(mut self) -> (Report, Vec<String>) {
+        self.trace = Some(Vec::new());
+        let report = self.go();
+        (report, self.trace.unwrap_or_default())
+    }
+
     pub(super) fn run(mut self) -> Report {
+        self.go()
+    }
+
+    fn go(&mut self) -> Report {
         while let Some(Reverse(Entry(at, _, what))) = self.queue.pop() {
             self.now = at;
             self.events += 1;
@@ -242,7 +254,11 @@ impl<'a> World<'a> {
                 break;
             }
         }
-        Report { violation: self.checks.violation, sometimes: self.sometimes, events: self.events }
+        Report {
+            violation: self.checks.violation.clone(),
+            sometimes: self.sometimes.clone(),
+            events: self.events,
+        }
     }
 
     /// Until when the event must wait because its server is stopped.
@@ -469,6 +485,11 @@ impl<'a> World<'a> {
 
     fn carry_out(&mut self, server: usize, command: Command) {
         let life = self.servers[server].life;
+        let regular =
+            matches!(&command, Command::Read { .. } | Command::Send { message: Message::Beat(_), .. });
+        if let (false, Some(trace)) = (regular, &mut self.trace) {
+            trace.push(format!("{:>5} {} {command:?}", self.now, self.servers[server].name));
+        }
         match command {
             Command::Read { number } => {
                 let delay = self.delay();
@@ -554,6 +575,7 @@ impl<'a> World<'a> {
                 self.checks.conflict_copies.extend(files);
             }
             if with_file {
+                self.checks.stamped(&content);
                 let name = self.servers[server].name.clone();
                 if let Some(old) = self.servers[server].disk.file.clone()
                     && self.plan.mode == Mode::Legacy
@@ -642,6 +664,9 @@ impl<'a> World<'a> {
     // ---- faults ----
 
     fn act(&mut self, action: &Action) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{:>5} -- {action:?}", self.now));
+        }
         match *action {
             Action::Crash(server) => self.stop(server),
             Action::Restart(server) => {

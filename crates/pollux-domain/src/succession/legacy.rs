@@ -29,6 +29,9 @@ use pollux_wire::Epoch;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+/// Servers that one speaks to; of more it learns nothing until one of its list is among them.
+pub const SERVERS_KNOWN_MAX: usize = 256;
+
 /// What servers say to each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
@@ -90,6 +93,9 @@ pub struct Legacy {
     started: Tick,
     latest: Tick,
     heard: BTreeMap<ServerName, Heard>,
+    /// Every server of which this one ever knew: each side of a split may strike the other's servers off its list, and
+    /// then nobody would speak to them again.
+    known: BTreeSet<ServerName>,
     vacant_since: Option<Tick>,
     yielded: Option<(ServerName, Tick)>,
     deferred_since: Option<Tick>,
@@ -130,6 +136,7 @@ impl Legacy {
             started: now,
             latest: now,
             heard: BTreeMap::new(),
+            known: BTreeSet::new(),
             vacant_since: None,
             yielded: None,
             deferred_since: None,
@@ -278,6 +285,12 @@ impl Legacy {
                 }
                 let was_there = known.is_some_and(|heard| now.since(heard.at) < self.timing.deadline);
                 self.highest_epoch = self.highest_epoch.max(peer.epoch);
+                for name in peer.hears.iter().chain(peer.list.entries()).chain([&from]) {
+                    if self.known.len() < SERVERS_KNOWN_MAX && !self.known.contains(name) && *name != self.me
+                    {
+                        self.known.insert(name.clone());
+                    }
+                }
                 self.heard.insert(from.clone(), Heard { peer: *peer, at: now });
                 if !was_there {
                     self.notice(Notice::Server { name: from, running: true });
@@ -343,6 +356,8 @@ impl Legacy {
             if self.may_act(now) && self.highest_epoch == epoch {
                 self.acting = Some(epoch);
                 self.fresh = false;
+            } else if self.acting.is_some() {
+                self.step_down();
             }
         }
         self.beat_next = now;
@@ -391,11 +406,13 @@ impl Legacy {
                 self.beat_next = now;
                 return;
             }
-            if theirs >= epoch && self.claim.is_none() {
-                // The winner's epoch must be the greater one, or its later changes would look older.
-                self.claim = Some(self.highest_epoch.next());
-                self.highest_epoch = self.highest_epoch.next();
+            // The winner's epoch must be the greater one, or its later changes would look older.
+            if theirs >= epoch {
+                self.claim_epoch();
             }
+        }
+        if self.outgrown(epoch) {
+            self.claim_epoch();
         }
         let in_step =
             |peer: &Peer| peer.ready && peer.acting.is_none() && peer.stamp.as_ref() == self.stamp();
@@ -430,6 +447,19 @@ impl Legacy {
         let wait = (self.rank(now, &self.me) as u64).saturating_mul(self.timing.rank);
         if now.since(since) >= wait && self.claim.is_none() && !self.saved.busy() {
             // Saved before it is used: an epoch must not come twice (S11).
+            self.claim_epoch();
+        }
+    }
+
+    /// Whether the content is of a later epoch than this server acts in, or of another writer of the same one: it was taken
+    /// from a server that returned. To write on in the old epoch would give two contents one stamp.
+    fn outgrown(&self, epoch: Epoch) -> bool {
+        self.stamp()
+            .is_some_and(|stamp| stamp.epoch > epoch || (stamp.epoch == epoch && stamp.writer != self.me))
+    }
+
+    fn claim_epoch(&mut self) {
+        if self.claim.is_none() {
             self.highest_epoch = self.highest_epoch.next();
             self.claim = Some(self.highest_epoch);
         }
@@ -492,6 +522,9 @@ impl Legacy {
             return;
         }
         let (Some(epoch), Some(old)) = (self.acting, self.content.clone()) else { return };
+        if self.outgrown(epoch) {
+            return;
+        }
         let Some((request, change)) = self.requests.pop_front() else { return };
         if old.has_done(request) {
             return self.answer(request, Answer::Done(old.stamp.clone()));
@@ -537,8 +570,8 @@ impl Legacy {
             hears,
         };
         let listed = self.content.iter().flat_map(|content| content.list.entries());
-        let to: BTreeSet<ServerName> =
-            listed.chain(self.heard.keys()).filter(|name| **name != self.me).cloned().collect();
+        self.known.extend(listed.filter(|name| **name != self.me).cloned());
+        let to = self.known.clone();
         for to in to {
             self.commands.push_back(Command::Send { to, message: Message::Beat(Box::new(peer.clone())) });
         }
@@ -571,7 +604,6 @@ impl Legacy {
             .map(|(name, _)| name.clone())
             .collect();
         for name in gone {
-            // Its rank stays known from the list; a peer is remembered by its next beat.
             self.heard.remove(&name);
             self.notice(Notice::Server { name, running: false });
         }

@@ -28,7 +28,7 @@ mod records;
 mod watch;
 
 pub use copies::{Copies, Saved};
-pub use legacy::{Legacy, Message, Peer};
+pub use legacy::{Legacy, Message, Peer, SERVERS_KNOWN_MAX};
 pub use quorum::Quorum;
 pub use records::{Acting, Beat, Expect, Incarnation, Proposal, Records};
 
