@@ -30,8 +30,6 @@ pub enum Bug {
     NoConflictCopy,
     /// Legacy: the epoch is not on disk before it is used.
     EpochNotSaved,
-    /// Legacy: a returning server acts without looking at others' content (it does not hear them at first).
-    DeafAtStart,
 }
 
 impl Bug {
@@ -49,7 +47,7 @@ impl Bug {
         (Bug::HalfTransaction, false),
         (Bug::NoConflictCopy, true),
         (Bug::EpochNotSaved, true),
-        (Bug::DeafAtStart, true),
+        (Bug::SavedTooEarly, true),
     ];
 
     pub(super) fn timing(bug: Option<Bug>, timing: Timing) -> Timing {

@@ -289,7 +289,8 @@ impl<'a> World<'a> {
 
     fn clock(&self, server: usize) -> Tick {
         let server = &self.servers[server];
-        let slept = if self.bug == Some(Bug::ClockStopsInPause) { server.slept } else { 0 };
+        let to_sleep = server.paused_until.saturating_sub(self.now);
+        let slept = if self.bug == Some(Bug::ClockStopsInPause) { server.slept - to_sleep } else { 0 };
         Tick((self.now - slept) * server.rate / 1000 + 1)
     }
 
@@ -437,7 +438,12 @@ impl<'a> World<'a> {
             Succession::new(mode, name, incarnation, timing, copies, clock).expect("the times fit")
         };
         it.machine = Some(machine);
-        let life = it.life;
+        let names: Vec<ServerName> = self.servers.iter().map(|server| server.name.clone()).collect();
+        for name in names {
+            let machine = self.servers[server].machine.as_mut().expect("just started");
+            machine.handle(clock, Event::Known { name });
+        }
+        let life = self.servers[server].life;
         self.after(offset, What::Tick(server, life));
     }
 
@@ -537,19 +543,14 @@ impl<'a> World<'a> {
         if self.servers[server].save.take().is_some() {
             self.sometimes.saw("save torn by a crash");
         }
-        self.servers[server].machine = None;
-        self.servers[server].paused_until = 0;
+        let it = &mut self.servers[server];
+        it.machine = None;
+        it.slept -= it.paused_until.saturating_sub(self.now);
+        it.paused_until = 0;
     }
 
     fn send(&mut self, from: usize, to: &ServerName, message: Message) {
         let Some(number) = self.servers.iter().position(|server| server.name == *to) else { return };
-        if self.bug == Some(Bug::DeafAtStart) && !matches!(message, Message::Copy(_)) {
-            // What it hears before it settles does not reach it.
-            let young = self.servers[from].life > 1 || self.servers[number].life > 1;
-            if young && self.random.chance(900) && self.now < self.plan.heal_at {
-                return;
-            }
-        }
         if self.links[from][number] {
             let delay = self.delay();
             let event = Event::Message { from: self.servers[from].name.clone(), message };
@@ -716,6 +717,7 @@ impl<'a> World<'a> {
         }
         for server in 0..self.servers.len() {
             let it = &mut self.servers[server];
+            it.slept -= it.paused_until.saturating_sub(self.now);
             it.paused_until = it.paused_until.min(self.now);
             it.disk_fails = false;
             it.cut_to_store = false;

@@ -154,6 +154,7 @@ impl Legacy {
         self.look_at_the_clock(now);
         match event {
             Event::Message { from, message } => self.handle_message(now, from, message),
+            Event::Known { name } => self.know(&name),
             Event::Saved { number, done } => self.handle_saved(now, number, done),
             Event::Request { request, epoch, change } => self.handle_request(request, epoch, change),
             Event::Leave => {
@@ -286,10 +287,7 @@ impl Legacy {
                 let was_there = known.is_some_and(|heard| now.since(heard.at) < self.timing.deadline);
                 self.highest_epoch = self.highest_epoch.max(peer.epoch);
                 for name in peer.hears.iter().chain(peer.list.entries()).chain([&from]) {
-                    if self.known.len() < SERVERS_KNOWN_MAX && !self.known.contains(name) && *name != self.me
-                    {
-                        self.known.insert(name.clone());
-                    }
+                    self.know(name);
                 }
                 self.heard.insert(from.clone(), Heard { peer: *peer, at: now });
                 if !was_there {
@@ -303,6 +301,12 @@ impl Legacy {
                 }
             }
             Message::Copy(copy) => self.handle_copy(now, &from, copy),
+        }
+    }
+
+    fn know(&mut self, name: &ServerName) {
+        if self.known.len() < SERVERS_KNOWN_MAX && *name != self.me && !self.known.contains(name) {
+            self.known.insert(name.clone());
         }
     }
 
@@ -483,10 +487,13 @@ impl Legacy {
 
     /// Whose content this server must take, if anybody's.
     fn wants(&self, now: Tick) -> Option<ServerName> {
+        // A content without its file is of no use when no acting master is there to complete it: any whole one is better.
+        let mine = self.content.as_ref().filter(|_| self.whole || !self.settled(now));
         let newer = |peer: &Peer| {
             let theirs = peer.stamp.as_ref();
-            theirs.map(Stamp::order) > self.stamp().map(Stamp::order)
-                && theirs.is_some_and(|stamp| self.content.as_ref().is_none_or(|mine| !mine.contains(stamp)))
+            // The writer breaks a tie: two sides of a split may count alike.
+            theirs > mine.map(|mine| &mine.stamp)
+                && theirs.is_some_and(|stamp| mine.is_none_or(|mine| !mine.contains(stamp)))
         };
         let newest = |only_fresh: bool| {
             self.reached(now)

@@ -170,6 +170,11 @@ pub enum Event {
         /// What it says.
         message: Message,
     },
+    /// Legacy mode: there is, or was, a server of that name, as the shell found by its configuration or by asking around.
+    Known {
+        /// Its name.
+        name: ServerName,
+    },
     /// A program asks for a change, on a handle that was opened in `epoch`.
     Request {
         /// Names it.

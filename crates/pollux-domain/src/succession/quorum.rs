@@ -130,7 +130,7 @@ impl Quorum {
             Event::Read { number, records } => self.handle_read(now, number, records),
             Event::Proposed { number, outcome } => self.handle_proposed(now, number, outcome),
             Event::Saved { number, done } => self.handle_saved(now, number, done),
-            Event::Message { .. } => {}
+            Event::Message { .. } | Event::Known { .. } => {}
             Event::Request { request, epoch, change } => self.handle_request(now, request, epoch, change),
             Event::Leave => self.leaving = true,
             Event::Create { recover } => self.create = Some(recover),
