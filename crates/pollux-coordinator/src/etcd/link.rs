@@ -17,11 +17,17 @@
 //! ```
 
 use std::fs;
+use std::io;
 use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use http::Uri;
 use http::uri::PathAndQuery;
+use hyper_util::rt::TokioIo;
 use prost::Message;
+use tokio::net::TcpStream;
 use tonic::client::Grpc;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
@@ -141,7 +147,9 @@ impl Link {
         loop {
             for _ in 0..self.servers.len() {
                 let end = deadline.min(Instant::now() + turn);
-                let failure = match within(end, self.ask(request)).await {
+                let asked = within(end, self.ask(request)).await;
+                let is_cut_short = asked.is_none() && end == deadline;
+                let failure = match asked {
                     Some(Ok(response)) => return Ok(response),
                     Some(Err(failure)) => failure,
                     None => Failure::Unknown(format!("no answer within {turn:?}")),
@@ -149,7 +157,11 @@ impl Link {
                 if let Failure::Refused(reason) = failure {
                     return Err(Error::invalid(format!("{}: {reason}", self.servers[self.current].name)));
                 }
-                reasons[self.current] = Some(failure.reason().to_owned());
+                let reason = &mut reasons[self.current];
+                // What it said in a whole turn is worth more than that it had no time for another one.
+                if reason.is_none() || !is_cut_short {
+                    *reason = Some(failure.reason().to_owned());
+                }
                 self.give_up(&failure);
                 if Instant::now() >= deadline {
                     return Err(self.nobody_answers(&reasons));
@@ -168,8 +180,13 @@ impl Link {
     }
 
     async fn connect(&self) -> Result<Session, Failure> {
-        let endpoint = &self.servers[self.current].endpoint;
-        let channel = endpoint.connect().await.map_err(|error| Failure::Elsewhere(chain(&error)))?;
+        let server = &self.servers[self.current];
+        let once = ConnectOnce { address: server.name.clone(), has_connected: false };
+        let channel = server
+            .endpoint
+            .connect_with_connector(once)
+            .await
+            .map_err(|error| Failure::Elsewhere(chain(&error)))?;
         let mut session = Session {
             grpc: Grpc::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX),
             token: None,
@@ -233,6 +250,36 @@ impl Session {
         let codec = ProstCodec::<Asked, Answer>::default();
         let answer = self.grpc.unary(request, PathAndQuery::from_static(path), codec).await?;
         Ok(answer.into_inner())
+    }
+}
+
+/// Makes one connection and refuses to make another. tonic would replace a broken one by itself, as fast as
+/// it can and without a word; which server is asked next, and when, is decided here.
+struct ConnectOnce {
+    address: String,
+    has_connected: bool,
+}
+
+impl tower_service::Service<Uri> for ConnectOnce {
+    type Response = TokioIo<TcpStream>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        if std::mem::replace(&mut self.has_connected, true) {
+            return Box::pin(async { Err(io::Error::other("the connection was cut")) });
+        }
+        let address = self.address.clone();
+        Box::pin(async move {
+            let stream = TcpStream::connect(&address).await?;
+            // A commit is one small packet that somebody waits for.
+            stream.set_nodelay(true)?;
+            Ok(TokioIo::new(stream))
+        })
     }
 }
 

@@ -158,7 +158,7 @@ impl Member {
     pub(crate) fn start(&mut self) {
         let log = fs::File::options().create(true).append(true).open(&self.log).unwrap();
         let mut shell = Command::new("sh")
-            .args(["-c", "\"$@\" & echo $!; read end; kill -9 $!", "sh", "etcd"])
+            .args(["-c", "\"$@\" & echo $!; read end; kill -9 $!; wait", "sh", "etcd"])
             .args(&self.arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -219,17 +219,10 @@ impl Member {
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = kill_process(self.pid, Signal::KILL);
-        // The end of its input lets the shell go, and its child with it.
+        // The end of its input lets the shell go, once its child is wholly gone and its ports are free.
         drop(self.shell.stdin.take());
         let _ = self.shell.wait();
-        let gone = format!("/proc/{}", self.pid.as_raw_nonzero());
-        wait_until("the member is gone", || !Path::new(&gone).exists() || is_zombie(&gone));
     }
-}
-
-fn is_zombie(process: &str) -> bool {
-    let stat = fs::read_to_string(format!("{process}/stat")).unwrap_or_default();
-    stat.rsplit(") ").next().is_none_or(|rest| rest.starts_with('Z'))
 }
 
 /// A cluster that tests take turns with, so that nobody else moves its revisions; it ends with the last

@@ -4,3 +4,7 @@
 
 mod cluster;
 mod conformance;
+mod faults;
+mod latency;
+mod proxy;
+mod security;
