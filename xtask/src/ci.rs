@@ -4,7 +4,8 @@ use crate::run::{Outcome, cargo, has, program};
 use crate::tidy;
 
 /// Debian packages with programs that the tests drive; tests that need one say so when it is missing.
-const PACKAGES: [(&str, &str); 1] = [("redis-benchmark", "redis-tools")];
+const PACKAGES: [(&str, &str); 3] =
+    [("redis-benchmark", "redis-tools"), ("etcd", "etcd-server"), ("openssl", "openssl")];
 
 /// Runs every check. `demo`: also the demo in its release build, under kills.
 pub(crate) fn all(demo: bool) -> Outcome {

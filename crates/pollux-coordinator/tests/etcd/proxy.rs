@@ -69,8 +69,7 @@ impl Proxy {
 
 fn carry(mut from: TcpStream, mut to: TcpStream, limit: &AtomicI64, has_cut: &AtomicBool) {
     let mut buffer = [0; 16 * 1024];
-    loop {
-        let Ok(length @ 1..) = from.read(&mut buffer) else { break };
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
         let left = limit.fetch_sub(i64::try_from(length).unwrap(), Ordering::SeqCst);
         let passes = usize::try_from(left).unwrap_or(0).min(length);
         if to.write_all(&buffer[..passes]).is_err() {
