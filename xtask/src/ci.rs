@@ -4,8 +4,13 @@ use crate::run::{Outcome, cargo, has, program, root};
 use crate::tidy;
 
 /// Debian packages with programs that the tests drive; tests that need one say so when it is missing.
-const PACKAGES: [(&str, &str); 3] =
-    [("redis-benchmark", "redis-tools"), ("g++", "g++"), ("valgrind", "valgrind")];
+const PACKAGES: [(&str, &str); 5] = [
+    ("redis-benchmark", "redis-tools"),
+    ("g++", "g++"),
+    ("valgrind", "valgrind"),
+    ("etcd", "etcd-server"),
+    ("openssl", "openssl"),
+];
 
 /// Runs every check. `demo`: also the demo in its release build, under kills.
 pub(crate) fn all(demo: bool) -> Outcome {
@@ -41,7 +46,8 @@ pub(crate) fn all(demo: bool) -> Outcome {
 /// The C examples compile without a warning: they are what people copy.
 fn examples() -> Outcome {
     let directory = root().join("examples/c");
-    let entries = std::fs::read_dir(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let entries =
+        std::fs::read_dir(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     let mut sources: Vec<String> = entries
         .flatten()
         .map(|entry| entry.path())

@@ -19,8 +19,9 @@
 //! ```
 //!
 //! Back ends behind the one trait [`Coordinator`]: [`Local`] (LMDB in the node's run directory, several
-//! processes of one host) and [`Memory`] (deterministic, for tests and the simulator). Each passes the
-//! one suite in `conformance` (feature of the same name).
+//! processes of one host), `Etcd` (several hosts; feature `etcd`) and [`Memory`] (deterministic, for tests
+//! and the simulator). Each passes the one suite in `conformance` (feature of the same name). [`Place`]
+//! reads which one a user means.
 //!
 //! # Example
 //!
@@ -42,14 +43,19 @@
 pub mod conformance;
 mod coordinator;
 mod error;
+#[cfg(feature = "etcd")]
+mod etcd;
 mod key;
 mod limits;
 mod local;
 mod memory;
+mod place;
 mod transaction;
 
 pub use coordinator::{Change, Changes, Coordinator, Versioned};
 pub use error::{Effect, Error};
+#[cfg(feature = "etcd")]
+pub use etcd::Etcd;
 pub use key::{COUNTER_PREFIX, Key, Revision};
 pub use limits::{
     CHANGES_BYTES_MAX, CHANGES_KEPT_MAX, DATA_BYTES_MAX, KEY_BYTES_MAX, NUMBER_ATTEMPTS_MAX,
@@ -57,4 +63,5 @@ pub use limits::{
 };
 pub use local::Local;
 pub use memory::Memory;
+pub use place::{ENDPOINTS_MAX, EtcdPlace, PREFIX_BYTES_MAX, Place, TlsFiles, User};
 pub use transaction::{Compare, Outcome, Transaction, Write};

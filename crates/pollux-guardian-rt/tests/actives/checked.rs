@@ -79,12 +79,16 @@ fn work(scene: &Scene<'_>, checked: &Checked) {
     let text: String = (0..LINES).map(|line| format!("line {line}\n")).collect();
     fs::write(scene.file("from"), &text).unwrap();
     checked.run(scene, 0, "$COPY", "pair_copy", &[&scene.file("from"), &scene.file("to")]);
-    scene.node.wait_until("it has begun", || scene.node.state("$COPY").is_some() || scene.node.record("$COPY").is_none());
+    scene.node.wait_until("it has begun", || {
+        scene.node.state("$COPY").is_some() || scene.node.record("$COPY").is_none()
+    });
     scene.gone("$COPY");
     assert_eq!(scene.text("to"), text, "{}\n{}", found(scene), scene.node.logs());
 
     checked.run(scene, 0, "$SRV", "pair_server", &[&scene.file("records")]);
-    scene.node.wait_until("the server has a backup", || scene.node.record("$SRV").is_some_and(|record| record.backup.is_some()));
+    scene.node.wait_until("the server has a backup", || {
+        scene.node.record("$SRV").is_some_and(|record| record.backup.is_some())
+    });
     checked.run(scene, 1, "$C", "pair_requester", &["$SRV", "20", "c"]);
     scene.gone("$C");
     assert_eq!(scene.text("records").lines().count(), 20, "{}\n{}", found(scene), scene.node.logs());
@@ -110,7 +114,8 @@ fn work(scene: &Scene<'_>, checked: &Checked) {
 
 /// All that the tools have written.
 fn found(scene: &Scene<'_>) -> String {
-    let mut paths: Vec<_> = fs::read_dir(scene.place.path()).unwrap().flatten().map(|entry| entry.path()).collect();
+    let mut paths: Vec<_> =
+        fs::read_dir(scene.place.path()).unwrap().flatten().map(|entry| entry.path()).collect();
     paths.sort();
     let is_report = |path: &&std::path::PathBuf| {
         path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("found"))
