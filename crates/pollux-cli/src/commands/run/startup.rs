@@ -29,7 +29,7 @@ pub(crate) struct Startup {
     /// Its home terminal, for example /dev/pts/3 or the name of a process
     #[arg(long, value_name = "FILE")]
     term: Option<String>,
-    /// An ASSIGN: the program opens FILE where it names NAME; can be given several times
+    /// An ASSIGN message for the program and its backup; can be given several times. Opens do not look at it yet
     #[arg(long, value_name = "NAME=FILE", value_parser = parse_assign)]
     assign: Vec<String>,
     /// A PARAM: the program finds VALUE under NAME; can be given several times, VALUE has at most 255 bytes
