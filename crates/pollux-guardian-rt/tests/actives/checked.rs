@@ -2,7 +2,8 @@
 //! the program has given it.
 //!
 //! The library itself is not instrumented: the sanitizers see what it writes into the program only through the C library, memcheck sees
-//! all of it. Leaks are not looked for: the arguments of `main` and what a killed process held are never given back.
+//! all of it. Excepted is what `tests/c/memcheck.supp` names, with the reason. Leaks are not looked for: the arguments of `main` and what
+//! a killed process held are never given back.
 
 use crate::scene::{Programs, Scene};
 use std::fs;
@@ -26,7 +27,9 @@ fn memcheck(programs: &Programs) {
     }
     let scene = Scene::of(programs, 2);
     let log = scene.file("found.%p");
-    let before = vec!["-q".to_owned(), format!("--log-file={log}")];
+    let known = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c/memcheck.supp");
+    let before =
+        vec!["-q".to_owned(), format!("--log-file={log}"), format!("--suppressions={}", known.display())];
     work(&scene, &Checked { tool: Some(("valgrind", before)), suffix: "", variables: Vec::new() });
     scene.node.finish();
 }
