@@ -41,7 +41,8 @@ pub(crate) fn all(demo: bool) -> Outcome {
 /// The C examples compile without a warning: they are what people copy.
 fn examples() -> Outcome {
     let directory = root().join("examples/c");
-    let entries = std::fs::read_dir(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let entries =
+        std::fs::read_dir(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     let mut sources: Vec<String> = entries
         .flatten()
         .map(|entry| entry.path())

@@ -127,7 +127,8 @@ fn a_c_pair_is_operated_like_any_other() {
 #[test]
 fn wrong_input_is_told_by_number_and_in_one_line() {
     let place = Place::new();
-    let said = place.compile("#include <stdio.h> nolist\n#include <nothere.h> nolist\nint main(void) { return 0; }\n");
+    let said = place
+        .compile("#include <stdio.h> nolist\n#include <nothere.h> nolist\nint main(void) { return 0; }\n");
     assert_ne!(said.code, Some(0));
     assert!(said.err.contains("wrong.c:2:") && said.err.contains("nothere.h"), "{said:?}");
     let said = place.compile(
@@ -148,7 +149,8 @@ fn wrong_input_is_told_by_number_and_in_one_line() {
     let said = place.pollux(&["run", "--wait", &copy, "a", "b"]);
     assert_eq!(said.code, Some(2));
     assert!(said.err.starts_with("pair_copy: a pair needs a name\n  next: "), "{said:?}");
-    let said = place.pollux(&["run", "--wait", "--name", "$COPY", &copy, &place.path("none"), &place.path("to")]);
+    let said =
+        place.pollux(&["run", "--wait", "--name", "$COPY", &copy, &place.path("none"), &place.path("to")]);
     assert_eq!(said.code, Some(2), "{said:?}");
     assert!(said.err.contains("cannot open"), "{said:?}");
 

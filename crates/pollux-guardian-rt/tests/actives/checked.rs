@@ -2,8 +2,7 @@
 //! the program has given it.
 //!
 //! The library itself is not instrumented: the sanitizers see what it writes into the program only through the C library, memcheck sees
-//! all of it. Excepted is what `tests/c/memcheck.supp` names, with the reason. Leaks are not looked for: the arguments of `main` and what
-//! a killed process held are never given back.
+//! all of it. Nothing is excepted but leaks, which are not looked for: the arguments of `main` are never given back.
 
 use crate::scene::{Programs, Scene};
 use std::fs;
@@ -27,9 +26,7 @@ fn memcheck(programs: &Programs) {
     }
     let scene = Scene::of(programs, 2);
     let log = scene.file("found.%p");
-    let known = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c/memcheck.supp");
-    let before =
-        vec!["-q".to_owned(), format!("--log-file={log}"), format!("--suppressions={}", known.display())];
+    let before = vec!["-q".to_owned(), format!("--log-file={log}")];
     work(&scene, &Checked { tool: Some(("valgrind", before)), suffix: "", variables: Vec::new() });
     scene.node.finish();
 }
@@ -82,12 +79,16 @@ fn work(scene: &Scene<'_>, checked: &Checked) {
     let text: String = (0..LINES).map(|line| format!("line {line}\n")).collect();
     fs::write(scene.file("from"), &text).unwrap();
     checked.run(scene, 0, "$COPY", "pair_copy", &[&scene.file("from"), &scene.file("to")]);
-    scene.node.wait_until("it has begun", || scene.node.state("$COPY").is_some() || scene.node.record("$COPY").is_none());
+    scene.node.wait_until("it has begun", || {
+        scene.node.state("$COPY").is_some() || scene.node.record("$COPY").is_none()
+    });
     scene.gone("$COPY");
     assert_eq!(scene.text("to"), text, "{}\n{}", found(scene), scene.node.logs());
 
     checked.run(scene, 0, "$SRV", "pair_server", &[&scene.file("records")]);
-    scene.node.wait_until("the server has a backup", || scene.node.record("$SRV").is_some_and(|record| record.backup.is_some()));
+    scene.node.wait_until("the server has a backup", || {
+        scene.node.record("$SRV").is_some_and(|record| record.backup.is_some())
+    });
     checked.run(scene, 1, "$C", "pair_requester", &["$SRV", "20", "c"]);
     scene.gone("$C");
     assert_eq!(scene.text("records").lines().count(), 20, "{}\n{}", found(scene), scene.node.logs());
@@ -113,7 +114,8 @@ fn work(scene: &Scene<'_>, checked: &Checked) {
 
 /// All that the tools have written.
 fn found(scene: &Scene<'_>) -> String {
-    let mut paths: Vec<_> = fs::read_dir(scene.place.path()).unwrap().flatten().map(|entry| entry.path()).collect();
+    let mut paths: Vec<_> =
+        fs::read_dir(scene.place.path()).unwrap().flatten().map(|entry| entry.path()).collect();
     paths.sort();
     let is_report = |path: &&std::path::PathBuf| {
         path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("found"))

@@ -59,7 +59,12 @@ fn steps(scene: &Scene<'_>, name: &str, (variable, value): (&str, usize), kills:
     scene.run_with(0, Some(name), "pair_copy_steps", &[&from, &to], &variables);
     scene.gone(name);
     let log = scene.node.log_of(name);
-    assert_eq!(std::fs::read_to_string(&to).unwrap(), text, "{variable} {value}: {log}\n{}", scene.node.logs());
+    assert_eq!(
+        std::fs::read_to_string(&to).unwrap(),
+        text,
+        "{variable} {value}: {log}\n{}",
+        scene.node.logs()
+    );
     assert!(scene.node.events_of(name, "takeover") >= kills, "{variable} {value} has killed: {log}");
 }
 
@@ -114,7 +119,13 @@ fn in_step(scene: &Scene<'_>, name: &str, to: &str) -> Option<NameRecord> {
 fn difference(copied: &str, text: &str) -> String {
     let at = copied.lines().zip(text.lines()).position(|(got, wanted)| got != wanted);
     let line = |text: &str| at.and_then(|at| text.lines().nth(at)).unwrap_or_default().to_owned();
-    format!("{} of {} bytes; at line {at:?}: {:?} for {:?}", copied.len(), text.len(), line(copied), line(text))
+    format!(
+        "{} of {} bytes; at line {at:?}: {:?} for {:?}",
+        copied.len(),
+        text.len(),
+        line(copied),
+        line(text)
+    )
 }
 
 /// Moments that nobody has chosen.

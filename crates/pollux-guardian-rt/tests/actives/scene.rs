@@ -135,7 +135,8 @@ impl<'a> Scene<'a> {
     /// Starts the program of the failure table; its report is a file with its name.
     pub(crate) fn puppet(&self, cpu: u8, name: &str, arguments: &[&str]) {
         let report = self.file(&name[1..]);
-        let arguments: Vec<&str> = std::iter::once(report.as_str()).chain(arguments.iter().copied()).collect();
+        let arguments: Vec<&str> =
+            std::iter::once(report.as_str()).chain(arguments.iter().copied()).collect();
         self.run(cpu, name, "row", &arguments);
     }
 

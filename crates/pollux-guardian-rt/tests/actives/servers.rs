@@ -71,7 +71,8 @@ fn start_rust(scene: &Scene<'_>, cpu: u8, name: &str) {
 fn rust_records(scene: &Scene<'_>, names: &[String]) -> BTreeMap<String, usize> {
     std::fs::write(scene.file("enough"), "").unwrap();
     let said = |name: &String| {
-        let text = scene.node.wait_for(&format!("{name} ends"), || std::fs::read_to_string(scene.file(name)).ok());
+        let text =
+            scene.node.wait_for(&format!("{name} ends"), || std::fs::read_to_string(scene.file(name)).ok());
         let count = text.parse().unwrap_or_else(|_| panic!("{name}: {text}\n{}", scene.node.logs()));
         (name.clone(), count)
     };
@@ -128,7 +129,12 @@ fn run_requester(scene: &Scene<'_>, cpu: u8, name: &str, program: &str, count: u
         if now != size {
             (size, moved) = (now, Instant::now());
         }
-        assert!(moved.elapsed() < pollux_torture::PATIENCE, "{name} stands still: {}\n{}", log(), scene.node.logs());
+        assert!(
+            moved.elapsed() < pollux_torture::PATIENCE,
+            "{name} stands still: {}\n{}",
+            log(),
+            scene.node.logs()
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
     assert!(log().ends_with(&format!("{said}\n")), "{name}: {}\n{}", log(), scene.node.logs());

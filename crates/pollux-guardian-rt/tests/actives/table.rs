@@ -50,7 +50,9 @@ fn other_ends(programs: &Programs) {
     let scene = Scene::of(programs, 3);
     scene.family("");
     for (at, (command, code, abend)) in
-        [("!exit 3", 3, 1), ("!abend", 5, 1), ("!trap", 9, 1), ("!kill", 6, 1), ("!exit -1", 5, 1)].into_iter().enumerate()
+        [("!exit 3", 3, 1), ("!abend", 5, 1), ("!trap", 9, 1), ("!kill", 6, 1), ("!exit -1", 5, 1)]
+            .into_iter()
+            .enumerate()
     {
         scene.pair_up("$P");
         assert_eq!(scene.ask("$P", command), "first");
