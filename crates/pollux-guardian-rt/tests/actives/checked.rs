@@ -2,7 +2,7 @@
 //! the program has given it.
 //!
 //! The library itself is not instrumented: the sanitizers see what it writes into the program only through the C library, memcheck sees
-//! all of it. Leaks are not looked for: the arguments of `main` and what a killed process held are never given back.
+//! all of it. Nothing is excepted but leaks, which are not looked for: the arguments of `main` are never given back.
 
 use crate::scene::{Programs, Scene};
 use std::fs;

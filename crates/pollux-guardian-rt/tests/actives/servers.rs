@@ -27,8 +27,13 @@ pub(crate) const ADDS_COMMAND: &str = "__adds";
 /// Requests of one run of a C requester, and of the pair that is a requester.
 const REQUESTS: usize = 300;
 const REQUESTS_OF_PAIR: usize = 600;
+/// CPUs of the server: neighbours back each other, so it stays among these four while one of them is away at most.
+const SERVER_CPUS: u8 = 4;
 /// The CPU of the requesters that are no pairs: it is never killed, they would be gone with it.
-const QUIET_CPU: u8 = 3;
+const QUIET_CPU: u8 = SERVER_CPUS + 1;
+/// The CPU of the pair that is a requester; its backup is in the next one.
+const PAIR_CPU: u8 = SERVER_CPUS;
+const CPUS: u8 = SERVER_CPUS + 2;
 
 /// The Rust requester.
 pub(crate) fn adds(words: &[&str]) -> ExitCode {
@@ -136,10 +141,10 @@ fn run_requester(scene: &Scene<'_>, cpu: u8, name: &str, program: &str, count: u
 }
 
 fn without_faults(programs: &Programs) {
-    let scene = Scene::of(programs, 4);
+    let scene = Scene::of(programs, CPUS);
     server(&scene);
     run_requester(&scene, QUIET_CPU, "$C", "pair_requester", REQUESTS, "c");
-    run_requester(&scene, 2, "$P", "pair_requester_pair", REQUESTS, "p");
+    run_requester(&scene, PAIR_CPU, "$P", "pair_requester_pair", REQUESTS, "p");
     assert_eq!(scene.ask("$SRV", "SWITCH"), "OK");
     run_requester(&scene, QUIET_CPU, "$C", "pair_requester", REQUESTS, "d");
     let names = ["c", "p", "d"].map(|name| (name.to_owned(), REQUESTS));
@@ -152,7 +157,7 @@ fn without_faults(programs: &Programs) {
 fn under_kills(programs: &Programs) {
     let wanted = number("POLLUX_SERVER_KILLS", 30);
     let seed = seed(21);
-    let scene = Scene::of(programs, 4);
+    let scene = Scene::of(programs, CPUS);
     server(&scene);
     let done = AtomicBool::new(false);
     let runs = AtomicUsize::new(0);
@@ -176,7 +181,7 @@ fn under_kills(programs: &Programs) {
         };
         let mut running: Vec<_> =
             (0..4).map(|at| again(QUIET_CPU, format!("$C{at}"), "pair_requester", REQUESTS)).collect();
-        running.push(again(2, "$P".to_owned(), "pair_requester_pair", REQUESTS_OF_PAIR));
+        running.push(again(PAIR_CPU, "$P".to_owned(), "pair_requester_pair", REQUESTS_OF_PAIR));
         let mut random = Random::new(seed);
         let counts = blows(&scene, &mut random, wanted);
         println!("{wanted} kills: {counts:?}");
@@ -194,21 +199,24 @@ fn under_kills(programs: &Programs) {
 fn blows(scene: &Scene<'_>, random: &mut Random, wanted: usize) -> BTreeMap<&'static str, usize> {
     let mut counts = BTreeMap::new();
     for _ in 0..wanted {
+        let kind = random.below(6);
+        if kind == 3 || kind == 4 {
+            scene.node.wait_until("all CPUs are up", || scene.node.is_connected(CPUS));
+        }
         let record = in_step(scene);
         let backup = record.backup.unwrap();
         let moment = Instant::now() + Duration::from_micros(random.below(20_000));
         while Instant::now() < moment {}
-        // A CPU with requesters in it is left alone: what runs there without a backup would be gone.
-        let free = |cpu: u8| cpu < 2;
-        let what = match random.below(6) {
-            0 | 1 => ("primary", record.primary),
+        let free = |handle: pollux_wire::Phandle| handle.cpu.get() < SERVER_CPUS;
+        let what = match kind {
             2 => ("backup", backup),
-            3 if free(record.primary.cpu.get()) => ("CPU of the primary", record.primary),
-            4 if free(backup.cpu.get()) => ("CPU of the backup", backup),
-            _ => match requester_in_step(scene) {
+            3 if free(record.primary) => ("CPU of the primary", record.primary),
+            4 if free(backup) => ("CPU of the backup", backup),
+            5 => match requester_in_step(scene) {
                 Some(handle) => ("half of the requester", handle),
-                None => ("primary", record.primary),
+                None => ("primary", in_step(scene).primary),
             },
+            _ => ("primary", record.primary),
         };
         let killed = match what.0 {
             "CPU of the primary" | "CPU of the backup" => scene.node.signal_cpu(what.1.cpu, Signal::KILL),
