@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 }
 
 fn run_tests<'a>(mut arguments: impl Iterator<Item = &'a str>) {
-    let tests: [(&str, fn(&Programs)); 15] = [
+    let tests: [Test; 15] = [
         ("requests_and_what_the_server_is_told", |programs| programs.ask("requests")),
         ("errors_by_number", |programs| programs.ask("errors")),
         ("nowait_operations_finish_as_documented", |programs| programs.ask("nowait")),
@@ -53,6 +53,9 @@ fn run_tests<'a>(mut arguments: impl Iterator<Item = &'a str>) {
         println!("test {name} ok");
     }
 }
+
+/// A test: its name, and what it does with the compiled programs.
+type Test = (&'static str, fn(&Programs));
 
 /// The compiled programs.
 struct Programs {
