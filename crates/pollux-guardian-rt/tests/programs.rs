@@ -26,8 +26,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// A test and its name.
+type Test = (&'static str, fn(&Programs));
+
 fn run_tests<'a>(mut arguments: impl Iterator<Item = &'a str>) {
-    let tests: [(&str, fn(&Programs)); 15] = [
+    let tests: [Test; 15] = [
         ("requests_and_what_the_server_is_told", |programs| programs.ask("requests")),
         ("errors_by_number", |programs| programs.ask("errors")),
         ("nowait_operations_finish_as_documented", |programs| programs.ask("nowait")),

@@ -4,12 +4,13 @@
 //! The library itself is not instrumented: the sanitizers see what it writes into the program only through the C library, memcheck sees
 //! all of it. Nothing is excepted but leaks, which are not looked for: the arguments of `main` are never given back.
 
+use crate::Test;
 use crate::scene::{Programs, Scene};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-pub(crate) const TESTS: &[(&str, fn(&Programs))] =
+pub(crate) const TESTS: &[Test] =
     &[("programs_under_memcheck", memcheck), ("programs_under_sanitizers", sanitizers)];
 
 /// Lines of the copied file: memcheck is some fifty times slower.

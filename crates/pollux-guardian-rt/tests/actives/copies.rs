@@ -1,12 +1,13 @@
 //! `examples/c/pair_copy.c`, killed while it copies: the copy is what an undisturbed run makes, every time.
 
+use crate::Test;
 use crate::number;
 use crate::scene::{Programs, Scene};
 use pollux_torture::{Random, seed};
 use pollux_wire::record::NameRecord;
 use std::time::{Duration, Instant};
 
-pub(crate) const TESTS: &[(&str, fn(&Programs))] = &[
+pub(crate) const TESTS: &[Test] = &[
     ("copy_is_killed_at_every_step", every_step),
     ("copy_is_killed_again_and_again", every_nth_step),
     ("copy_is_killed_at_random_moments", random_moments),

@@ -1,6 +1,7 @@
 //! `examples/c/pair_server.c` under requesters of every kind while its halves and its CPUs are killed: each record that was
 //! acknowledged is in the file once, and no requester sees an error. And the two mixes: C and Rust on either side.
 
+use crate::Test;
 use crate::number;
 use crate::scene::{Programs, Scene};
 use pollux_os::Signal;
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-pub(crate) const TESTS: &[(&str, fn(&Programs))] = &[
+pub(crate) const TESTS: &[Test] = &[
     ("server_without_faults", without_faults),
     ("server_under_requesters_of_every_kind_and_kills", under_kills),
     ("rust_requester_of_the_c_pair", rust_requester),

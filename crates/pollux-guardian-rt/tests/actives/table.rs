@@ -1,12 +1,13 @@
 //! The failure table of process pairs (process-pairs specification, section 10), row by row: what each half sees, by number, and what
 //! becomes of the pair. `tests/c/row.c` is the program; it does what it is told and reports what it hears.
 
+use crate::Test;
 use crate::scene::{Programs, Scene, settings};
 use pollux_os::Signal;
 use pollux_torture::Settings;
 
 /// The rows.
-pub(crate) const ROWS: &[(&str, fn(&Programs))] = &[
+pub(crate) const ROWS: &[Test] = &[
     ("row_01_exit_0_ends_both", exit_0),
     ("row_02_other_ends_of_the_primary_are_a_takeover", other_ends),
     ("row_03_stop_of_both", stop_both),
