@@ -26,6 +26,9 @@ fn main() -> ExitCode {
     }
 }
 
+/// A test and its name.
+type Test = (&'static str, fn(&Programs));
+
 fn run_tests<'a>(mut arguments: impl Iterator<Item = &'a str>) {
     let tests: [Test; 15] = [
         ("requests_and_what_the_server_is_told", |programs| programs.ask("requests")),

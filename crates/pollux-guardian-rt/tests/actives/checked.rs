@@ -4,7 +4,8 @@
 //! The library itself is not instrumented: the sanitizers see what it writes into the program only through the C library, memcheck sees
 //! all of it. Nothing is excepted but leaks, which are not looked for: the arguments of `main` are never given back.
 
-use crate::scene::{Programs, Scene, Test};
+use crate::Test;
+use crate::scene::{Programs, Scene};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};

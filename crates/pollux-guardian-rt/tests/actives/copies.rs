@@ -1,5 +1,6 @@
 //! `examples/c/pair_copy.c`, killed while it copies: the copy is what an undisturbed run makes, every time.
 
+use crate::Test;
 use crate::number;
 use crate::scene::{Programs, Scene, Test};
 use pollux_torture::{Random, seed};

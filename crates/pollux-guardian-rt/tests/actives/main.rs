@@ -24,6 +24,9 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
+/// A test and its name.
+type Test = (&'static str, fn(&Programs));
+
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let rest = arguments.get(1..).unwrap_or_default();
