@@ -57,9 +57,6 @@ fn run_tests<'a>(mut arguments: impl Iterator<Item = &'a str>) {
     }
 }
 
-/// A test: its name, and what it does with the compiled programs.
-type Test = (&'static str, fn(&Programs));
-
 /// The compiled programs.
 struct Programs {
     directory: tempfile::TempDir,

@@ -2,7 +2,7 @@
 
 use crate::Test;
 use crate::number;
-use crate::scene::{Programs, Scene, Test};
+use crate::scene::{Programs, Scene};
 use pollux_torture::{Random, seed};
 use pollux_wire::record::NameRecord;
 use std::time::{Duration, Instant};

@@ -7,9 +7,6 @@ use pollux_wire::admin::{AdminReply, ProgramSpec};
 use pollux_wire::record::NameRecord;
 use std::path::{Path, PathBuf};
 
-/// A test: its name, and what it does with the compiled programs.
-pub(crate) type Test = (&'static str, fn(&Programs));
-
 /// The programs of the tests, compiled.
 pub(crate) struct Programs {
     directory: tempfile::TempDir,

@@ -3,7 +3,7 @@
 
 use crate::Test;
 use crate::number;
-use crate::scene::{Programs, Scene, Test};
+use crate::scene::{Programs, Scene};
 use pollux_os::Signal;
 use pollux_torture::{Counts, Faults, Random, seed};
 use pollux_wire::record::NameRecord;
