@@ -143,6 +143,7 @@ fn a_missing_library() {
         .arg("a.c")
         .current_dir(workshop.directory.path())
         .env("POLLUX_LIBRARY_DIR", workshop.directory.path())
+        .env_remove("LD_LIBRARY_PATH")
         .output()
         .expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -168,6 +169,7 @@ fn a_library_that_takes_over_less() {
             .args(words)
             .current_dir(workshop.directory.path())
             .env("POLLUX_LIBRARY_DIR", workshop.directory.path())
+            .env_remove("LD_LIBRARY_PATH")
             .status();
         assert!(status.is_ok_and(|status| status.success()), "{program} {words:?}");
     };

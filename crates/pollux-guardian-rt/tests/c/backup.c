@@ -33,7 +33,7 @@ int main(int argc, char **argv)
     setvbuf(stdout, 0, _IOLBF, 0);
     if (PROCESS_GETPAIRINFO_() == 6)
         be_backup();
-    CHECK_IS(PROCESS_CREATE_(, , , , , , , , , 0, handle, &detail, 3), 0);
+    CHECK_IS(__ns_start_backup(&detail, 0, handle), 0);
     CHECK_IS(FILE_OPEN_(argv[1], strlen(argv[1]), &partner), 0);
     CHECK_IS(FILE_OPEN_("$SRV", 4, &other, , , 0, 1), 0);
     CHECK_IS(FILE_OPEN_("$SRV.#PRIMARY", 13, &file, , , 0, 1), 0);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <tal.h>
+#include <crtlns.h>
 #include <cextdecs.h>
 #include <zsysc.h>
 

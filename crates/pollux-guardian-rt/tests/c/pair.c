@@ -83,7 +83,7 @@ int main(int argc, char **argv)
     own_name = argv[1];
     PROCESSHANDLE_GETMINE_(mine);
     if (PROCESS_GETPAIRINFO_() == 4)
-        CHECK_IS(PROCESS_CREATE_(, , , , , , , , , 1, handle, &detail, 3), 0);
+        CHECK_IS(__ns_start_backup(&detail, 1, handle), 0);
     CHECK_IS(FILE_OPEN_("$RECEIVE", 8, &file, , , , 1), 0);
     for (;;) {
         status = READUPDATEX(file, message, sizeof message - 1, &count);
