@@ -5,14 +5,14 @@
 //!
 //! | Module | What it holds |
 //! | --- | --- |
-//! | [`entry`] | the way in from C: panic boundary, missing parameters, forms of results |
-//! | [`memory`] | the memory of the C program |
-//! | [`procedures`] | one function per procedure |
-//! | [`runtime`] | who this process is, and the loop that makes progress inside calls |
-//! | [`files`] | open files and their operations |
-//! | [`server`] | the opens of this process by others |
-//! | [`guardian`] | what the procedures about processes, names and time decide |
-//! | [`receive`] | the queue of `$RECEIVE` and the words of system messages |
+//! | `entry` | the way in from C: panic boundary, missing parameters, forms of results |
+//! | `memory` | the memory of the C program |
+//! | `procedures` | one function per procedure |
+//! | `runtime` | who this process is, and the loop that makes progress inside calls |
+//! | `files` | open files and their operations |
+//! | `server` | the opens of this process by others |
+//! | `guardian` | what the procedures about processes, names and time decide |
+//! | `receive` | the queue of `$RECEIVE` and the words of system messages |
 //!
 //! The program keeps its state itself ("active backup"): the daemons change the name's record, both halves run.
 #![deny(unsafe_code)]
