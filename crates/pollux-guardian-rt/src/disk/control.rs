@@ -33,12 +33,12 @@ const TOO_MANY_OPENS: FileError = FileError::NO_MORE_OPENS;
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 const FILE_LOCK: i64 = 0;
 
-/// Who opens.
+/// How a disk file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Opener {
+pub(crate) struct Opening {
     /// Of which process, as which file.
     pub(crate) key: OpenKey,
-    /// True for the backup open: the primary must have the file open, and the two are one opener.
+    /// True for the backup open: the primary must have the file open, and the two are one opening.
     pub(crate) backup: bool,
     /// Rights.
     pub(crate) access: Access,
@@ -81,14 +81,14 @@ impl ControlledFile {
         directory: &Path,
         data: File,
         writable: bool,
-        opener: &Opener,
+        opening: &Opening,
     ) -> Result<Self, FileError> {
         let name = control_name(&data).map_err(|error| errors::number(&error))?;
         let control_path = directory.join(name);
         let control = open_control(&control_path).map_err(|_| errors::FILE_SYSTEM_ERROR)?;
         let slot = SlotNumber(0);
-        let mut file = Self { data, control, control_path, slot, serial: 0, depth: opener.depth, writable };
-        let entered = file.take_slot(opener);
+        let mut file = Self { data, control, control_path, slot, serial: 0, depth: opening.depth, writable };
+        let entered = file.take_slot(opening);
         let unlocked = lock(&file.control, FILE_LOCK, libc::F_UNLCK).map_err(|_| errors::FILE_SYSTEM_ERROR);
         entered?;
         unlocked?;
@@ -158,7 +158,7 @@ impl ControlledFile {
     }
 
     /// With the lock held: finds that nobody is in the way, and takes a slot.
-    fn take_slot(&mut self, opener: &Opener) -> Result<(), FileError> {
+    fn take_slot(&mut self, opening: &Opening) -> Result<(), FileError> {
         let broken = |_| errors::FILE_SYSTEM_ERROR;
         if self.writable {
             journal::recover(self).map_err(broken)?;
@@ -170,20 +170,22 @@ impl ControlledFile {
             match slot.filter(|_| held.iter().any(|held| *held)) {
                 None if held == [false, false] => free = free.or(Some(number)),
                 None => {}
-                Some(slot) if opener.backup && slot.key == opener.key => shared = Some((number, slot, held)),
+                Some(slot) if opening.backup && slot.key == opening.key => {
+                    shared = Some((number, slot, held))
+                }
                 Some(slot) => {
                     let other = (slot.access, slot.exclusion);
-                    if !may_coexist((opener.access, opener.exclusion), other) {
+                    if !may_coexist((opening.access, opening.exclusion), other) {
                         return Err(FileError::IN_USE);
                     }
                 }
             }
         }
-        if opener.backup {
+        if opening.backup {
             let (number, slot, held) = shared.ok_or(FileError::NO_PRIMARY_OPEN)?;
-            let same = slot.access == opener.access
-                && slot.exclusion == opener.exclusion
-                && slot.depth == opener.depth;
+            let same = slot.access == opening.access
+                && slot.exclusion == opening.exclusion
+                && slot.depth == opening.depth;
             let place =
                 held.iter().position(|held| !held).filter(|_| same).ok_or(FileError::NO_PRIMARY_OPEN)?;
             (self.slot, self.serial) = (number, slot.serial);
@@ -192,7 +194,7 @@ impl ControlledFile {
         let number = free.ok_or(TOO_MANY_OPENS)?;
         lock(&self.control, holder_lock(number, 0), libc::F_WRLCK).map_err(broken)?;
         (self.slot, self.serial) = (number, self.next_serial().map_err(broken)?);
-        let Opener { key, access, exclusion, depth, .. } = *opener;
+        let Opening { key, access, exclusion, depth, .. } = *opening;
         let slot = Slot { serial: self.serial, key, access, exclusion, depth };
         self.control.write_all_at(&slot.encode(), number.at()).map_err(broken)
     }

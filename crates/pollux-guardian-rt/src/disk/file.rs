@@ -4,11 +4,10 @@
 //! WRITE begin and is moved by them; the *current record* is where the last of them began, and where READUPDATE and
 //! WRITEUPDATE work without moving anything.
 
-use super::control::{ControlledFile, Opener, open_data};
+use super::control::{ControlledFile, Opening, open_data};
 use super::errors;
-use super::exclusion::{Access, Exclusion};
+use super::exclusion::Access;
 use super::journal::Place;
-use super::layout::OpenKey;
 use super::sync_block::SyncBlock;
 use pollux_wire::FileError;
 use std::path::Path;
@@ -17,21 +16,6 @@ use std::path::Path;
 pub(crate) const AT_END: u64 = u64::MAX;
 /// Largest sync depth of a disk file (Guardian Procedure Calls, `FILE_OPEN_`).
 pub(crate) const SYNC_DEPTH_MAX: u16 = 15;
-
-/// How a disk file is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Opening {
-    /// Who, and as which file.
-    pub(crate) key: OpenKey,
-    /// True for a backup open.
-    pub(crate) backup: bool,
-    /// Rights.
-    pub(crate) access: Access,
-    /// What others may not.
-    pub(crate) exclusion: Exclusion,
-    /// Sync depth.
-    pub(crate) depth: u16,
-}
 
 /// An open disk file.
 #[derive(Debug)]
@@ -56,9 +40,8 @@ impl DiskFile {
         if !data.metadata().map_err(|error| errors::number(&error))?.is_file() {
             return Err(errors::NOT_FOR_THIS_FILE);
         }
-        let Opening { key, backup, access, exclusion, depth } = *opening;
-        let opener = Opener { key, backup, access, exclusion, depth };
-        let mut file = ControlledFile::enter(directory, data, writable, &opener)?;
+        let Opening { key, backup, access, depth, .. } = *opening;
+        let mut file = ControlledFile::enter(directory, data, writable, opening)?;
         // A backup that is never told a state goes on behind all that was written when it opened the file.
         let sync = if backup { file.last_sync()? } else { 0 };
         let file_number = key.file_number;

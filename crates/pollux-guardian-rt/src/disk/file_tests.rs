@@ -1,6 +1,8 @@
 //! Disk files in a directory of their own; the two halves of a pair are two opens with the same key.
 
 use super::*;
+use crate::disk::exclusion::Exclusion;
+use crate::disk::layout::OpenKey;
 use std::fs;
 use std::path::PathBuf;
 

@@ -1,8 +1,9 @@
 //! Opens Linux files and enters them in the table of open files.
 
+use super::control::Opening;
 use super::errors;
 use super::exclusion::{Access, Exclusion};
-use super::file::{DiskFile, Opening};
+use super::file::DiskFile;
 use super::layout::OpenKey;
 use super::line_file::LineFile;
 use super::names::{DEFAULTS_VARIABLE, DEFINES_VARIABLE, Names, VOLUMES_VARIABLE};

@@ -72,11 +72,11 @@ reads! {
 }
 
 macro_rules! writes {
-    ($($name:ident: $bytes_max:ident;)*) => {$(
+    ($($name:ident: $kind:ident, $bytes_max:ident;)*) => {$(
         pub(crate) fn $name(args: args::$name) -> Result<(), FileError> {
             transfer(Call {
                 filenum: args.filenum,
-                kind: Kind::Write,
+                kind: Kind::$kind,
                 write: args.buffer,
                 read: None,
                 write_count: args.write_count.map_or(0, i64::from),
@@ -90,32 +90,11 @@ macro_rules! writes {
 }
 
 writes! {
-    WRITE: SHORT_TRANSFER_BYTES_MAX;
-    WRITEX: SHORT_TRANSFER_BYTES_MAX;
-    FILE_WRITE64_: LONG_TRANSFER_BYTES_MAX;
-}
-
-macro_rules! write_updates {
-    ($($name:ident: $bytes_max:ident;)*) => {$(
-        pub(crate) fn $name(args: args::$name) -> Result<(), FileError> {
-            transfer(Call {
-                filenum: args.filenum,
-                kind: Kind::WriteUpdate,
-                write: args.buffer,
-                read: None,
-                write_count: args.write_count.map_or(0, i64::from),
-                read_count: 0,
-                transferred: args.count_written,
-                tag: args.tag.map_or(0, i64::from),
-                bytes_max: $bytes_max,
-            })
-        }
-    )*};
-}
-
-write_updates! {
-    WRITEUPDATEX: SHORT_TRANSFER_BYTES_MAX;
-    FILE_WRITEUPDATE64_: LONG_TRANSFER_BYTES_MAX;
+    WRITE: Write, SHORT_TRANSFER_BYTES_MAX;
+    WRITEX: Write, SHORT_TRANSFER_BYTES_MAX;
+    FILE_WRITE64_: Write, LONG_TRANSFER_BYTES_MAX;
+    WRITEUPDATEX: WriteUpdate, SHORT_TRANSFER_BYTES_MAX;
+    FILE_WRITEUPDATE64_: WriteUpdate, LONG_TRANSFER_BYTES_MAX;
 }
 
 /// Unstructured disk files: the position is a byte address, -1 the end.
