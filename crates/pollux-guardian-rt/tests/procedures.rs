@@ -6,15 +6,22 @@
 
 mod common;
 
-use common::{Programs, Test, run_tests};
+use common::{Programs, Test, run_tests, says};
+use pollux_os::Signal;
 use pollux_torture::{Node, Settings};
+use pollux_wire::CpuNumber;
 use std::process::ExitCode;
 
-const TESTS: &[Test] =
-    &[("handles", |programs| alone(programs, "handles")), ("values", |programs| alone(programs, "values"))];
+const TESTS: &[Test] = &[
+    ("handles", |programs| alone(programs, "handles")),
+    ("values", |programs| alone(programs, "values")),
+    ("timers", |programs| alone(programs, "timers")),
+    ("process_information", |programs| alone(programs, "process_info")),
+    ("monitored_cpus", monitored),
+];
 
 /// The programs.
-const PROGRAMS: &[&str] = &["handles", "values"];
+const PROGRAMS: &[&str] = &["handles", "values", "timers", "process_info", "monitored"];
 
 fn main() -> ExitCode {
     common::play(|arguments| run_tests(arguments, &Programs::of(PROGRAMS), TESTS))
@@ -30,5 +37,25 @@ fn node() -> Node {
 fn alone(programs: &Programs, program: &str) {
     let node = node();
     programs.passes(&node, 1, "$OWN", program, &[]);
+    node.finish();
+}
+
+/// The CPUs that a program monitors die and come back, and before them one that it does not.
+fn monitored(programs: &Programs) {
+    let settings = Settings { cpus: 3, ..Settings::default() };
+    let node = Node::start_with(std::env::current_exe().unwrap(), settings);
+    programs.start(&node, 0, "$OWN", "monitored", &[]);
+    let kill = |cpu: u8| {
+        let before = node.daemon_pid(cpu);
+        assert!(node.signal_cpu(CpuNumber::new(cpu).unwrap(), Signal::KILL));
+        node.wait_until("the CPU is back", || node.status(cpu).is_some_and(|status| status.pid != before));
+        node.wait_until("all CPUs know each other", || node.is_connected(3));
+    };
+    for (monitored, other) in [(1, 2), (2, 1)] {
+        says(&node, "$OWN", &format!("HEARS OF {monitored}"));
+        kill(other);
+        kill(monitored);
+    }
+    says(&node, "$OWN", "PASSED");
     node.finish();
 }
