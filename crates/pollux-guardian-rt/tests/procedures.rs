@@ -17,11 +17,13 @@ const TESTS: &[Test] = &[
     ("values", |programs| alone(programs, "values")),
     ("timers", |programs| alone(programs, "timers")),
     ("process_information", |programs| alone(programs, "process_info")),
+    ("ends", |programs| alone(programs, "ends")),
+    ("opens", |programs| beside_servers(programs, "opens")),
     ("monitored_cpus", monitored),
 ];
 
 /// The programs.
-const PROGRAMS: &[&str] = &["handles", "values", "timers", "process_info", "monitored"];
+const PROGRAMS: &[&str] = &["handles", "values", "timers", "process_info", "ends", "opens", "server", "monitored"];
 
 fn main() -> ExitCode {
     common::play(|arguments| run_tests(arguments, &Programs::of(PROGRAMS), TESTS))
@@ -57,5 +59,14 @@ fn monitored(programs: &Programs) {
         kill(monitored);
     }
     says(&node, "$OWN", "PASSED");
+    node.finish();
+}
+
+/// All checks of a program, beside servers: `$SRV` takes all messages, `$QUIET` no file-management messages. It is told a directory.
+fn beside_servers(programs: &Programs, program: &str) {
+    let (node, place) = (node(), tempfile::tempdir().unwrap());
+    programs.start(&node, 0, "$SRV", "server", &["8"]);
+    programs.start(&node, 0, "$QUIET", "server", &["8", "1"]);
+    programs.passes(&node, 1, "$OWN", program, &[place.path().to_str().unwrap()]);
     node.finish();
 }
