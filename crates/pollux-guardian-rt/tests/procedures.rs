@@ -19,11 +19,12 @@ const TESTS: &[Test] = &[
     ("process_information", |programs| alone(programs, "process_info")),
     ("ends", |programs| alone(programs, "ends")),
     ("opens", |programs| beside_servers(programs, "opens")),
+    ("requests_and_their_ends", |programs| beside_servers(programs, "completion")),
     ("monitored_cpus", monitored),
 ];
 
 /// The programs.
-const PROGRAMS: &[&str] = &["handles", "values", "timers", "process_info", "ends", "opens", "server", "monitored"];
+const PROGRAMS: &[&str] = &["handles", "values", "timers", "process_info", "ends", "opens", "completion", "server", "monitored"];
 
 fn main() -> ExitCode {
     common::play(|arguments| run_tests(arguments, &Programs::of(PROGRAMS), TESTS))
