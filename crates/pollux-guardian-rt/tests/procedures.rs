@@ -20,11 +20,12 @@ const TESTS: &[Test] = &[
     ("ends", |programs| alone(programs, "ends")),
     ("opens", |programs| beside_servers(programs, "opens")),
     ("requests_and_their_ends", |programs| beside_servers(programs, "completion")),
+    ("messages_and_replies", receive),
     ("monitored_cpus", monitored),
 ];
 
 /// The programs.
-const PROGRAMS: &[&str] = &["handles", "values", "timers", "process_info", "ends", "opens", "completion", "server", "monitored"];
+const PROGRAMS: &[&str] = &["handles", "values", "timers", "process_info", "ends", "opens", "completion", "receive", "server", "monitored"];
 
 fn main() -> ExitCode {
     common::play(|arguments| run_tests(arguments, &Programs::of(PROGRAMS), TESTS))
@@ -69,5 +70,15 @@ fn beside_servers(programs: &Programs, program: &str) {
     programs.start(&node, 0, "$SRV", "server", &["8"]);
     programs.start(&node, 0, "$QUIET", "server", &["8", "1"]);
     programs.passes(&node, 1, "$OWN", program, &[place.path().to_str().unwrap()]);
+    node.finish();
+}
+
+/// A receiver and a sender, step by step in the same order.
+fn receive(programs: &Programs) {
+    let node = node();
+    programs.start(&node, 0, "$RCV", "receive", &[]);
+    says(&node, "$RCV", "READY");
+    programs.passes(&node, 1, "$CLI", "receive", &["client"]);
+    says(&node, "$RCV", "PASSED");
     node.finish();
 }
