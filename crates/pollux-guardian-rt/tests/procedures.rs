@@ -21,11 +21,13 @@ const TESTS: &[Test] = &[
     ("opens", |programs| beside_servers(programs, "opens")),
     ("requests_and_their_ends", |programs| beside_servers(programs, "completion")),
     ("messages_and_replies", receive),
+    ("transfers_on_files", |programs| beside_servers(programs, "disk_io")),
+    ("extensions_for_pairs", |programs| beside_servers(programs, "ns")),
     ("monitored_cpus", monitored),
 ];
 
 /// The programs.
-const PROGRAMS: &[&str] = &["handles", "values", "timers", "process_info", "ends", "opens", "completion", "receive", "server", "monitored"];
+const PROGRAMS: &[&str] = &["handles", "values", "timers", "process_info", "ends", "opens", "completion", "receive", "disk_io", "ns", "server", "monitored"];
 
 fn main() -> ExitCode {
     common::play(|arguments| run_tests(arguments, &Programs::of(PROGRAMS), TESTS))
