@@ -6,13 +6,15 @@
 
 mod common;
 
-use common::{Programs, Test, run_tests, says};
+use common::{Programs, SOURCES, Test, run_tests, says, source};
+use guardian_cc::table::{Language, Status};
 use pollux_os::Signal;
 use pollux_torture::{Node, Settings};
 use pollux_wire::CpuNumber;
 use std::process::ExitCode;
 
 const TESTS: &[Test] = &[
+    ("every_full_procedure_is_called", |_| every_full_procedure_is_called()),
     ("handles", |programs| alone(programs, "handles")),
     ("values", |programs| alone(programs, "values")),
     ("timers", |programs| alone(programs, "timers")),
@@ -23,11 +25,12 @@ const TESTS: &[Test] = &[
     ("messages_and_replies", receive),
     ("transfers_on_files", |programs| beside_servers(programs, "disk_io")),
     ("extensions_for_pairs", |programs| beside_servers(programs, "ns")),
+    ("names_that_are_all_in_use", |programs| alone(programs, "names_full")),
     ("monitored_cpus", monitored),
 ];
 
 /// The programs.
-const PROGRAMS: &[&str] = &["handles", "values", "timers", "process_info", "ends", "opens", "completion", "receive", "disk_io", "ns", "server", "monitored"];
+const PROGRAMS: &[&str] = &["handles", "values", "timers", "process_info", "ends", "opens", "completion", "receive", "disk_io", "ns", "names_full", "server", "monitored"];
 
 fn main() -> ExitCode {
     common::play(|arguments| run_tests(arguments, &Programs::of(PROGRAMS), TESTS))
@@ -83,4 +86,22 @@ fn receive(programs: &Programs) {
     programs.passes(&node, 1, "$CLI", "receive", &["client"]);
     says(&node, "$RCV", "PASSED");
     node.finish();
+}
+
+/// A procedure that is said to be provided in full is called by a C program of the tests: a new row without a test fails here.
+fn every_full_procedure_is_called() {
+    let files = std::fs::read_dir(source(SOURCES, "")).unwrap();
+    let texts: Vec<String> = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let is_called = |name: &str| texts.iter().any(|text| calls(text, name));
+    assert!(!is_called("NO_SUCH_PROCEDURE_"), "the search finds only what is there");
+    let table = guardian_cc::Table::built_in();
+    let full = table.provided().filter(|one| one.status == Status::Full && one.language == Language::C);
+    let missing: Vec<&str> = full.map(|one| one.name.as_str()).filter(|name| !is_called(name)).collect();
+    assert!(missing.is_empty(), "no C program of tests/c calls {missing:?}");
+}
+
+/// True if the name stands in the text with a parenthesis behind it, and is not the end of another name.
+fn calls(text: &str, name: &str) -> bool {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    text.match_indices(&format!("{name}(")).any(|(at, _)| !text[..at].ends_with(is_part))
 }

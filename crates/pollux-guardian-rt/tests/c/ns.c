@@ -3,6 +3,7 @@
 #include "check.h"
 #include <crtlns.h>
 #include <errno.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static const char *directory;
@@ -52,6 +53,22 @@ static void await(short number)
         CHECK_IS(errno, number); \
     } while (0)
 
+/* No more descriptors. */
+static void no_descriptors(void)
+{
+    struct rlimit few, all;
+
+    getrlimit(RLIMIT_NOFILE, &all);
+    few = all;
+    few.rlim_cur = 3; /* those that are open stay so */
+    setrlimit(RLIMIT_NOFILE, &few);
+    in_directory("a");
+    REFUSED(__ns_fopen_special(path, "r", 1), EMFILE);
+    REFUSED(__ns_fopen64_special(path, "r", 1), EMFILE);
+    REFUSED(fopen_guardian(path, "r"), EMFILE);
+    setrlimit(RLIMIT_NOFILE, &all);
+}
+
 static void opens(void)
 {
     char line[20];
@@ -88,6 +105,7 @@ static void opens(void)
     REFUSED(fopen_guardian(path, "r"), ENOENT);
     REFUSED(fopen_guardian("=NONE", "r"), 198);
     REFUSED(fopen_guardian((char *)directory, "r"), 564);
+    no_descriptors();
 }
 
 static void states(void)

@@ -96,6 +96,7 @@ static void processes_refused(void)
     CHECK_IS(OPEN("$SRV.Q", &file), 14); /* a volume that there is not */
     CHECK_IS(FILE_OPEN_("$SRV", -1, &file), 13);
     CHECK_IS(OPEN("\\FAR.$SRV", &file), 18);
+    CHECK_IS(OPEN("$:9:1:1", &file), 201); /* a CPU that is not up, and does not come */
     CHECK_IS(OPEN("=NONE", &file), 198);
     CHECK_IS(OPEN("$SRV", &file, , , 16), 28);
     CHECK_IS(OPEN("$SRV", &file, 4), 590);
@@ -190,6 +191,13 @@ static void too_many(void)
         CHECK_IS(FILE_CLOSE_(opened[i]), 0);
     few.rlim_cur = all.rlim_max;
     setrlimit(RLIMIT_NOFILE, &few);
+    /* A disk file has room for so many opens. */
+    for (last = 0; (detail = OPEN(path, &opened[last])) == 0;)
+        last++;
+    CHECK_IS(detail, 61);
+    CHECK_IS(last, 256);
+    for (i = 0; i < last; i++)
+        CHECK_IS(FILE_CLOSE_(opened[i]), 0);
     if (all.rlim_max < 4200) {
         printf("SKIPPED: this machine permits too few descriptors\n");
         return;
