@@ -19,6 +19,7 @@ const TESTS: &[Test] = &[
     ("values", |programs| alone(programs, "values")),
     ("timers", |programs| alone(programs, "timers")),
     ("process_information", |programs| alone(programs, "process_info")),
+    ("creations", |programs| alone(programs, "creation")),
     ("ends", |programs| alone(programs, "ends")),
     ("opens", |programs| beside_servers(programs, "opens")),
     ("requests_and_their_ends", |programs| beside_servers(programs, "completion")),
@@ -30,7 +31,22 @@ const TESTS: &[Test] = &[
 ];
 
 /// The programs.
-const PROGRAMS: &[&str] = &["handles", "values", "timers", "process_info", "ends", "opens", "completion", "receive", "disk_io", "ns", "names_full", "server", "monitored"];
+const PROGRAMS: &[&str] = &[
+    "handles",
+    "values",
+    "timers",
+    "process_info",
+    "creation",
+    "ends",
+    "opens",
+    "completion",
+    "receive",
+    "disk_io",
+    "ns",
+    "names_full",
+    "server",
+    "monitored",
+];
 
 fn main() -> ExitCode {
     common::play(|arguments| run_tests(arguments, &Programs::of(PROGRAMS), TESTS))
@@ -91,7 +107,8 @@ fn receive(programs: &Programs) {
 /// A procedure that is said to be provided in full is called by a C program of the tests: a new row without a test fails here.
 fn every_full_procedure_is_called() {
     let files = std::fs::read_dir(source(SOURCES, "")).unwrap();
-    let texts: Vec<String> = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let texts: Vec<String> =
+        files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
     let is_called = |name: &str| texts.iter().any(|text| calls(text, name));
     assert!(!is_called("NO_SUCH_PROCEDURE_"), "the search finds only what is there");
     let table = guardian_cc::Table::built_in();

@@ -342,6 +342,62 @@ static void sync_blocks(void)
     CHECK_IS(FILE_CLOSE_(file), 0);
 }
 
+/* What is set for an open, and what goes to its server. */
+static void modes(void)
+{
+    short last[2] = {-9, -9}, words[2] = {1, 2}, size = -9;
+
+    CHECK_IS(OPEN("$SRV", &file), 0);
+    CHECK_IS(SETMODE(file, 72, 1), 0);
+    CHECK_IS(SETMODE(file, 72, 2, 3, last), 0);
+    CHECK_IS(last[0], 1);
+    CHECK_IS(last[1], 0);
+    CHECK_IS(SETMODE(file, 72, , , last), 0);
+    CHECK_IS(last[0], 2);
+    CHECK_IS(last[1], 3);
+    CHECK_IS(SETMODENOWAIT(file, 72, 1, , last, 5), 0);
+    CHECK_IS(last[0], 2);
+    CHECK_IS(SETMODENOWAIT(file, 72), 0);
+    CHECK_IS(SETMODE(file, 30, 2), 1);
+    CHECK_IS(error_of(file), 2);
+    CHECK_IS(SETMODE(99, 30, 1), -1);
+    CHECK_IS(error_of(-1), 16);
+    CHECK_IS(SETMODE(file), -1);
+    CHECK_IS(error_of(file), 29);
+    CHECK_IS(CONTROL(file, 5), 0);
+    CHECK_IS(CONTROL(file, 5, -1, 7), 0);
+    CHECK_IS(CONTROL(99, 5), -1);
+    CHECK_IS(error_of(-1), 16);
+    CHECK_IS(CONTROLBUF(file, 5, words, 4), 0);
+    CHECK_IS(CONTROLBUF(file, 5, words, 245), -1);
+    CHECK_IS(error_of(file), 21);
+    CHECK_IS(CONTROLBUF(file, 5, (short *)NULL, 4), -1);
+    CHECK_IS(error_of(file), 22);
+    CHECK_IS(SETPARAM(file, 5, words, 4), 1); /* the server has not asked for these */
+    CHECK_IS(error_of(file), 2);
+    CHECK_IS(SETPARAM(file, 5, words, 245), -1);
+    CHECK_IS(error_of(file), 21);
+    CHECK_IS(SETPARAM(99, 5, , , words, &size, 4), -1);
+    CHECK_IS(error_of(-1), 16);
+    CHECK_IS(FILE_CLOSE_(file), 0);
+    CHECK_IS(OPEN("$RECEIVE", &file), 0);
+    CHECK_IS(SETMODE(0, 36, 1, , last), 0);
+    CHECK_IS(SETMODE(0, 80, 7, , last), 0);
+    CHECK_IS(last[0], 0);
+    CHECK_IS(SETMODE(0, 100), 1);
+    CHECK_IS(error_of(0), 2);
+    CHECK_IS(CONTROL(0, 1), 1);
+    CHECK_IS(error_of(0), 2);
+    CHECK_IS(FILE_CLOSE_(0), 0);
+    CHECK_IS(CONTROLMESSAGESYSTEM(0, 255), 0);
+    CHECK_IS(CONTROLMESSAGESYSTEM(0, 4095), 0);
+    CHECK_IS(CONTROLMESSAGESYSTEM(1, 16383), 0);
+    CHECK_IS(CONTROLMESSAGESYSTEM(0, 4096), 590);
+    CHECK_IS(CONTROLMESSAGESYSTEM(1, 0), 590);
+    CHECK_IS(CONTROLMESSAGESYSTEM(2, 1), 590);
+    CHECK_IS(CONTROLMESSAGESYSTEM(-1, 1), 590);
+}
+
 /* Every word of what a process hears of the last message is another test's; here is what it hears without one. */
 static void no_message(void)
 {
@@ -362,7 +418,7 @@ int main(int argc, char **argv)
     static const struct check list[] = {
         {"processes", processes}, {"processes_refused", processes_refused}, {"receive", receive},
         {"disk_files", disk_files}, {"too_many", too_many}, {"information", information},
-        {"sync_blocks", sync_blocks}, {"no_message", no_message},
+        {"sync_blocks", sync_blocks}, {"modes", modes},         {"no_message", no_message},
     };
     directory = argv[1];
     return run_checks(1, argv, list, sizeof list / sizeof list[0]);
