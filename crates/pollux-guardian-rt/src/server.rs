@@ -85,6 +85,9 @@ pub(crate) struct Server {
     /// Requests of opens that are the run-time libraries' own, which programs do not see.
     pub(crate) internal: std::collections::VecDeque<Message>,
     opens: BTreeMap<OpenId, Open>,
+    /// Opens that are accepted and have no path: few, or none. One that has a path again, or is gone, is left out when the
+    /// list is gone through.
+    pathless: Vec<OpenId>,
     lingering: Vec<Path>,
     /// As many messages are unread as the program allows: nothing more is taken in.
     is_deaf: bool,
@@ -108,19 +111,23 @@ impl Server {
 
     /// The opens whose opener must be asked after; they count as asked.
     pub(crate) fn fates_due(&mut self, now: Instant) -> Vec<OpenId> {
+        let Self { opens, pathless, .. } = self;
         let mut due = Vec::new();
-        for (id, open) in &mut self.opens {
+        pathless.retain(|id| {
+            let Some(open) = opens.get_mut(id).filter(|open| open.fate_at.is_some()) else { return false };
             if !open.fate_asked && open.fate_at.is_some_and(|at| at <= now) {
                 open.fate_asked = true;
                 due.push(*id);
             }
-        }
+            true
+        });
         due
     }
 
     /// When the next opener must be asked after.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.opens.values().filter(|open| !open.fate_asked).filter_map(|open| open.fate_at).min()
+        let asked_after = self.pathless.iter().filter_map(|id| self.opens.get(id));
+        asked_after.filter(|open| !open.fate_asked).filter_map(|open| open.fate_at).min()
     }
 
     /// With `room` messages unread no more are taken in, until half of them are read: each change costs a system call for
@@ -488,6 +495,9 @@ impl Runtime {
         open.has_spoken = false;
         open.fate_asked = false;
         open.fate_at = Some(Instant::now());
+        if !self.server.pathless.contains(&id) {
+            self.server.pathless.push(id);
+        }
         // What it had sent is read, as updates of a lost primary must be; what is in hand has nobody to be replied to.
         self.forget_requests(id, false);
     }
