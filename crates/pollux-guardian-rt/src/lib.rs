@@ -23,7 +23,6 @@ pub mod files;
 mod guardian;
 pub mod memory;
 mod messages;
-pub mod names;
 mod node;
 #[allow(non_snake_case)]
 mod procedures;

@@ -294,6 +294,16 @@ impl Qualifiers {
     }
 }
 
+impl fmt::Display for Qualifiers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.first.as_deref().unwrap_or_default())?;
+        match &self.second {
+            Some(second) => write!(f, ".{second}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// True for `=` and a name of letters, digits, hyphens, underscores and circumflexes, of which the first is a letter or
 /// an underscore (the system's own begin with one).
 pub(crate) fn is_define_name(text: &str) -> bool {
