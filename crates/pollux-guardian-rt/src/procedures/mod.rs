@@ -7,6 +7,7 @@
 //! | [`completion`] | all forms of AWAITIO and CANCEL, `MESSAGESTATUS` |
 //! | [`information`] | what is known of the last message |
 //! | [`control`] | `SETMODE`, `CONTROL`, `CONTROLBUF`, `SETPARAM`, limits |
+//! | [`startup`] | startup, ASSIGN and PARAM messages |
 //! | [`streams`] | the C extension functions: streams, states, `__ns_start_backup`, the end |
 //! | [`sync`] | sync blocks |
 //! | [`handles`] | process handles, names of processes and nodes |
@@ -28,6 +29,7 @@ mod lifecycle;
 mod losses;
 mod open;
 mod process_info;
+mod startup;
 mod status;
 mod streams;
 mod sync;
@@ -44,6 +46,7 @@ pub(crate) use lifecycle::*;
 pub(crate) use losses::*;
 pub(crate) use open::*;
 pub(crate) use process_info::*;
+pub(crate) use startup::*;
 pub(crate) use status::*;
 pub(crate) use streams::*;
 pub(crate) use sync::*;
