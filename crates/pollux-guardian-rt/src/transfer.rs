@@ -76,7 +76,7 @@ impl Runtime {
         }
         let full = FileName { node: Some(self.node.clone()), ..name.clone() }.to_string();
         match name.object {
-            Object::Named { name, sequence: None, .. } if name == "$RECEIVE" => self.open_receive(request.mode),
+            object if object.is_receive() => self.open_receive(request.mode),
             Object::Named { name, sequence, qualifiers } => {
                 // A device has a longer name than any process, and there are none.
                 let name = ProcessName::new(&name).map_err(|_| FileError::NO_SUCH_PROCESS)?;

@@ -102,6 +102,17 @@ impl Names {
         }
     }
 
+    /// The volumes of the map with their directories.
+    pub(crate) fn volumes(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.volumes.iter().map(|(name, directory)| (name.as_str(), directory.as_path()))
+    }
+
+    /// The directory of a name that is a volume of the map and nothing else.
+    pub(crate) fn volume(&self, name: &str) -> Option<&Path> {
+        let name = self.local(name).ok()?;
+        self.volumes.get(&name.to_ascii_uppercase()).map(PathBuf::as_path)
+    }
+
     /// The default volume and subvolume as a program reads them.
     pub(crate) fn defaults(&self) -> Option<String> {
         self.defaults.as_ref().map(|(volume, subvolume)| format!("{volume}.{subvolume}"))

@@ -113,7 +113,8 @@ impl Runtime {
     }
 }
 
-fn control_directory() -> std::io::Result<PathBuf> {
+/// Where the control files of the node are.
+pub(super) fn control_directory() -> std::io::Result<PathBuf> {
     let directory = pollux::binding::node_directory().join(CONTROL_DIRECTORY);
     pollux_os::private_directory(&directory)?;
     Ok(directory)

@@ -200,6 +200,11 @@ impl fmt::Display for FileName {
 }
 
 impl Object {
+    /// True for `$RECEIVE`, the caller's own input.
+    pub(crate) fn is_receive(&self) -> bool {
+        matches!(self, Self::Named { name, sequence: None, .. } if name == "$RECEIVE")
+    }
+
     fn with_destination(parts: &[&str]) -> Result<Self, BadName> {
         let destination = parts[0];
         if let Some(place) = destination.strip_prefix("$:") {

@@ -12,6 +12,8 @@
 //! | [`sync`] | sync blocks |
 //! | [`handles`] | process handles, names of processes and nodes |
 //! | [`file_names`] | file names as texts |
+//! | [`disk_files`] | files by their names, positions, `FILEINFO` |
+//! | [`searches`] | searches for disk files |
 //! | [`lifecycle`] | creation, end, standing still, roles |
 //! | [`process_info`] | what is known of processes and pairs |
 //! | [`losses`] | monitoring, openers and children that are lost |
@@ -22,6 +24,7 @@
 mod completion;
 mod control;
 mod data;
+mod disk_files;
 mod file_names;
 mod handles;
 mod information;
@@ -29,6 +32,7 @@ mod lifecycle;
 mod losses;
 mod open;
 mod process_info;
+mod searches;
 mod startup;
 mod status;
 mod streams;
@@ -39,6 +43,7 @@ mod timers;
 pub(crate) use completion::*;
 pub(crate) use control::*;
 pub(crate) use data::*;
+pub(crate) use disk_files::*;
 pub(crate) use file_names::*;
 pub(crate) use handles::*;
 pub(crate) use information::*;
@@ -46,6 +51,7 @@ pub(crate) use lifecycle::*;
 pub(crate) use losses::*;
 pub(crate) use open::*;
 pub(crate) use process_info::*;
+pub(crate) use searches::*;
 pub(crate) use startup::*;
 pub(crate) use status::*;
 pub(crate) use streams::*;
