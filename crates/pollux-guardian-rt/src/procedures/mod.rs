@@ -14,7 +14,8 @@
 //! | [`file_names`] | file names as texts |
 //! | [`disk_files`] | files by their names, positions, `FILEINFO` |
 //! | [`searches`] | searches for disk files |
-//! | [`lifecycle`] | creation, end, standing still, roles |
+//! | [`creation`], [`spawn`] | creation |
+//! | [`lifecycle`] | end, standing still, roles |
 //! | [`process_info`] | what is known of processes and pairs |
 //! | [`losses`] | monitoring, openers and children that are lost |
 //! | [`timers`] | timers |
@@ -23,6 +24,7 @@
 
 mod completion;
 mod control;
+mod creation;
 mod data;
 mod disk_files;
 mod file_names;
@@ -33,6 +35,7 @@ mod losses;
 mod open;
 mod process_info;
 mod searches;
+mod spawn;
 mod startup;
 mod status;
 mod streams;
@@ -42,6 +45,7 @@ mod timers;
 
 pub(crate) use completion::*;
 pub(crate) use control::*;
+pub(crate) use creation::*;
 pub(crate) use data::*;
 pub(crate) use disk_files::*;
 pub(crate) use file_names::*;
@@ -52,6 +56,7 @@ pub(crate) use losses::*;
 pub(crate) use open::*;
 pub(crate) use process_info::*;
 pub(crate) use searches::*;
+pub(crate) use spawn::*;
 pub(crate) use startup::*;
 pub(crate) use status::*;
 pub(crate) use streams::*;

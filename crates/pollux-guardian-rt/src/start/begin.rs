@@ -3,7 +3,8 @@
 //! | Started by | Start messages come from |
 //! | --- | --- |
 //! | `pollux run` | the environment: `POLLUX_IN`, `POLLUX_OUT`, `POLLUX_TERM`, `POLLUX_ASSIGNS`, `POLLUX_PARAMS` |
-//! | a process | `$RECEIVE`: -1, and after the reply 70 the -2 and -3 of the starter, until it closes |
+//! | `PROCESS_CREATE_`, `PROCESS_LAUNCH_` | `$RECEIVE`: -1, and after the reply 70 the -2 and -3 of the starter, until it closes |
+//! | `PROCESS_SPAWN_` | there are none: arguments and environment are the caller's |
 //! | `__ns_start_backup` of the primary | the primary's run-time, over an open that programs do not see |
 
 use super::assign::{ASSIGN_BYTES, Assign};
@@ -93,12 +94,14 @@ pub(crate) fn begin(arguments: Vec<String>) -> Result<Beginning, i32> {
     });
     // File names stand for what they stood for at the start, whatever the program does to its environment.
     opening::names();
-    let (messages, standard) = if is_backup {
-        as_backup()?
-    } else if is_child && std::env::var_os(STARTUP_VARIABLE).is_none_or(|how| how != "run") {
-        as_child().and_then(open_standard).map_err(|error| i32::from(error.0))?
-    } else {
-        open_standard(from_environment(&arguments)).map_err(|error| i32::from(error.0))?
+    let how = std::env::var(STARTUP_VARIABLE).ok();
+    let (messages, standard) = match how.as_deref() {
+        None if is_backup => as_backup()?,
+        how => {
+            let by_messages = how != Some("run") && (is_child || is_backup);
+            let messages = if by_messages { as_child() } else { Ok(from_environment(&arguments)) };
+            messages.and_then(open_standard).map_err(|error| i32::from(error.0))?
+        }
     };
     let beginning = beginning(arguments, &messages);
     *started() = Some(Started { messages, standard });
