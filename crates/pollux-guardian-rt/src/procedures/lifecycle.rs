@@ -1,5 +1,6 @@
 //! End and standing still of processes (Guardian Procedure Calls, `PROCESS_STOP_`, `STOP`, `ABEND`, `PROCESS_SUSPEND_`,
-//! `PROCESS_ACTIVATE_`, `PROCESS_DELAY_`, `DELAY`, `DEBUG`), and what a process changes of itself (`PROCESS_SETINFO_`).
+//! `PROCESS_ACTIVATE_`, `PROCESS_DELAY_`, `DELAY`, `DEBUG`), and what a process changes of itself (`PROCESS_SETINFO_`,
+//! `SETSTOP`).
 
 use super::process_info::{Refusal, finish};
 use crate::args;
@@ -10,9 +11,10 @@ use crate::guardian::parameters::{self, BAD_VALUE};
 use crate::memory;
 use crate::node::{Asking, asking};
 use crate::runtime::{self, Runtime};
-use pollux_wire::control::{Answer, StopReport, ToDaemon, ToProcess};
+use pollux_wire::control::{Answer, Setting, StopReport, ToDaemon, ToProcess};
 use pollux_wire::{CpuNumber, FileError, Phandle, Pin, ProcessName};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Bytes of the text that a process leaves behind.
@@ -286,6 +288,10 @@ fn wait_for_tracer() {
 
 /// `PROCESS_SETINFO_`: the mom.
 const ATTRIBUTE_MOM: i16 = 40;
+/// `PROCESS_SETINFO_`: the priority.
+const ATTRIBUTE_PRIORITY: i16 = 42;
+/// `PROCESS_SETINFO_`: whether the process answers questions about its subordinate names.
+const ATTRIBUTE_QUALIFIERS: i16 = 49;
 /// `PROCESS_SETINFO_`: being primary.
 const ATTRIBUTE_PRIMARY: i16 = 47;
 
@@ -343,8 +349,58 @@ fn set_info(node: &Asking<'_>, a: &args::PROCESS_SETINFO_) -> Result<(), Refusal
             }
             become_primary(node, &old)
         }
+        // Of another process, or of both halves, nothing but the mom can be changed.
+        ATTRIBUTE_PRIORITY | ATTRIBUTE_QUALIFIERS if target != own => Err(Refusal::parameter(1)),
+        ATTRIBUTE_PRIORITY | ATTRIBUTE_QUALIFIERS if a.specifier == Some(BOTH_HALVES) => {
+            Err(Refusal::parameter(2))
+        }
+        ATTRIBUTE_PRIORITY => {
+            let value = value.as_deref().and_then(|words| <[i16; 1]>::try_from(words).ok());
+            let value = value.and_then(|[value]| u8::try_from(value).ok()).ok_or(Refusal::parameter(4))?;
+            let facts = node.facts(own).map_err(Refusal::of_node)?.ok_or(Refusal::NO_SUCH_PROCESS)?;
+            old(&[i16::from(facts.priority)])?;
+            match set(node, Setting::Priority { value }) {
+                Err(BAD_VALUE) => Err(Refusal::parameter(4)),
+                result => result.map_err(Refusal::of_node),
+            }
+        }
+        ATTRIBUTE_QUALIFIERS => {
+            let value = match value.as_deref() {
+                Some([0]) => false,
+                Some([1]) => true,
+                _ => return Err(Refusal::parameter(4)),
+            };
+            old(&[i16::from(QUALIFIERS.swap(value, Ordering::Relaxed))])
+        }
         _ => Err(Refusal::parameter(3)),
     }
+}
+
+/// What the program has set attribute 49 to. Nothing in the node asks for subordinate names.
+static QUALIFIERS: AtomicBool = AtomicBool::new(false);
+
+/// Changes something of the caller.
+fn set(node: &Asking<'_>, setting: Setting) -> Result<(), FileError> {
+    let answer = node.runtime(|runtime| runtime.call_daemon(|request| ToDaemon::Set { request, setting }));
+    match answer {
+        ToProcess::Answer { answer: Answer::Done { error }, .. } if error.is_ok() => Ok(()),
+        ToProcess::Answer { answer: Answer::Done { error }, .. } => Err(error),
+        _ => Err(FileError::PATH_DOWN),
+    }
+}
+
+/// What `SETSTOP` gives for a mode that there is not.
+const NO_SUCH_MODE: i16 = -1;
+
+pub(crate) fn SETSTOP(a: args::SETSTOP) -> i16 {
+    let Ok(mode) = u8::try_from(a.mode.unwrap_or(NO_SUCH_MODE)) else { return NO_SUCH_MODE };
+    asking(|node| {
+        let last = node.facts(node.own().phandle).ok().flatten().map(|facts| i16::from(facts.stop_mode));
+        match set(node, Setting::StopMode { mode }) {
+            Ok(()) => last.unwrap_or(NO_SUCH_MODE),
+            Err(_) => NO_SUCH_MODE,
+        }
+    })
 }
 
 fn adopt(node: &Asking<'_>, child: Phandle) -> Result<(), Refusal> {

@@ -1,4 +1,4 @@
-//! C programs in a node: what they read of their start, and files by their names.
+//! C programs in a node: what they read of their start, files by their names, processes that they spawn, and stop modes.
 
 // Its functions are all tests, though not marked so.
 #![allow(clippy::unwrap_used)]
@@ -8,10 +8,14 @@ mod common;
 use common::{Programs, Test, node, run_tests, says, spec, start};
 use std::process::ExitCode;
 
-const TESTS: &[Test] = &[("assigns_and_params_are_read_and_followed", read_start), ("files_by_their_names", use_names)];
+const TESTS: &[Test] = &[
+    ("assigns_and_params_are_read_and_followed", read_start),
+    ("files_by_their_names", use_names),
+    ("spawned_processes_stop_modes_and_backups_of_ones_own", spawn),
+];
 
 fn main() -> ExitCode {
-    common::play(|arguments| run_tests(arguments, &Programs::of(&["startup", "names"]), TESTS))
+    common::play(|arguments| run_tests(arguments, &Programs::of(&["startup", "names", "spawn"]), TESTS))
 }
 
 /// A program that is told of other files than those it opens.
@@ -48,5 +52,11 @@ fn use_names(programs: &Programs) {
     start(&node, 0, Some("$TEST"), spec(&programs.path("names"), &[], &variables));
     says(&node, "$TEST", "PASSED");
     assert!(place.path().join("new/third").is_file());
+    node.finish();
+}
+
+fn spawn(programs: &Programs) {
+    let node = node();
+    programs.passes(&node, 0, "$SPAWN", "spawn", &[]);
     node.finish();
 }
