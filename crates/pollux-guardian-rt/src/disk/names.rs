@@ -17,13 +17,6 @@ use pollux_wire::FileError;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Environment variable: `$VOLUME=/directory`, several of them with colons between them.
-pub(crate) const VOLUMES_VARIABLE: &str = "POLLUX_VOLUMES";
-/// Environment variable: the default volume and subvolume, `$VOLUME.SUBVOLUME`.
-pub(crate) const DEFAULTS_VARIABLE: &str = "POLLUX_DEFAULTS";
-/// Environment variable: one `=NAME=FILE` a line.
-pub(crate) const DEFINES_VARIABLE: &str = "POLLUX_DEFINES";
-
 /// DEFINEs that stand for one another, before it counts as a circle.
 const DEFINES_DEEP_MAX: usize = 8;
 /// FENOSUCHSYS.
