@@ -59,10 +59,16 @@ int main(void)
 #[test]
 fn too_many_arguments_and_wrong_types_are_told() {
     let workshop = Workshop::new();
-    workshop.file("many.c", "_extensible int f(short a, char *b);\nint main(void)\n{\n    return f(1, 0, 2);\n}\n");
+    workshop.file(
+        "many.c",
+        "_extensible int f(short a, char *b);\nint main(void)\n{\n    return f(1, 0, 2);\n}\n",
+    );
     let said = workshop.cc(&["-c", "many.c"]).fails();
     assert!(said.err.contains("many.c:4") && said.err.contains("too many arguments to f"), "{}", said.err);
-    workshop.file("wrong.c", "_extensible int f(short a, char *b);\nint main(void)\n{\n    int x;\n    return f(, &x);\n}\n");
+    workshop.file(
+        "wrong.c",
+        "_extensible int f(short a, char *b);\nint main(void)\n{\n    int x;\n    return f(, &x);\n}\n",
+    );
     let said = workshop.cc(&["-c", "wrong.c"]).succeeds();
     assert!(said.err.contains("wrong.c:5:16: warning: passing argument"), "{}", said.err);
 }

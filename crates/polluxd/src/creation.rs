@@ -20,7 +20,7 @@ use crate::limits::{ASKED_MAX, SPEC_BYTES_MAX};
 use crate::process::{Family, Process, Request, StartedFor, shortened};
 use pollux_coordinator::Error;
 use pollux_wire::admin::ProgramSpec;
-use pollux_wire::control::{PRIORITY_MAX, Creation, NameChoice, StartAs, StateKeeping, ToProcess};
+use pollux_wire::control::{Creation, NameChoice, PRIORITY_MAX, StartAs, StateKeeping, ToProcess};
 use pollux_wire::mesh::{StartOrder, ToPeer};
 use pollux_wire::record::NameRecord;
 use pollux_wire::startup::STARTUP_VARIABLES;

@@ -9,7 +9,9 @@ use crate::opens::PathOrigin;
 use crate::start::unix_ms;
 use pollux_wire::admin::{ProcessInfo, ProgramSpec};
 use pollux_wire::checkpoint::Opener;
-use pollux_wire::control::{PairState, ProcessFacts, STOP_MODE_DEFAULT, StartAs, StateKeeping, StopReport, ToProcess};
+use pollux_wire::control::{
+    PairState, ProcessFacts, STOP_MODE_DEFAULT, StartAs, StateKeeping, StopReport, ToProcess,
+};
 use pollux_wire::record::NameRecord;
 use pollux_wire::{CpuNumber, Epoch, OpenId, Phandle, Pin, ProcessName};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

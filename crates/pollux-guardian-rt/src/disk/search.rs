@@ -39,7 +39,9 @@ impl Search {
         let [volume_pattern, subvolume_pattern, file_pattern] = parts(pattern, defaults)?;
         let mut subvolumes = VecDeque::new();
         for (volume, directory) in names.volumes().filter(|(name, _)| matches(&volume_pattern, name)) {
-            for subvolume in entries(directory, true).iter().filter(|name| matches(&subvolume_pattern, name.0)) {
+            for subvolume in
+                entries(directory, true).iter().filter(|name| matches(&subvolume_pattern, name.0))
+            {
                 subvolumes.push_back((volume.to_owned(), subvolume.0.clone(), directory.join(&subvolume.1)));
             }
         }
@@ -62,14 +64,18 @@ impl Search {
             }
             let (volume, subvolume, directory) = self.subvolumes.pop_front()?;
             let files = entries(&directory, false);
-            self.found = files.iter().filter(|file| matches(&self.file_pattern, &file.0)).map(|file| FileName {
-                node: Some(self.node.clone()),
-                object: Object::Disk {
-                    volume: Some(volume.clone()),
-                    subvolume: Some(subvolume.clone()),
-                    file: file.0.clone(),
-                },
-            }).collect();
+            self.found = files
+                .iter()
+                .filter(|file| matches(&self.file_pattern, &file.0))
+                .map(|file| FileName {
+                    node: Some(self.node.clone()),
+                    object: Object::Disk {
+                        volume: Some(volume.clone()),
+                        subvolume: Some(subvolume.clone()),
+                        file: file.0.clone(),
+                    },
+                })
+                .collect();
         }
     }
 
@@ -150,9 +156,8 @@ fn entries(directory: &Path, directories: bool) -> BTreeMap<String, String> {
             false => facts.is_file(),
         });
         // A name of one part is a file's.
-        let is_part = FileName::parse(&name).is_ok_and(|name| {
-            matches!(name.object, Object::Disk { volume: None, subvolume: None, .. })
-        });
+        let is_part = FileName::parse(&name)
+            .is_ok_and(|name| matches!(name.object, Object::Disk { volume: None, subvolume: None, .. }));
         if is_wanted && is_part {
             found.insert(name.to_ascii_uppercase(), name);
         }
@@ -218,7 +223,10 @@ mod tests {
         assert_eq!(all("*", None, Level::Second), ["A", "B", "C1"]);
         assert_eq!(all("$data.*.?", None, Level::First), ["OTHER.A", "OTHER.B", "WORK.A", "WORK.B"]);
         let from = all("*.*", Some("$data.other.c1"), Level::Node);
-        assert_eq!(from, ["\\HERE.$DATA.OTHER.C1", "\\HERE.$DATA.WORK.A", "\\HERE.$DATA.WORK.B", "\\HERE.$DATA.WORK.C1"]);
+        assert_eq!(
+            from,
+            ["\\HERE.$DATA.OTHER.C1", "\\HERE.$DATA.WORK.A", "\\HERE.$DATA.WORK.B", "\\HERE.$DATA.WORK.C1"]
+        );
         let none = Search::begin(&names, "$NONE.A.*", &defaults(), None, Level::Node);
         assert_eq!(none.err(), Some(FileError::NO_SUCH_PROCESS));
     }

@@ -198,8 +198,7 @@ fn put_last_parameters(
 
 pub(crate) fn CONTROLMESSAGESYSTEM(args: args::CONTROLMESSAGESYSTEM) -> Result<(), FileError> {
     let (action, value) = (args.actioncode.unwrap_or(-1), args.value.unwrap_or(-1));
-    let at =
-        usize::try_from(action).ok().filter(|at| *at < MESSAGE_LIMITS_MAX.len()).ok_or(BAD_VALUE)?;
+    let at = usize::try_from(action).ok().filter(|at| *at < MESSAGE_LIMITS_MAX.len()).ok_or(BAD_VALUE)?;
     if !(1..=MESSAGE_LIMITS_MAX[at]).contains(&value) {
         return Err(BAD_VALUE);
     }

@@ -140,7 +140,11 @@ impl LaunchList {
 }
 
 /// Creates a process, or begins to. What begins ends with message -102.
-pub(super) fn create(call: &CreateCall, numbers: ParameterNumbers, tag: i32) -> Result<ProcessCreated, CreationError> {
+pub(super) fn create(
+    call: &CreateCall,
+    numbers: ParameterNumbers,
+    tag: i32,
+) -> Result<ProcessCreated, CreationError> {
     let environment = std::env::vars().filter(|(name, _)| name != OWN_VARIABLE).collect();
     let directory = std::env::current_dir().map(|path| path.to_string_lossy().into_owned());
     let directory = directory.unwrap_or_else(|_| "/".to_owned());

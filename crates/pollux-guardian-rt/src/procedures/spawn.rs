@@ -72,7 +72,8 @@ fn call_of(a: &args::PROCESS_SPAWN_) -> Result<CreateCall, CreationError> {
     let texts = |from: *const u8| memory::c_texts(from, TEXTS_MAX);
     call.arguments = a.argv.map(texts).unwrap_or_default().into_iter().skip(1).collect();
     call.environment = a.envp.filter(|from| !from.is_null()).map(|from| {
-        let pair = |text: &String| text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let pair =
+            |text: &String| text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
         texts(from).iter().filter_map(pair).collect()
     });
     call.variables = vec![(STARTUP_VARIABLE.to_owned(), "run".to_owned())];
@@ -92,7 +93,8 @@ fn found_in(name: &str, path: Option<String>) -> String {
     if name.contains('/') || name.starts_with('$') {
         return name.to_owned();
     }
-    let candidates = path.iter().flat_map(|path| path.split(':')).map(|directory| format!("{directory}/{name}"));
+    let candidates =
+        path.iter().flat_map(|path| path.split(':')).map(|directory| format!("{directory}/{name}"));
     let mut candidates = candidates;
     candidates.find(|path| std::path::Path::new(path).is_file()).unwrap_or_else(|| name.to_owned())
 }

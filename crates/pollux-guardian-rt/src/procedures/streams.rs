@@ -17,7 +17,9 @@ fn text(pointer: Option<*const u8>) -> Option<String> {
 fn open(name: Option<*const u8>, mode: Option<*const u8>, depth: i16) -> *mut c_void {
     let (Some(name), Some(mode)) = (text(name), text(mode)) else { return invalid() };
     match u16::try_from(depth) {
-        Ok(depth) if depth <= SYNC_DEPTH_MAX => glue::open(&glue::assigned(name), &mode, depth, As::First).cast(),
+        Ok(depth) if depth <= SYNC_DEPTH_MAX => {
+            glue::open(&glue::assigned(name), &mode, depth, As::First).cast()
+        }
         _ => invalid(),
     }
 }

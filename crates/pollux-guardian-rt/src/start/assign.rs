@@ -145,7 +145,9 @@ mod tests {
     // A program, or a backup, that is told another file than the one that was assigned.
     #[test]
     fn messages_come_back() {
-        for line in ["DATA-FILE=$DATA.SUB.FILE", "*.x=/srv/a/name/that/has/no/room/in/the/message", "U.L=$V.A.B"] {
+        for line in
+            ["DATA-FILE=$DATA.SUB.FILE", "*.x=/srv/a/name/that/has/no/room/in/the/message", "U.L=$V.A.B"]
+        {
             let assign = Assign::from_line(line).unwrap();
             assert_eq!(Assign::decode(&assign.encode()), Some(assign), "{line}");
         }

@@ -173,7 +173,16 @@ impl Function {
 /// Words that begin the declaration of a parameter in the old style.
 fn is_type(pieces: &Pieces<'_>, at: usize) -> bool {
     const TYPES: [&[u8]; 11] = [
-        b"short", b"int", b"long", b"char", b"unsigned", b"signed", b"float", b"double", b"struct", b"union",
+        b"short",
+        b"int",
+        b"long",
+        b"char",
+        b"unsigned",
+        b"signed",
+        b"float",
+        b"double",
+        b"struct",
+        b"union",
         b"const",
     ];
     TYPES.contains(&pieces.of(at))
@@ -182,7 +191,9 @@ fn is_type(pieces: &Pieces<'_>, at: usize) -> bool {
 /// The name of a parameter: the word in `(*name)` of a pointer to a function, else the last word before a bracket.
 fn parameter_name(pieces: &Pieces<'_>, list: &[usize]) -> Option<String> {
     let pointer = list.windows(3).find(|three| {
-        pieces.of(three[0]) == b"(" && pieces.of(three[1]) == b"*" && pieces.tokens[three[2]].kind == Kind::Word
+        pieces.of(three[0]) == b"("
+            && pieces.of(three[1]) == b"*"
+            && pieces.tokens[three[2]].kind == Kind::Word
     });
     let end = list.iter().position(|&at| pieces.of(at) == b"[").unwrap_or(list.len());
     let last = list[..end].iter().rfind(|&&at| pieces.tokens[at].kind == Kind::Word);
@@ -212,6 +223,7 @@ pub(crate) fn macro_of(name: &str, parameters: usize) -> String {
 pub(crate) fn of_pragma(text: &str) -> Option<String> {
     let (name, list) = text.trim().split_once('(')?;
     let words = list.split([',', ' ', '\t', '(', ')']);
-    let is_so = words.into_iter().any(|word| matches!(word.to_ascii_lowercase().as_str(), "extensible" | "variable"));
+    let is_so =
+        words.into_iter().any(|word| matches!(word.to_ascii_lowercase().as_str(), "extensible" | "variable"));
     is_so.then(|| name.trim().to_owned())
 }

@@ -58,14 +58,20 @@ fn include_lines() {
 #[test]
 fn extensible_functions() {
     const MASK: &str = "unsigned long long px_present __attribute__((unused)), ";
-    becomes("_extensible int f(short a, char *b);\n", &format!("_extensible int px_f({MASK}short a, char *b);\n"));
+    becomes(
+        "_extensible int f(short a, char *b);\n",
+        &format!("_extensible int px_f({MASK}short a, char *b);\n"),
+    );
     becomes(
         "static _variable short f(short a,\n  void (*b)(int, int), char c[4])\n{ return f(1); }\nint g(int a) {}\n",
         &format!(
             "static _variable short px_f({MASK}short a,\n  void (*b)(int, int), char c[4])\n{{ enum {{ px_arg_a, px_arg_b, px_arg_c }}; return f(1); }}\nint g(int a) {{}}\n"
         ),
     );
-    becomes("extern \"C\" {\nint marked(int a);\n}\n", &format!("extern \"C\" {{\nint px_marked({MASK}int a);\n}}\n"));
+    becomes(
+        "extern \"C\" {\nint marked(int a);\n}\n",
+        &format!("extern \"C\" {{\nint px_marked({MASK}int a);\n}}\n"),
+    );
     // A declaration of a procedure gives way to the header's.
     becomes("_tal _extensible\n short READX(short,\n char *); int x;\n", "\n\n int x;\n");
     // No parameters, a list in the old style, a variable list: as they are.

@@ -137,7 +137,10 @@ fn parse_volume(text: &str) -> std::result::Result<String, String> {
     is_guardian_part(name.strip_prefix('$').unwrap_or_default(), 7)?;
     let path = std::path::absolute(directory).ok().filter(|path| path.is_dir());
     let path = path.ok_or_else(|| format!("{directory} is no directory"))?;
-    let path = path.to_str().filter(|path| !path.contains([':', '\n'])).ok_or("a directory without colons, please")?;
+    let path = path
+        .to_str()
+        .filter(|path| !path.contains([':', '\n']))
+        .ok_or("a directory without colons, please")?;
     Ok(format!("{}={path}", name.to_ascii_uppercase()))
 }
 
