@@ -42,7 +42,7 @@ impl Search {
             for subvolume in
                 entries(directory, true).iter().filter(|name| matches(&subvolume_pattern, name.0))
             {
-                subvolumes.push_back((volume.to_owned(), subvolume.0.clone(), directory.join(&subvolume.1)));
+                subvolumes.push_back((volume.to_owned(), subvolume.0.clone(), directory.join(subvolume.1)));
             }
         }
         let has_volume = names.volumes().any(|(name, _)| matches(&volume_pattern, name));
@@ -66,7 +66,7 @@ impl Search {
             let files = entries(&directory, false);
             self.found = files
                 .iter()
-                .filter(|file| matches(&self.file_pattern, &file.0))
+                .filter(|file| matches(&self.file_pattern, file.0))
                 .map(|file| FileName {
                     node: Some(self.node.clone()),
                     object: Object::Disk {

@@ -30,10 +30,8 @@ pub(crate) fn PROCESS_SPAWN_(a: args::PROCESS_SPAWN_) -> i32 {
         Ok(created) => results(created, CreationError { error: created.error, detail: created.detail }),
         Err(error) => results(&ProcessCreated::default(), *error),
     };
-    if let Some(to) = a.process_results {
-        if let Ok(place) = Buffer::new(to.cast_const().cast(), RESULTS_BYTES) {
-            place.put(&results);
-        }
+    if let Some(Ok(place)) = a.process_results.map(|to| Buffer::new(to.cast_const().cast(), RESULTS_BYTES)) {
+        place.put(&results);
     }
     match spawned {
         Err(error) => {
@@ -93,9 +91,8 @@ fn found_in(name: &str, path: Option<String>) -> String {
     if name.contains('/') || name.starts_with('$') {
         return name.to_owned();
     }
-    let candidates =
-        path.iter().flat_map(|path| path.split(':')).map(|directory| format!("{directory}/{name}"));
-    let mut candidates = candidates;
+    let directories = path.iter().flat_map(|path| path.split(':'));
+    let mut candidates = directories.map(|directory| format!("{directory}/{name}"));
     candidates.find(|path| std::path::Path::new(path).is_file()).unwrap_or_else(|| name.to_owned())
 }
 
