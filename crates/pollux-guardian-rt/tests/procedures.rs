@@ -1,127 +1,124 @@
-//! C programs in a node: what they read of their start, files by their names, processes that they spawn, stop modes, and
-//! how backups end and take over their standard files.
+//! The procedures one by one, as compiled C against a live node: the normal case, each form with parameters left out, each error
+//! number. What happens between processes when something fails is tested elsewhere.
 
 // Its functions are all tests, though not marked so.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
-use common::{Programs, Test, node, run_tests, says, spec, start};
-use std::io::Read;
-use std::path::PathBuf;
+use common::{Programs, SOURCES, Test, run_tests, says, source};
+use guardian_cc::table::{Language, Status};
+use pollux_os::Signal;
+use pollux_torture::{Node, Settings};
+use pollux_wire::CpuNumber;
 use std::process::ExitCode;
 
 const TESTS: &[Test] = &[
-    ("assigns_and_params_are_read_and_followed", read_start),
-    ("files_by_their_names", use_names),
-    ("backups_end_in_every_way_and_leave_their_primary", end_backups),
-    ("standard_files_of_a_backup_after_a_takeover", take_files),
-    ("a_terminal_of_a_backup_after_a_takeover", take_terminal),
-    ("spawned_processes_stop_modes_and_backups_of_ones_own", spawn),
+    ("every_full_procedure_is_called", |_| every_full_procedure_is_called()),
+    ("handles", |programs| alone(programs, "handles")),
+    ("values", |programs| alone(programs, "values")),
+    ("timers", |programs| alone(programs, "timers")),
+    ("process_information", |programs| alone(programs, "process_info")),
+    ("creations", |programs| alone(programs, "creation")),
+    ("ends", |programs| alone(programs, "ends")),
+    ("opens", |programs| beside_servers(programs, "opens")),
+    ("requests_and_their_ends", |programs| beside_servers(programs, "completion")),
+    ("messages_and_replies", receive),
+    ("transfers_on_files", |programs| beside_servers(programs, "disk_io")),
+    ("extensions_for_pairs", |programs| beside_servers(programs, "ns")),
+    ("names_that_are_all_in_use", |programs| alone(programs, "names_full")),
+    ("monitored_cpus", monitored),
+];
+
+/// The programs.
+const PROGRAMS: &[&str] = &[
+    "handles",
+    "values",
+    "timers",
+    "process_info",
+    "creation",
+    "ends",
+    "opens",
+    "completion",
+    "receive",
+    "disk_io",
+    "ns",
+    "names_full",
+    "server",
+    "monitored",
 ];
 
 fn main() -> ExitCode {
-    common::play(|arguments| {
-        run_tests(arguments, &Programs::of(&["startup", "names", "spawn", "endings"]), TESTS)
-    })
+    common::play(|arguments| run_tests(arguments, &Programs::of(PROGRAMS), TESTS))
 }
 
-/// A program that is told of other files than those it opens.
-fn read_start(programs: &Programs) {
+/// A node whose processes do not count as hung when they compute or stand still.
+fn node() -> Node {
+    let settings = Settings { hang_after_ms: 60_000, ..Settings::default() };
+    Node::start_with(std::env::current_exe().unwrap(), settings)
+}
+
+/// All checks of a program that needs no other one; it runs as `$OWN` in CPU 1.
+fn alone(programs: &Programs, program: &str) {
     let node = node();
-    let place = tempfile::tempdir().unwrap();
-    let (out, long) =
-        (place.path().join("out"), place.path().join("a-name-longer-than-the-message-has-room-for"));
-    let assigns = format!(
-        "MASTER-X=$DATA.SUB.MASTER,EXCLUSIVE,INPUT\nSTDOUT={}\nLONG-NAME={}",
-        out.display(),
-        long.display()
-    );
-    let variables = [
-        ("POLLUX_STARTUP", "run"),
-        ("POLLUX_PARAMS", "COLOUR=deep red\nSIZE=7"),
-        ("POLLUX_ASSIGNS", assigns.as_str()),
-        ("POLLUX_OUT", "/nowhere/out"),
-    ];
-    let spec = spec(&programs.path("startup"), &[out.to_str().unwrap()], &variables);
-    start(&node, 0, Some("$TEST"), spec);
-    node.wait_until("the program ends", || node.record("$TEST").is_none());
-    let said = std::fs::read_to_string(&out).unwrap_or_default();
-    assert_eq!(said, "PASSED\n", "{}\n{}", node.log_of("$TEST"), node.logs());
-    assert_eq!(std::fs::read_to_string(&long).unwrap(), "through an ASSIGN\n");
+    programs.passes(&node, 1, "$OWN", program, &[]);
     node.finish();
 }
 
-/// Files that a program makes, finds and removes by Guardian names.
-fn use_names(programs: &Programs) {
-    let node = node();
-    let place = tempfile::tempdir().unwrap();
-    let volumes = format!("$DATA={}", place.path().display());
-    let variables =
-        [("POLLUX_STARTUP", "run"), ("POLLUX_VOLUMES", &volumes), ("POLLUX_DEFAULTS", "$DATA.SUB")];
-    start(&node, 0, Some("$TEST"), spec(&programs.path("names"), &[], &variables));
-    says(&node, "$TEST", "PASSED");
-    assert!(place.path().join("new/third").is_file());
+/// The CPUs that a program monitors die and come back, and before them one that it does not.
+fn monitored(programs: &Programs) {
+    let settings = Settings { cpus: 3, ..Settings::default() };
+    let node = Node::start_with(std::env::current_exe().unwrap(), settings);
+    programs.start(&node, 0, "$OWN", "monitored", &[]);
+    let kill = |cpu: u8| {
+        let before = node.daemon_pid(cpu);
+        assert!(node.signal_cpu(CpuNumber::new(cpu).unwrap(), Signal::KILL));
+        node.wait_until("the CPU is back", || node.status(cpu).is_some_and(|status| status.pid != before));
+        node.wait_until("all CPUs know each other", || node.is_connected(3));
+    };
+    for (monitored, other) in [(1, 2), (2, 1)] {
+        says(&node, "$OWN", &format!("HEARS OF {monitored}"));
+        kill(other);
+        kill(monitored);
+    }
+    says(&node, "$OWN", "PASSED");
     node.finish();
 }
 
-fn spawn(programs: &Programs) {
-    let node = node();
-    programs.passes(&node, 0, "$SPAWN", "spawn", &[]);
+/// All checks of a program, beside servers: `$SRV` takes all messages, `$QUIET` no file-management messages. It is told a directory.
+fn beside_servers(programs: &Programs, program: &str) {
+    let (node, place) = (node(), tempfile::tempdir().unwrap());
+    programs.start(&node, 0, "$SRV", "server", &["8"]);
+    programs.start(&node, 0, "$QUIET", "server", &["8", "1"]);
+    programs.passes(&node, 1, "$OWN", program, &[place.path().to_str().unwrap()]);
     node.finish();
 }
 
-/// An end of a backup, however it comes, must not end its primary or be taken for a takeover.
-fn end_backups(programs: &Programs) {
+/// A receiver and a sender, step by step in the same order.
+fn receive(programs: &Programs) {
     let node = node();
-    programs.passes(&node, 0, "$END", "endings", &["ends"]);
+    programs.start(&node, 0, "$RCV", "receive", &[]);
+    says(&node, "$RCV", "READY");
+    programs.passes(&node, 1, "$CLI", "receive", &["client"]);
+    says(&node, "$RCV", "PASSED");
     node.finish();
 }
 
-/// Writes the input that the pair copies.
-fn input(place: &std::path::Path) -> PathBuf {
-    let path = place.join("in");
-    std::fs::write(&path, "one\ntwo\nthree\nfour\n").unwrap();
-    path
+/// A procedure that is said to be provided in full is called by a C program of the tests: a new row without a test fails here.
+fn every_full_procedure_is_called() {
+    let files = std::fs::read_dir(source(SOURCES, "")).unwrap();
+    let texts: Vec<String> =
+        files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let is_called = |name: &str| texts.iter().any(|text| calls(text, name));
+    assert!(!is_called("NO_SUCH_PROCEDURE_"), "the search finds only what is there");
+    let table = guardian_cc::Table::built_in();
+    let full = table.provided().filter(|one| one.status == Status::Full && one.language == Language::C);
+    let missing: Vec<&str> = full.map(|one| one.name.as_str()).filter(|name| !is_called(name)).collect();
+    assert!(missing.is_empty(), "no C program of tests/c calls {missing:?}");
 }
 
-/// IN and OUT are files: the backup reads and writes behind what its dead primary did, and nothing twice.
-fn take_files(programs: &Programs) {
-    let node = node();
-    let place = tempfile::tempdir().unwrap();
-    let (from, to) = (input(place.path()), place.path().join("out"));
-    let variables = [
-        ("POLLUX_STARTUP", "run"),
-        ("POLLUX_IN", from.to_str().unwrap()),
-        ("POLLUX_OUT", to.to_str().unwrap()),
-    ];
-    start(&node, 0, Some("$END"), spec(&programs.path("endings"), &["takes"], &variables));
-    says(&node, "$END", "TAKEN");
-    let copied = std::fs::read_to_string(&to).unwrap();
-    assert_eq!(copied, "1p one\n2p two\n3s three\n4s four\n", "{}", node.logs());
-    node.wait_until("the pair ends", || node.record("$END").is_none());
-    node.finish();
-}
-
-/// OUT is read and written by lines, as a terminal is: the new primary's lines come behind the old one's.
-fn take_terminal(programs: &Programs) {
-    let node = node();
-    let place = tempfile::tempdir().unwrap();
-    let (from, to) = (input(place.path()), place.path().join("terminal"));
-    rustix::fs::mkfifoat(rustix::fs::CWD, &to, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
-    // Open for both, so that nobody waits for the other end.
-    let mut reader = std::fs::OpenOptions::new().read(true).write(true).open(&to).unwrap();
-    let variables = [
-        ("POLLUX_STARTUP", "run"),
-        ("POLLUX_IN", from.to_str().unwrap()),
-        ("POLLUX_OUT", to.to_str().unwrap()),
-    ];
-    start(&node, 0, Some("$END"), spec(&programs.path("endings"), &["takes"], &variables));
-    says(&node, "$END", "TAKEN");
-    let mut lines = [0; 200];
-    let count = reader.read(&mut lines).unwrap();
-    let lines = String::from_utf8_lossy(&lines[..count]);
-    assert_eq!(lines, "1p one\n2p two\n3s three\n4s four\n", "{}", node.logs());
-    node.wait_until("the pair ends", || node.record("$END").is_none());
-    node.finish();
+/// True if the name stands in the text with a parenthesis behind it, and is not the end of another name.
+fn calls(text: &str, name: &str) -> bool {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    text.match_indices(&format!("{name}(")).any(|(at, _)| !text[..at].ends_with(is_part))
 }

@@ -71,7 +71,7 @@ impl Runtime {
         let opening = Opening { key, backup: false, access, exclusion, depth: 0 };
         let directory = control_directory().map_err(|_| errors::FILE_SYSTEM_ERROR)?;
         // Nobody can open it between the look at its openers and its removal.
-        let _alone = DiskFile::open(&directory, &path, &opening)?;
+        let _alone = DiskFile::open(directory, &path, &opening)?;
         std::fs::remove_file(&path).map_err(|error| number(&error))
     }
 
