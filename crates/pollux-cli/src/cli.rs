@@ -62,7 +62,7 @@ enum Command {
     Down(commands::down::Down),
     #[command(subcommand)]
     Cpu(commands::cpu::Cpu),
-    Run(commands::run::Run),
+    Run(Box<commands::run::Run>),
     Ps(commands::ps::Ps),
     Status(commands::status::Status),
     Stop(commands::stop::Stop),

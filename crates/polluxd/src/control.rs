@@ -71,6 +71,7 @@ impl Daemon {
                 self.handle_query(Origin::Process(asker(request)), query);
             }
             ToDaemon::BecomeMomOf { request, child } => self.handle_become_mom(asker(request), child),
+            ToDaemon::Set { request, setting } => self.handle_set(asker(request), setting),
         }
     }
 

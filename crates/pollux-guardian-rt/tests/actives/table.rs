@@ -417,7 +417,7 @@ fn close_only(programs: &Programs) {
     scene.node.finish();
 }
 
-/// Any process of the node may stop another one; there are no stop modes, so nothing is ever queued.
+/// Any process of the node may stop another one that has set no stop mode; nothing is queued.
 fn stop_outside(programs: &Programs) {
     let scene = Scene::of(programs, 3);
     scene.puppet(0, "$P", &[]);
