@@ -4,6 +4,7 @@ pub mod counter;
 pub mod crasher;
 pub mod lines;
 pub mod objects;
+pub mod shelf;
 pub mod tiers;
 
 use pollux::{Error, Node, Result};
@@ -25,6 +26,9 @@ pub fn run(words: &[&str]) -> Option<ExitCode> {
         ["objects"] => objects::serve(),
         ["change", name, seed, times] => objects::change(name, number(seed), number(times)),
         ["lines", address] => lines::serve(address),
+        ["shelf"] => shelf::serve(),
+        ["shelve", name, times] => shelf::shelve(name, number(times)),
+        ["waste", name, times] => shelf::waste(name, number(times)),
         ["crasher"] => crasher::serve(),
         ["ask", name, payload] => ask(name, payload),
         _ => return None,
