@@ -155,6 +155,11 @@ impl Daemon {
         Ok((Self(daemon), welcome.expect("a visit ends well only after an attach that did")))
     }
 
+    /// This process's place in its node, for opens by way of [`crate::Server`]. Nobody reads other messages from here on.
+    pub fn into_node(self, life: LifePage) -> crate::Node {
+        crate::Node::over(self.0, life)
+    }
+
     /// Queues a message and sends what the socket takes.
     pub fn send(&mut self, message: &ToDaemon, descriptors: Vec<OwnedFd>) -> Result<()> {
         self.0.send(message, descriptors)

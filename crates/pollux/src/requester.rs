@@ -77,7 +77,12 @@ impl Node {
             }
             None => visit(&life)?,
         };
-        Ok(Self { daemon: Rc::new(RefCell::new(daemon)), _life: Rc::new(life) })
+        Ok(Self::over(daemon, life))
+    }
+
+    /// Over a channel that is attached.
+    pub(crate) fn over(daemon: Daemon, life: LifePage) -> Self {
+        Self { daemon: Rc::new(RefCell::new(daemon)), _life: Rc::new(life) }
     }
 
     /// Opens a server by name, one request at a time, with sync depth 1.
@@ -268,7 +273,7 @@ impl Server {
                 self.link.cancel(ticket.0);
                 return Ok(None);
             }
-            self.step(deadline)?;
+            self.step(&ticket, deadline)?;
         }
     }
 
@@ -288,10 +293,11 @@ impl Server {
     }
 
     /// Waits for the paths and takes in what comes.
-    fn step(&mut self, deadline: Option<Instant>) -> Result<()> {
+    fn step(&mut self, ticket: &Ticket, deadline: Option<Instant>) -> Result<()> {
         // What was read before has been taken in, and what was started has been sent: the poll tells what is new.
         self.fetch_path()?;
-        if !self.link.has_news() {
+        // The answers of other requests may lie there for long.
+        if !self.link.has_answer(ticket.0) {
             let mut timeout = PATIENCE;
             if let Some(deadline) = deadline {
                 timeout = timeout.min(deadline.saturating_duration_since(Instant::now()));

@@ -4,7 +4,9 @@ pub mod counter;
 pub mod crasher;
 pub mod lines;
 pub mod objects;
+pub mod puppet;
 pub mod shelf;
+pub mod sockets;
 pub mod tiers;
 
 use pollux::{Error, Node, Result};
@@ -29,6 +31,8 @@ pub fn run(words: &[&str]) -> Option<ExitCode> {
         ["shelf"] => shelf::serve(),
         ["shelve", name, times] => shelf::shelve(name, number(times)),
         ["waste", name, times] => shelf::waste(name, number(times)),
+        ["puppet", directory] => puppet::serve(directory),
+        ["echo", provider] => sockets::echo(provider),
         ["crasher"] => crasher::serve(),
         ["ask", name, payload] => ask(name, payload),
         _ => return None,
