@@ -148,7 +148,7 @@ impl Daemon {
             return Ok((Self(daemon), message));
         }
         let mut welcome = None;
-        let daemon = daemon::Daemon::visit(|daemon| {
+        let daemon = daemon::Daemon::visit(&node_directory(), |daemon| {
             welcome = Some(daemon.attach(life, keeps)?);
             Ok(())
         })?;
