@@ -10,6 +10,7 @@
 
 #![deny(unsafe_code)]
 
+mod calls;
 mod channel;
 pub mod clock;
 mod doorbell;
@@ -24,6 +25,7 @@ mod ring;
 mod signals;
 mod tcp;
 
+pub use calls::{CALL_PATH_BYTES_MAX, Call, CallGate, WaitingCall, copy_descriptor, gate_calls, read_memory, signal_group};
 pub use channel::{Channel, DESCRIPTORS_WAITING_MAX, FILL_BYTES_MAX, Fill, Flush, socket_pair};
 pub use doorbell::Doorbell;
 pub use files::{connect_unix, listen_unix, private_directory};
