@@ -2,7 +2,7 @@
 //!
 //! Every message is one frame of kind [`CONTROL`]; descriptors are named in the variant's doc, in their order.
 
-use crate::admin::ProgramSpec;
+use crate::admin::{Kept, ProgramSpec};
 use crate::checkpoint::Opener;
 use crate::codec::{wire_enum, wire_flat_enum, wire_struct};
 use crate::event::Event;
@@ -75,6 +75,8 @@ wire_enum! {
         12 => Query { request: u32, query: Query },
         /// Adopts a process or changes what others see of this one (`PROCESS_SETINFO_`, `STEPMOM`); answered with `Answer`.
         13 => BecomeMomOf { request: u32, child: Phandle },
+        /// What the process supervises, for listings; the last one counts.
+        20 => Keeps { kept: Kept },
     }
 }
 
