@@ -24,6 +24,8 @@ pub(crate) fn run(arguments: &[OsString]) -> Option<ExitCode> {
         pollux_os::LAUNCHER_COMMAND => Some(pollux_os::launcher_main(rest)),
         ACCEPTOR => Some(acceptor(rest)),
         KV => Some(kv(rest)),
+        pollux_keeper::KEEPER_COMMAND => Some(pollux_keeper::keeper_main(rest)),
+        pollux_keeper::THRESHOLD_COMMAND => Some(pollux_keeper::threshold_main(rest)),
         GUARD => Some(crate::demo::guard_main(rest)),
         _ => None,
     }

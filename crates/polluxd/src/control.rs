@@ -6,7 +6,7 @@ use crate::clerk::{Job, NumbersFor};
 use crate::daemon::{Daemon, Timer, label};
 use crate::limits::{COORDINATOR_RETRY_MS, NUMBERS_PER_REQUEST_MAX};
 use crate::links::{LinkId, Role};
-use crate::process::{shortened, Origin, Process, Request, Stage, StartedFor, cut};
+use crate::process::{Origin, Process, Request, Stage, StartedFor, cut, shortened};
 use crate::start::unix_ms;
 use pollux_coordinator::Error;
 use pollux_os::LifeWatch;

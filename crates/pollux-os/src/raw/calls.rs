@@ -99,9 +99,7 @@ pub(crate) fn decide(fd: impl AsFd, id: u64, go_on: bool, errno: i32) -> io::Res
     let mut answer = libc::seccomp_notif_resp { id, val: 0, error: -errno, flags };
     // JUSTIFICATION: as above.
     // SAFETY: the kernel reads the struct, which is valid.
-    check(unsafe {
-        libc::ioctl(fd.as_fd().as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut answer)
-    })
+    check(unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut answer) })
 }
 
 /// Puts a duplicate of `with` over the waiting process's descriptor `number`.
@@ -121,9 +119,7 @@ pub(crate) fn replace(
     };
     // JUSTIFICATION: as above.
     // SAFETY: the kernel reads the struct, which is valid, and both descriptors are open.
-    check(unsafe {
-        libc::ioctl(fd.as_fd().as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ADDFD, &raw const order)
-    })
+    check(unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ADDFD, &raw const order) })
 }
 
 /// Copies memory of another process; fewer bytes than asked for where its memory ends.
