@@ -142,9 +142,9 @@ fn nginx_is_never_refused() {
     );
     survives_all_kills(&place, &To::Tcp(port, "GET / HTTP/1.0\r\n\r\n"));
     place.wait_until("one master with two workers is left", || {
-        let lines = place.processes();
-        let count = |word: &str| lines.iter().filter(|(_, line)| line.starts_with(word)).count();
-        (count("nginx: master"), count("nginx: worker")) == (1, 2)
+        let lines = Place::holders(port);
+        let count = |word: &str| lines.iter().filter(|line| line.contains(word)).count();
+        (count("__keeper"), count("nginx: master"), count("nginx: worker"), lines.len()) == (2, 1, 2, 5)
     });
 }
 

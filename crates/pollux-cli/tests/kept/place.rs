@@ -82,13 +82,33 @@ impl Place {
 
     /// Kinds and causes of all events of a name.
     pub fn events(&self, name: &str) -> Vec<(String, String)> {
-        let text = self.done(&["events", "--json"]);
-        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let all: Vec<Value> = serde_json::from_str(&self.done(&["events", "--json"])).unwrap();
         let word = |event: &Value, field: &str| event[field].as_str().unwrap().to_owned();
-        lines
+        all.iter()
             .filter(|event| event["name"] == name)
-            .map(|event| (word(&event, "kind"), word(&event, "cause")))
+            .map(|event| (word(event, "kind"), word(event, "cause")))
             .collect()
+    }
+
+    /// The processes that have the listener of a port of 127.0.0.1 open, by their command lines.
+    pub fn holders(port: u16) -> Vec<String> {
+        let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
+        let wanted = format!("0100007F:{port:04X}");
+        let listens = |line: &&str| {
+            let mut words = line.split_whitespace();
+            words.nth(1) == Some(&wanted) && words.nth(1) == Some("0A")
+        };
+        let Some(line) = sockets.lines().find(listens) else { return Vec::new() };
+        let name = format!("socket:[{}]", line.split_whitespace().nth(9).unwrap());
+        let entries = fs::read_dir("/proc").unwrap().flatten();
+        let has = |path: &Path| {
+            let mut open = fs::read_dir(path.join("fd")).ok()?.flatten();
+            let found =
+                open.any(|fd| fs::read_link(fd.path()).is_ok_and(|to| to.as_os_str() == name.as_str()));
+            let line = fs::read(path.join("cmdline")).ok().filter(|_| found)?;
+            Some(String::from_utf8_lossy(&line).replace('\0', " "))
+        };
+        entries.filter_map(|entry| has(&entry.path())).collect()
     }
 
     pub fn wait_for<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
