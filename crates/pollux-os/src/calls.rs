@@ -126,12 +126,12 @@ impl CallGate {
 
     /// The kernel carries the call out. A call that waits no longer is passed over, here and below.
     pub fn go_on(&self, id: u64) -> io::Result<()> {
-        gone_is_fine(raw::calls::decide(&self.fd, id, true, 0))
+        late_is_fine(raw::calls::decide(&self.fd, id, true, 0))
     }
 
     /// The call returns 0 without being carried out.
     pub fn answer_done(&self, id: u64) -> io::Result<()> {
-        gone_is_fine(raw::calls::decide(&self.fd, id, false, 0))
+        late_is_fine(raw::calls::decide(&self.fd, id, false, 0))
     }
 
     /// Puts a duplicate of `with` over the waiting process's descriptor `number`.
@@ -146,9 +146,10 @@ impl AsFd for CallGate {
     }
 }
 
-fn gone_is_fine(result: io::Result<()>) -> io::Result<()> {
+/// A second decision changes nothing, nor does one for a thread that was killed.
+fn late_is_fine(result: io::Result<()>) -> io::Result<()> {
     match result {
-        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINPROGRESS)) => Ok(()),
         result => result,
     }
 }

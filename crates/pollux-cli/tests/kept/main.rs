@@ -157,6 +157,23 @@ fn a_static_program_is_never_refused() {
     survives_all_kills(&place, &To::Tcp(port, ""));
 }
 
+/// The other tests would show nothing if clients were never refused anyhow.
+#[test]
+fn without_kept_sockets_clients_are_refused() {
+    let place = Place::new();
+    let Some(program) = server(&place) else { return };
+    let port = free_port();
+    run(&place, &["--restart"], &[program.to_str().unwrap(), "tcp", &port.to_string()]);
+    let to = To::Tcp(port, "");
+    place.wait_until("the server answers", || matches!(ask(&to), Ok(Some(_))));
+    let clients = Clients::start(&to);
+    let pid = place.whole(NAME);
+    kill_9(pid);
+    place.wait_until("it is started again", || place.program(NAME).is_some_and(|new| new != pid));
+    wait_served(&place, &clients);
+    assert_ne!(clients.finish().0, 0);
+}
+
 /// Clients know the port that the kernel chose the first time.
 #[test]
 fn a_port_chosen_by_the_kernel_stays() {
