@@ -27,6 +27,8 @@ pub(crate) fn run(arguments: &[OsString]) -> Option<ExitCode> {
         ACCEPTOR => Some(acceptor(rest)),
         KV => Some(kv(rest)),
         PROVIDER => Some(provider()),
+        pollux_keeper::KEEPER_COMMAND => Some(pollux_keeper::keeper_main(rest)),
+        pollux_keeper::THRESHOLD_COMMAND => Some(pollux_keeper::threshold_main(rest)),
         GUARD => Some(crate::demo::guard_main(rest)),
         _ => None,
     }

@@ -2,7 +2,7 @@
 //!
 //! Every message is one frame of kind [`CONTROL`]; descriptors are named in the variant's doc, in their order.
 
-use crate::admin::ProgramSpec;
+use crate::admin::{Kept, ProgramSpec};
 use crate::checkpoint::Opener;
 use crate::codec::{wire_enum, wire_flat_enum, wire_struct};
 use crate::event::Event;
@@ -77,6 +77,8 @@ wire_enum! {
         13 => BecomeMomOf { request: u32, child: Phandle },
         /// Changes something of the process itself (`PROCESS_SETINFO_`, `SETSTOP`); answered with `Answer`.
         14 => Set { request: u32, setting: Setting },
+        /// What the process supervises, for listings; the last one counts.
+        20 => Keeps { kept: Kept },
     }
 }
 

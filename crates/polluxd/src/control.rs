@@ -6,7 +6,7 @@ use crate::clerk::{Job, NumbersFor};
 use crate::daemon::{Daemon, Timer, label};
 use crate::limits::{COORDINATOR_RETRY_MS, NUMBERS_PER_REQUEST_MAX};
 use crate::links::{LinkId, Role};
-use crate::process::{Origin, Process, Request, Stage, StartedFor, cut};
+use crate::process::{Origin, Process, Request, Stage, StartedFor, cut, shortened};
 use crate::start::unix_ms;
 use pollux_coordinator::Error;
 use pollux_os::LifeWatch;
@@ -46,6 +46,10 @@ impl Daemon {
                     tracing::info!(process = label(found), epoch = epoch.0, "state {state}");
                 }
                 (found.state, found.epoch, found.lag_bytes) = (Some(state), epoch, lag_bytes);
+            }
+            ToDaemon::Keeps { mut kept } => {
+                kept.program = shortened(&kept.program).to_owned();
+                found.kept = Some(kept);
             }
             ToDaemon::Open { request, target, sync_depth, nowait_depth, details } => {
                 self.start_open(asker(request), target, None, (sync_depth, nowait_depth), details);

@@ -7,7 +7,7 @@ use crate::limits::{ENDED_KEPT_MAX, PROCESSES_MAX};
 use crate::links::LinkId;
 use crate::opens::PathOrigin;
 use crate::start::unix_ms;
-use pollux_wire::admin::{ProcessInfo, ProgramSpec};
+use pollux_wire::admin::{Kept, ProcessInfo, ProgramSpec};
 use pollux_wire::checkpoint::Opener;
 use pollux_wire::control::{
     PairState, ProcessFacts, STOP_MODE_DEFAULT, StartAs, StateKeeping, StopReport, ToProcess,
@@ -90,6 +90,8 @@ pub(crate) struct Process {
     pub(crate) state: Option<PairState>,
     pub(crate) epoch: Epoch,
     pub(crate) lag_bytes: u64,
+    /// What it supervises.
+    pub(crate) kept: Option<Kept>,
     pub(crate) started_unix_ms: u64,
     /// Own tick in which its program ran.
     pub(crate) running_tick: u64,
@@ -207,6 +209,7 @@ impl Process {
             state: None,
             epoch,
             lag_bytes: 0,
+            kept: None,
             started_unix_ms: unix_ms(),
             running_tick: 0,
             stopped_tick: None,
@@ -320,6 +323,7 @@ impl Process {
             program: shortened(&self.spec.program).to_owned(),
             started_unix_ms: self.started_unix_ms,
             lag_bytes: self.lag_bytes,
+            kept: self.kept.clone(),
         }
     }
 }

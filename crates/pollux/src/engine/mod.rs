@@ -12,6 +12,7 @@
 //! | `rings.rs` | paths through shared memory |
 //! | `streams.rs` | listeners and connections |
 //! | `held.rs` | descriptors that are held for the program |
+//! | `local.rs` | descriptors of this process alone |
 //! | `sync.rs` | bringing a new backup in step |
 //! | `calls.rs` | the pair as a requester |
 //! | `report.rs` | events |
@@ -19,6 +20,7 @@
 mod calls;
 mod checkpoints;
 mod held;
+mod local;
 mod paths;
 mod report;
 mod rings;
@@ -63,6 +65,7 @@ const TOKEN_CONNECTION: u64 = 5 << 56;
 const TOKEN_RING: u64 = 6 << 56;
 const TOKEN_PARTNER_RING: u64 = 7 << 56;
 const TOKEN_HELD: u64 = 8 << 56;
+const TOKEN_LOCAL: u64 = 10 << 56;
 const TOKEN_KIND: u64 = 0xff << 56;
 
 /// How long a turn that crashed a primary waits for the pair to be whole, before it is tried without a backup.
@@ -100,6 +103,7 @@ pub(crate) enum Ready {
     System(SystemMessage),
     OpenerLost(OpenId),
     Readable(HeldId),
+    Local(u32),
     Accepted { open: OpenId, sync: SyncId, listener: ListenerId, peer: String, fd: OwnedFd },
     Input(ConnectionId),
     Disconnected(ConnectionId),
@@ -123,6 +127,7 @@ pub(crate) enum Delivery {
     System(SystemMessage),
     OpenerLost(OpenId),
     Readable(HeldId),
+    Local(u32),
     Connected(ConnectionId),
     Input(InputData),
     Disconnected(ConnectionId),
@@ -186,6 +191,8 @@ pub(crate) struct Engine {
     listeners: BTreeMap<ListenerId, OwnedFd>,
     sockets: BTreeMap<ConnectionId, Socket>,
     held: BTreeMap<HeldId, held::Held>,
+    local: BTreeMap<u32, local::Local>,
+    last_local: u32,
     links: BTreeMap<OpenId, Link>,
     state_to_send: Option<sync::StateToSend>,
     ready: VecDeque<Ready>,
@@ -284,6 +291,8 @@ impl Engine {
             listeners: BTreeMap::new(),
             sockets: BTreeMap::new(),
             held: BTreeMap::new(),
+            local: BTreeMap::new(),
+            last_local: 0,
             links: BTreeMap::new(),
             state_to_send: None,
             ready: VecDeque::new(),
@@ -422,6 +431,10 @@ impl Engine {
                 self.begin_turn(TurnKey::Own {});
                 self.replica.held.contains_key(&held).then_some(Delivery::Readable(held))
             }
+            Ready::Local(id) => {
+                self.begin_turn(TurnKey::Own {});
+                self.look_at_local(id)?.then_some(Delivery::Local(id))
+            }
             Ready::Accepted { open, sync, listener, peer, fd } => {
                 self.begin_turn(TurnKey::Request { open, sync });
                 Some(Delivery::Connected(self.accept(open, sync, listener, &peer, fd)))
@@ -465,6 +478,7 @@ impl Engine {
                 TOKEN_PATH => self.handle_path_event(OpenId(event.token & !TOKEN_KIND))?,
                 TOKEN_RING => self.read_path(OpenId(event.token & !TOKEN_KIND))?,
                 TOKEN_HELD => self.handle_held(HeldId(event.token & !TOKEN_KIND)),
+                TOKEN_LOCAL => self.handle_local((event.token & !TOKEN_KIND) as u32),
                 TOKEN_CONNECTION => self.handle_socket(ConnectionId(event.token & !TOKEN_KIND), event),
                 _ => {}
             }
@@ -804,11 +818,14 @@ impl Engine {
         self.resume_links()?;
         self.learn_acceptors();
         self.start_missing_acceptors()?;
+        self.watch_all_local()?;
         self.note_speaking(epoch, took_over);
         let now = clock::monotonic_ns();
         self.promoted = Some(Promoted { at_ns: now, took_over });
         self.answers_first_until_ns = Some(now + FIRST_ANSWERS_NS);
         self.promotions += 1;
+        // A program that wants ticks learns with the first one that it is the primary again.
+        self.next_user_tick_ns = now;
         Ok(())
     }
 
@@ -821,6 +838,7 @@ impl Engine {
         self.silence_paths();
         self.silence_connections();
         self.unwatch_held();
+        self.unwatch_all_local();
         self.links.clear();
     }
 
