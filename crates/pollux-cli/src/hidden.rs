@@ -13,6 +13,8 @@ pub(crate) const CPU: &str = "__cpu";
 const ACCEPTOR: &str = "__acceptor";
 /// The key-value server that is built in as a showcase.
 pub(crate) const KV: &str = "__kv";
+/// One half of a node's domain server.
+pub(crate) const DOMAIN: &str = "__domain";
 /// Cleans up after a demo that was killed.
 pub(crate) const GUARD: &str = "__guard";
 
@@ -24,6 +26,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Option<ExitCode> {
         pollux_os::LAUNCHER_COMMAND => Some(pollux_os::launcher_main(rest)),
         ACCEPTOR => Some(acceptor(rest)),
         KV => Some(kv(rest)),
+        DOMAIN => Some(pollux_domaind::server::main(rest)),
         GUARD => Some(crate::demo::guard_main(rest)),
         _ => None,
     }

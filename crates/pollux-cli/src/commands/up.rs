@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::commands::domain::{join, link};
 use crate::error::Result;
 use crate::node::Node;
 use crate::output::{self, GOOD};
@@ -28,6 +29,11 @@ pub(crate) struct Up {
     /// A failed CPU is started again after so long; 0 = never
     #[arg(long, default_value_t = Settings::DEFAULT.reload_after_ms, value_name = "MS")]
     reload_after_ms: u32,
+    /// Make the node a server of this domain: pollux domain --help
+    #[arg(long, value_name = "NAME", value_parser = link::parse_domain)]
+    domain: Option<String>,
+    #[command(flatten)]
+    server: join::Options,
 }
 
 impl Up {
@@ -40,7 +46,11 @@ impl Up {
             hang_after_ms: self.hang_after_ms,
             reload_after_ms: self.reload_after_ms,
         };
+        let domain = self.domain.map(|domain| self.server.settings(node, &domain)).transpose()?;
         let started = start::start(node, &settings)?;
+        if let Some(domain) = &domain {
+            join::join(node, domain)?;
+        }
         let mut table = Table::bare();
         for status in &started.survey.statuses {
             let processors = processors(&status.processors);
@@ -51,6 +61,10 @@ impl Up {
                 format!("pid {}", status.pid).into(),
                 format!("processors {processors}").into(),
             ]);
+        }
+        if let Some(domain) = domain {
+            let text = format!("server {} of domain {}", domain.host, domain.domain);
+            table.row([node.name().as_str().into(), text.into()]);
         }
         output::print(&table.render())?;
         Ok(ExitCode::SUCCESS)
