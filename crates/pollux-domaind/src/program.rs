@@ -4,6 +4,7 @@
 //! not touch it. What the server must know is asked at each verb.
 
 use crate::client::{Client, ClientError, News};
+use crate::place::Doors;
 use crate::words::{LockWish, Reply, Word};
 use pollux_domain::configuration::Logging;
 use pollux_domain::content::{Change, RequestId};
@@ -13,7 +14,6 @@ use pollux_domain::nof::numbers as n;
 use pollux_domain::nof::vcb::{Decoded, Verb};
 use pollux_domain::nof::view::{DomainView, LogTypes, Software};
 use pollux_domain::succession::Answer;
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -21,7 +21,7 @@ use std::thread;
 /// A program.
 #[derive(Debug)]
 pub struct Program {
-    socket: PathBuf,
+    doors: Doors,
     state: Mutex<State>,
 }
 
@@ -38,8 +38,8 @@ struct State {
 }
 
 impl Program {
-    /// A program that will speak to the server behind this socket.
-    pub fn new(socket: PathBuf) -> Self {
+    /// A program that will speak to a server behind these doors.
+    pub fn new(doors: Doors) -> Self {
         let state = State {
             session: Session::new(0),
             client: None,
@@ -48,14 +48,14 @@ impl Program {
             effects: 0,
             locked: false,
         };
-        Self { socket, state: Mutex::new(state) }
+        Self { doors, state: Mutex::new(state) }
     }
 
     /// Judges a verb and carries it out; blocks until it is finished.
     pub fn execute(&self, call: Call, decoded: &Decoded) -> Completion {
         let (step, client, view) = {
             let mut state = self.state();
-            let view = state.view(&self.socket, lock_wish(&decoded.verb));
+            let view = state.view(&self.doors, lock_wish(&decoded.verb));
             let step = state.session.begin(&view, call, decoded);
             if matches!(step, Step::Submit(_)) {
                 // The lock goes with the end of the commit, whatever becomes of it.
@@ -192,9 +192,9 @@ const EFFECT_NUMBERS: u64 = 1 << 62;
 
 impl State {
     /// The domain at this moment; connects when there is no connection.
-    fn view(&mut self, socket: &std::path::Path, lock: LockWish) -> DomainView {
+    fn view(&mut self, doors: &Doors, lock: LockWish) -> DomainView {
         if self.client.is_none() {
-            match Client::connect(socket) {
+            match connect(doors) {
                 Ok(client) => {
                     if !self.connected {
                         self.session = Session::new(client.origin());
@@ -215,6 +215,17 @@ impl State {
                 self.session.local_abended();
                 without(Software::Abended)
             }
+        }
+    }
+}
+
+/// The first server that answers.
+fn connect(doors: &Doors) -> Result<Client, ClientError> {
+    match doors {
+        Doors::Node(socket) => Client::connect(socket),
+        Doors::Client(sockets) => {
+            let none = Err(ClientError::NotRunning("no server of the client's file answers".to_owned()));
+            sockets.iter().map(|socket| Client::connect(socket)).find(Result::is_ok).unwrap_or(none)
         }
     }
 }

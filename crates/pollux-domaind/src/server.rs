@@ -16,7 +16,7 @@
 use crate::core::{Core, Input, Output, Start};
 use crate::io::files::{self, Directory};
 use crate::io::{coordinator, peers, programs, runner};
-use crate::place::{meeting_directory, program_socket};
+use crate::place::{client_socket, meeting_directory, program_socket};
 use crate::settings::Settings;
 use pollux::{Event as PairEvent, Pair, ReceiveDepth};
 use pollux_domain::succession::{Mode, Tick};
@@ -193,7 +193,10 @@ fn start(settings: &Settings) -> Result<Started, String> {
     };
     let runner = runner::start(hands, send.clone()).map_err(text)?;
     peers::listen(&meeting, &settings.host, send.clone()).map_err(text)?;
-    programs::listen(&program_socket(&settings.node_directory), send.clone(), send_arrivals).map_err(text)?;
+    let (of_node, of_clients) =
+        (program_socket(&settings.node_directory), client_socket(&meeting, &settings.host));
+    programs::listen(&of_node, false, send.clone(), send_arrivals.clone()).map_err(text)?;
+    programs::listen(&of_clients, true, send.clone(), send_arrivals).map_err(text)?;
     let core = Shell {
         core,
         inbox,

@@ -10,6 +10,7 @@ use pollux_domain::nof::engine::{Call, Completion, Output};
 use pollux_domain::nof::numbers as n;
 use pollux_domain::nof::vcb::{Decoded, Verb};
 use pollux_domain::snaadmin::{self, Command, Printed, Target};
+use pollux_domaind::place::Doors;
 use pollux_domaind::program::Program;
 
 use super::domain::link;
@@ -65,7 +66,7 @@ impl Snaadmin {
         };
         let commands: std::result::Result<Vec<Command>, _> =
             lines.iter().map(|line| snaadmin::parse(line, self.all)).collect();
-        let program = Arc::new(Program::new(link::socket(node)));
+        let program = Arc::new(Program::new(Doors::Node(link::socket(node))));
         for command in commands.map_err(|error| wrong(&error))? {
             let Printed { out, err, status } = snaadmin::print(&execute(&program, &command));
             output::print(&out)?;

@@ -62,11 +62,10 @@ impl Up {
                 format!("processors {processors}").into(),
             ]);
         }
-        if let Some(domain) = domain {
-            let text = format!("server {} of domain {}", domain.host, domain.domain);
-            table.row([node.name().as_str().into(), text.into()]);
-        }
         output::print(&table.render())?;
+        if let Some(domain) = domain {
+            output::line(&format!("{}  server {} of domain {}", node.name(), domain.host, domain.domain))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

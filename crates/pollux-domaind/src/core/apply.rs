@@ -212,7 +212,7 @@ impl Core {
             }
             End::RolledBack { reason } => self.end_apply(now, Applied::RolledBack { reason }),
             End::Stuck { reason, left } => {
-                let left = left.iter().map(|(action, why)| format!("{action}: {why}")).collect();
+                let left = left.into_iter().map(|(_, why)| why).collect();
                 self.end_apply(now, Applied::Stuck { reason, left });
             }
             End::Abandoned => self.end_apply(now, Applied::Unknown),

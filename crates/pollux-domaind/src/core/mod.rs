@@ -29,8 +29,8 @@ use pollux_domain::difference::Action;
 use pollux_domain::name::ServerName;
 use pollux_domain::nof::view::LogTypes;
 use pollux_domain::succession::{
-    Answer, Beat, Command, Copies, Event, Incarnation, Mode, Notice, Outcome, Problem, Proposal, Records,
-    Succession, Tick, Timing, TimingError,
+    Answer, Beat, Command, Copies, Event, Incarnation, Mode, Notice, Outcome, Proposal, Records, Succession,
+    Tick, Timing, TimingError,
 };
 use pollux_wire::Epoch;
 use std::collections::{BTreeMap, VecDeque};
@@ -100,6 +100,8 @@ pub enum Input {
         id: ProgramId,
         /// It may change things.
         authorized: bool,
+        /// It runs on a computer that is no server.
+        client: bool,
     },
     /// A program asks.
     Asked {
@@ -246,6 +248,7 @@ struct Waiting {
 #[derive(Debug)]
 struct Program {
     authorized: bool,
+    client: bool,
     origin: u64,
     watches: bool,
 }
@@ -347,7 +350,7 @@ impl Core {
             }
             Input::Peer { from, word } => self.peer(now, from, word),
             Input::Known(name) => self.tell(now, Event::Known { name }),
-            Input::Program { id, authorized } => self.program(id, authorized),
+            Input::Program { id, authorized, client } => self.program(id, authorized && !client, client),
             Input::Asked { id, ask } => self.asked(now, id, ask),
             Input::ProgramGone(id) => self.program_gone(id),
             Input::Ran { number, outcome } => self.ran(now, number, outcome),
@@ -526,7 +529,7 @@ impl Core {
                 self.reply_applied(now, program, number, applied)
             }
             (What::View, RelayedReply::Lock { of_other }) => {
-                let view = self.view(now, self.authorized(program), of_other);
+                let view = self.view(now, Some(program), of_other);
                 self.reply(program, number, Reply::View(Box::new(view)));
             }
             _ => self.relay_lost(now, relay.what, (program, number)),
@@ -546,7 +549,7 @@ impl Core {
             What::Submit => self.reply(program, number, Reply::Answer(Answer::Unknown)),
             What::Apply => self.reply(program, number, Reply::Applied(crate::words::Applied::Unknown)),
             What::View => {
-                let view = self.view(now, self.authorized(program), true);
+                let view = self.view(now, Some(program), true);
                 self.reply(program, number, Reply::View(Box::new(view)));
             }
         }
@@ -623,10 +626,10 @@ impl Core {
             let there = seen.as_ref().is_some_and(|content| content.stamp.order() >= waiting.stamp.order());
             there || now >= waiting.deadline
         };
-        let (ready, still) =
+        let (ready, still): (Vec<Waiting>, Vec<Waiting>) =
             std::mem::take(&mut self.waiting).into_iter().partition(|it| done(&self.seen, it));
         self.waiting = still;
-        for waiting in Vec::<Waiting>::from_iter::<Vec<Waiting>>(ready) {
+        for waiting in ready {
             self.reply(waiting.program, waiting.number, waiting.reply);
         }
         let late: Vec<u64> = self
@@ -691,7 +694,7 @@ impl Core {
         let watching: Vec<ProgramId> =
             self.programs.iter().filter(|(_, program)| program.watches).map(|(id, _)| *id).collect();
         for id in watching {
-            let view = Box::new(self.view(now, self.authorized(id), false));
+            let view = Box::new(self.view(now, Some(id), false));
             let told = Told::Event { notice: notice.clone(), change: change.clone(), view };
             self.outputs.push_back(Output::Tell(id, Box::new(ToldBox(told))));
         }

@@ -10,11 +10,11 @@ use pollux_domain::succession::{Answer, Event};
 use pollux_wire::Epoch;
 
 impl Core {
-    pub(super) fn program(&mut self, id: ProgramId, authorized: bool) {
+    pub(super) fn program(&mut self, id: ProgramId, authorized: bool, client: bool) {
         if self.programs.len() >= PROGRAMS_MAX {
             return self.outputs.push_back(Output::Close(id));
         }
-        self.programs.insert(id, Program { authorized, origin: 0, watches: false });
+        self.programs.insert(id, Program { authorized, client, origin: 0, watches: false });
     }
 
     pub(super) fn program_gone(&mut self, id: ProgramId) {
@@ -120,7 +120,7 @@ impl Core {
             return self.relay(now, master, (id, number), What::View, Relayed::Lock { origin, take });
         }
         let of_other = lock.asks() && self.lock(now, origin, None, take);
-        let view = self.view(now, self.authorized(id), of_other);
+        let view = self.view(now, Some(id), of_other);
         self.reply(id, number, Reply::View(Box::new(view)));
     }
 

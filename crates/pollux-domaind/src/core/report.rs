@@ -1,6 +1,6 @@
 //! What a server shows of the domain: to the engine of NOF verbs, and to people.
 
-use super::{Core, Tick};
+use super::{Core, ProgramId, Tick};
 use crate::words::{ActingReport, ServerReport, StatusReport};
 use pollux_domain::configuration::{Configuration, Logging};
 use pollux_domain::content::{Content, Stamp};
@@ -19,7 +19,8 @@ impl Core {
     }
 
     /// For the engine of NOF verbs.
-    pub(super) fn view(&self, now: Tick, authorized: bool, locked_by_other: bool) -> DomainView {
+    pub(super) fn view(&self, now: Tick, for_whom: Option<ProgramId>, locked_by_other: bool) -> DomainView {
+        let program = for_whom.and_then(|id| self.programs.get(&id));
         let status = self.machine.status(now);
         let content = self.machine.content().cloned();
         let parsed = content.as_ref().map(|content| Configuration::parse(&content.file));
@@ -37,8 +38,8 @@ impl Core {
         });
         DomainView {
             software: Software::Running,
-            client: false,
-            authorized,
+            client: program.is_some_and(|program| program.client),
+            authorized: program.is_some_and(|program| program.authorized),
             domain: self.start.domain.clone(),
             local: self.start.host.clone(),
             servers: servers.collect(),

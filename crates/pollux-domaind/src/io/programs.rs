@@ -55,16 +55,24 @@ impl Programs {
 }
 
 /// Listens; every connection is an [`Arrival`] before its first word.
-pub(crate) fn listen(path: &Path, inbox: Sender<Input>, arrivals: Sender<Arrival>) -> io::Result<()> {
+///
+/// `client`: the programs that come here run on a computer that is no server.
+pub(crate) fn listen(
+    path: &Path,
+    client: bool,
+    inbox: Sender<Input>,
+    arrivals: Sender<Arrival>,
+) -> io::Result<()> {
     // The files' lock says that no other process is this server.
     drop(fs::remove_file(path));
     let listener = UnixListener::from(pollux_os::listen_unix(path)?);
     listener.set_nonblocking(false)?;
     thread::Builder::new().name("programs".to_owned()).spawn(move || {
         for (number, stream) in listener.incoming().flatten().enumerate() {
-            let id = ProgramId(number as u64);
+            // The two doors count apart.
+            let id = ProgramId((number as u64) << 1 | u64::from(client));
             // A connection for which there is no thread is closed; the program tries again or says so.
-            if welcome(id, stream, &inbox, &arrivals).is_err() {
+            if welcome(id, client, stream, &inbox, &arrivals).is_err() {
                 drop(inbox.send(Input::ProgramGone(id)));
             }
         }
@@ -74,6 +82,7 @@ pub(crate) fn listen(path: &Path, inbox: Sender<Input>, arrivals: Sender<Arrival
 
 fn welcome(
     id: ProgramId,
+    client: bool,
     stream: UnixStream,
     inbox: &Sender<Input>,
     arrivals: &Sender<Arrival>,
@@ -94,7 +103,7 @@ fn welcome(
         drop(writer.shutdown(Shutdown::Both));
     })?;
     drop(arrivals.send(Arrival { id, stream, words }));
-    drop(inbox.send(Input::Program { id, authorized }));
+    drop(inbox.send(Input::Program { id, authorized, client }));
     let inbox = inbox.clone();
     thread::Builder::new().name("from a program".to_owned()).spawn(move || {
         let mut reader = BufReader::new(reader);

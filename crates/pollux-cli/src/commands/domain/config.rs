@@ -126,9 +126,8 @@ impl Edit {
 
 fn edit(path: &Path) -> Result<()> {
     let editor = ["VISUAL", "EDITOR"].iter().find_map(std::env::var_os).unwrap_or_else(|| "vi".into());
-    // An editor may be named with options; a shell splits them as the user is used to.
+    // An editor may be named with options: a shell splits the unquoted word, as users expect, and keeps the path whole.
     let status = Command::new("sh").arg("-c").arg("$0 \"$1\"").arg(&editor).arg(path).status();
-    // `$0` unquoted is split into words; the path is passed as it is.
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(Failure::new(
