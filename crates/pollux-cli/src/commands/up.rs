@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::commands::domain::{join, link};
-use crate::error::Result;
+use crate::error::{Failure, Result};
 use crate::node::Node;
 use crate::output::{self, GOOD};
 use crate::start::{self, Settings};
@@ -49,7 +49,14 @@ impl Up {
         let domain = self.domain.map(|domain| self.server.settings(node, &domain)).transpose()?;
         let started = start::start(node, &settings)?;
         if let Some(domain) = &domain {
-            join::join(node, domain)?;
+            join::join(node, domain).map_err(|failure| {
+                let again = format!("pollux domain join {}{}", domain.domain, node.option());
+                let next = format!(
+                    "{}; the node is up without its domain server: {again}, or pollux down",
+                    failure.next
+                );
+                Failure { next, ..failure }
+            })?;
         }
         let mut table = Table::bare();
         for status in &started.survey.statuses {

@@ -26,7 +26,7 @@ fn what_people_type_wrong() {
     assert!(said.code == Some(2) && said.err.contains("129 bytes is longer than 128"), "{said:?}");
     place
         .run(&["domain", "init", "plant", "--host", "alpha"])
-        .failed(&["sna.net", "is in use by another server"]);
+        .failed(&["is in use by another server of that name"]);
     place.domain("nowhere", &["status"]).failed(&["no domain server runs in node \\NOWHERE"]);
     place
         .run(&["--node", "\\ALPHA", "domain", "join", "plant", "--host", "x"])

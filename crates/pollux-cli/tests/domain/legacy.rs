@@ -50,6 +50,6 @@ fn the_mode_of_a_server_stays() {
     let place = Place::with_servers(LEGACY, &["alpha"]);
     place.down("alpha");
     let said = place.run(&["--node", "\\ALPHA", "up", "--domain", "plant", "--host", "alpha"]);
-    let text = said.failed(&["did not answer", "mode = legacy"]);
+    let text = said.failed(&["mode = legacy", "the node is up without its domain server"]);
     assert!(text.contains("all servers of a domain follow one mode"), "{text}");
 }

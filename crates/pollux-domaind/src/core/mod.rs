@@ -281,6 +281,8 @@ pub struct Core {
     master: Option<(ServerName, Epoch)>,
     master_since_unix_ms: u64,
     problems: VecDeque<String>,
+    /// Problems for the central log, until it is known where that is.
+    unsent: VecDeque<String>,
     hold_until: Option<Tick>,
     keep_next: Tick,
     leaving: Option<u64>,
@@ -319,6 +321,7 @@ impl Core {
             master: None,
             master_since_unix_ms: 0,
             problems: VecDeque::new(),
+            unsent: VecDeque::new(),
             hold_until: None,
             keep_next: now,
             leaving: None,
@@ -622,6 +625,7 @@ impl Core {
         self.acting.handle_mastership(acts);
         self.drain_orders(now);
         self.tell_content(now);
+        self.send_problems();
         let done = |seen: &Option<Arc<Content>>, waiting: &Waiting| {
             let there = seen.as_ref().is_some_and(|content| content.stamp.order() >= waiting.stamp.order());
             there || now >= waiting.deadline
@@ -688,6 +692,20 @@ impl Core {
         }
     }
 
+    /// Central logging: the acting master's log has the problems of all servers.
+    fn send_problems(&mut self) {
+        if self.unsent.is_empty() {
+            return;
+        }
+        let Some((master, _)) = self.master.clone() else { return };
+        let unsent = std::mem::take(&mut self.unsent);
+        if master != self.start.host && self.logging().central {
+            for line in unsent {
+                self.outputs.push_back(Output::Peer(master.clone(), PeerWord::Log { line }));
+            }
+        }
+    }
+
     // ---- small steps ----
 
     fn event(&mut self, now: Tick, notice: Notice, change: Option<Change>) {
@@ -717,11 +735,9 @@ impl Core {
         if self.problems.len() > PROBLEMS_KEPT {
             self.problems.pop_front();
         }
-        // Central logging: the acting master's log has the problems of all servers.
-        if let Some((master, _)) = self.master.clone().filter(|(name, _)| *name != self.start.host)
-            && self.logging().central
-        {
-            self.outputs.push_back(Output::Peer(master, PeerWord::Log { line: line.clone() }));
+        self.unsent.push_back(line.clone());
+        if self.unsent.len() > PROBLEMS_KEPT {
+            self.unsent.pop_front();
         }
         self.log(format!("problem: {line}"));
     }

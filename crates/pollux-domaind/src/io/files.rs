@@ -99,11 +99,11 @@ impl Directory {
         match fs::read_to_string(&path) {
             Ok(found) if found == wanted => Ok(()),
             Ok(found) => Err(FilesError(format!(
-                "{} says {:?}, and the server is started with {:?}: all servers of a domain follow one mode; start it as \
+                "{} says '{}', and the server is started with '{}': all servers of a domain follow one mode; start it as \
                  the file says, or change the mode of all servers while all are stopped",
                 path.display(),
-                found.trim_end(),
-                wanted.trim_end()
+                found.trim_end().replace('\n', ", "),
+                wanted.trim_end().replace('\n', ", ")
             ))),
             Err(_) => atomic::replace(&path, &wanted).map_err(|error| FilesError(error.to_string())),
         }
