@@ -92,6 +92,8 @@ impl Runtime {
             Object::Unnamed { cpu, pin, sequence, qualifiers } => {
                 self.open_process(&request, Target::Place { cpu, pin, sequence }, &qualifiers, full)
             }
+            // No volume of the map: the name of a process, whose qualifiers begin with a letter.
+            Object::Temporary { volume, .. } if ProcessName::new(&volume).is_ok() => Err(FileError::BAD_NAME),
             Object::Disk { .. } | Object::Temporary { .. } => self.open_other(&request, &text),
         }
     }
