@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `mod.rs` | the state, the loop, the commands of the pair machine |
 //! | `checkpoints.rs` | turns, batches, outputs; taking in checkpoints as a backup |
+//! | `delivery.rs` | what waits for the program, and what it is handed |
 //! | `paths.rs` | opens and requests |
 //! | `rings.rs` | paths through shared memory |
 //! | `streams.rs` | listeners and connections |
@@ -19,6 +20,7 @@
 
 mod calls;
 mod checkpoints;
+mod delivery;
 mod held;
 mod local;
 mod paths;
@@ -38,11 +40,9 @@ use pollux_os::{Channel, Doorbell, Interest, LifePage, LifeWatch, Poller, Signal
 use pollux_wire::checkpoint::{self, Record, TurnKey};
 use pollux_wire::control::{PairState, Recorded, StartAs, StateKeeping, ToDaemon, ToProcess};
 use pollux_wire::limits::CHECKPOINT_BODY_BYTES_MAX;
-use pollux_wire::path::IoType;
 use pollux_wire::system::SystemMessage;
 use pollux_wire::{
-    CheckpointNumber, ConnectionId, Epoch, HeldId, ListenerId, ObjectId, OpenId, Phandle, ProcessName,
-    SyncId, Wire,
+    CheckpointNumber, ConnectionId, Epoch, HeldId, ListenerId, ObjectId, OpenId, Phandle, ProcessName, Wire,
 };
 use std::cell::{RefCell, RefMut};
 use std::collections::{BTreeMap, VecDeque};
@@ -53,6 +53,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use checkpoints::Turn;
+pub(crate) use delivery::{Arrived, Delivery, Ready};
 pub(crate) use paths::RequestKey;
 pub(crate) use streams::{ACCEPTED_AHEAD_MAX, InputData, Socket};
 
@@ -95,43 +96,6 @@ impl Handle {
     pub(crate) fn object_changed(&self, id: ObjectId, write: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
         self.engine().object_changed(id, write)
     }
-}
-
-/// What waits to be handed to the program.
-pub(crate) enum Ready {
-    Request(Arrived),
-    System(SystemMessage),
-    OpenerLost(OpenId),
-    Readable(HeldId),
-    Local(u32),
-    Accepted { open: OpenId, sync: SyncId, listener: ListenerId, peer: String, fd: OwnedFd },
-    Input(ConnectionId),
-    Disconnected(ConnectionId),
-    Tick,
-}
-
-/// A request as it has arrived.
-pub(crate) struct Arrived {
-    pub(crate) open: OpenId,
-    pub(crate) sync: SyncId,
-    pub(crate) io: IoType,
-    pub(crate) reply_bytes_max: u32,
-    pub(crate) payload: Vec<u8>,
-    pub(crate) descriptor: Option<OwnedFd>,
-}
-
-/// What is handed to the program.
-pub(crate) enum Delivery {
-    /// A request, and how often this half had become the primary when it was handed out.
-    Request(Arrived, u64),
-    System(SystemMessage),
-    OpenerLost(OpenId),
-    Readable(HeldId),
-    Local(u32),
-    Connected(ConnectionId),
-    Input(InputData),
-    Disconnected(ConnectionId),
-    Tick,
 }
 
 /// The other half.
