@@ -72,7 +72,7 @@ fn run(settings: &Settings) -> Result<(), String> {
             None => {
                 drop(inbox.send.send(Input::Leave));
                 // It may have left already: `pollux down` says so before it ends the node.
-                drop(alive.stopping.compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst));
+                let _ = alive.stopping.compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst);
                 let deadline = Instant::now() + LEAVE_MAX;
                 while Instant::now() < deadline && alive.stopping.load(Ordering::SeqCst) == 1 {
                     alive.pair.fetch_add(1, Ordering::SeqCst);

@@ -130,7 +130,16 @@ impl Place {
         self.try_up(host).done();
     }
 
-    pub fn try_up(&self, host: &str) -> Said {
+    /// Starts a server with options of its own.
+    #[cfg_attr(not(feature = "etcd"), expect(dead_code, reason = "only servers with etcd differ"))]
+    pub fn up_with(&self, host: &str, options: &[&str]) {
+        let node = node(host);
+        let mut words = vec!["--node", &node, "up", "--domain", "plant", "--host", host];
+        words.extend(self.options.iter().map(String::as_str).chain(options.iter().copied()));
+        self.run(&words).done();
+    }
+
+    fn try_up(&self, host: &str) -> Said {
         let node = node(host);
         let mut words = vec!["--node", &node, "up", "--domain", "plant", "--host", host];
         words.extend(self.options.iter().map(String::as_str));
