@@ -16,7 +16,7 @@ const CLIENTS: usize = 3;
 
 /// Where a server is, and what is said to it.
 #[derive(Clone)]
-pub enum To {
+pub(crate) enum To {
     Tcp(u16, &'static str),
     Unix(PathBuf),
 }
@@ -30,13 +30,13 @@ struct Counts {
     lost: AtomicUsize,
 }
 
-pub struct Clients {
+pub(crate) struct Clients {
     counts: Arc<Counts>,
     threads: Vec<JoinHandle<()>>,
 }
 
 /// One connection: the answer, `None` if the connection was made and lost. The error: it was not made.
-pub fn ask(to: &To) -> io::Result<Option<String>> {
+pub(crate) fn ask(to: &To) -> io::Result<Option<String>> {
     match to {
         To::Tcp(port, words) => {
             let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, *port))?;
@@ -62,7 +62,7 @@ fn answer(mut connection: impl io::Read) -> Option<String> {
 }
 
 impl Clients {
-    pub fn start(to: &To) -> Self {
+    pub(crate) fn start(to: &To) -> Self {
         let counts = Arc::new(Counts::default());
         let run = |to: To, counts: Arc<Counts>| {
             while !counts.stop.load(Ordering::SeqCst) {
@@ -86,12 +86,12 @@ impl Clients {
         Self { counts, threads }
     }
 
-    pub fn answered(&self) -> usize {
+    pub(crate) fn answered(&self) -> usize {
         self.counts.answered.load(Ordering::SeqCst)
     }
 
     /// Ends them: how many were refused, answered, and lost while they were served.
-    pub fn finish(self) -> (usize, usize, usize) {
+    pub(crate) fn finish(self) -> (usize, usize, usize) {
         self.counts.stop.store(true, Ordering::SeqCst);
         for thread in self.threads {
             thread.join().unwrap();

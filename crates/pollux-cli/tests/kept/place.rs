@@ -11,61 +11,61 @@ use std::time::{Duration, Instant};
 /// Nothing takes so long, also on a machine that builds beside the tests.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub struct Place {
+pub(crate) struct Place {
     directory: tempfile::TempDir,
 }
 
 impl Place {
     /// With a node of two CPUs.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = Self { directory: tempfile::Builder::new().prefix("pollux-kept-").tempdir().unwrap() };
         place.done(&["up"]);
         place
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    pub fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pollux"));
         command.args(words).env("POLLUX_RUN_DIR", self.path().join("run")).env("NO_COLOR", "1");
         command.env_remove("POLLUX_NODE").current_dir(self.path()).stdin(Stdio::null());
         command
     }
 
-    pub fn run(&self, words: &[&str]) -> Output {
+    pub(crate) fn run(&self, words: &[&str]) -> Output {
         self.command(words).output().unwrap()
     }
 
     /// What it prints when it is done.
-    pub fn done(&self, words: &[&str]) -> String {
+    pub(crate) fn done(&self, words: &[&str]) -> String {
         let output = self.run(words);
         assert!(output.status.success(), "{words:?}: {output:?}\n{}", self.logs());
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// What it says when it fails with this code.
-    pub fn fails(&self, words: &[&str], code: i32) -> String {
+    pub(crate) fn fails(&self, words: &[&str], code: i32) -> String {
         let output = self.run(words);
         assert_eq!(output.status.code(), Some(code), "{words:?}: {output:?}\n{}", self.logs());
         String::from_utf8(output.stderr).unwrap()
     }
 
     /// The keeper's primary as `ps` shows it.
-    pub fn keeper(&self, name: &str) -> Option<Value> {
+    pub(crate) fn keeper(&self, name: &str) -> Option<Value> {
         let all: Vec<Value> = serde_json::from_str(&self.done(&["ps", "--json"])).unwrap();
         all.into_iter().find(|process| process["name"] == name && process["role"] == "primary")
     }
 
     /// The program's process id, while it runs.
-    pub fn program(&self, name: &str) -> Option<i32> {
+    pub(crate) fn program(&self, name: &str) -> Option<i32> {
         let pid = self.keeper(name)?["kept"]["pid"].as_i64()?;
         Some(i32::try_from(pid).unwrap())
     }
 
     /// The keeper's pair is whole and its program runs; its process id.
-    pub fn whole(&self, name: &str) -> i32 {
+    pub(crate) fn whole(&self, name: &str) -> i32 {
         self.wait_for("the keeper is whole and its program runs", || {
             let keeper = self.keeper(name)?;
             (keeper["state"] == "paired").then(|| self.program(name))?
@@ -73,7 +73,7 @@ impl Place {
     }
 
     /// Process id of the daemon of the CPU that the keeper's primary is in.
-    pub fn daemon_of(&self, name: &str) -> i32 {
+    pub(crate) fn daemon_of(&self, name: &str) -> i32 {
         let cpu = self.keeper(name).unwrap()["cpu"].clone();
         let status: Value = serde_json::from_str(&self.done(&["status", "--json"])).unwrap();
         let of_cpu = status["cpus"].as_array().unwrap().iter().find(|one| one["cpu"] == cpu).unwrap();
@@ -81,7 +81,7 @@ impl Place {
     }
 
     /// Kinds and causes of all events of a name.
-    pub fn events(&self, name: &str) -> Vec<(String, String)> {
+    pub(crate) fn events(&self, name: &str) -> Vec<(String, String)> {
         let all: Vec<Value> = serde_json::from_str(&self.done(&["events", "--json"])).unwrap();
         let word = |event: &Value, field: &str| event[field].as_str().unwrap().to_owned();
         all.iter()
@@ -91,7 +91,7 @@ impl Place {
     }
 
     /// The processes that have the listener of a port of 127.0.0.1 open, by their command lines.
-    pub fn holders(port: u16) -> Vec<String> {
+    pub(crate) fn holders(port: u16) -> Vec<String> {
         let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
         let wanted = format!("0100007F:{port:04X}");
         let listens = |line: &&str| {
@@ -111,7 +111,7 @@ impl Place {
         entries.filter_map(|entry| has(&entry.path())).collect()
     }
 
-    pub fn wait_for<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    pub(crate) fn wait_for<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(value) = look() {
@@ -122,12 +122,12 @@ impl Place {
         }
     }
 
-    pub fn wait_until(&self, what: &str, mut condition: impl FnMut() -> bool) {
+    pub(crate) fn wait_until(&self, what: &str, mut condition: impl FnMut() -> bool) {
         self.wait_for(what, || condition().then_some(()));
     }
 
     /// All logs and events.
-    pub fn logs(&self) -> String {
+    pub(crate) fn logs(&self) -> String {
         let node = self.path().join("run/POLLUX");
         let files = [node.join("log"), node].into_iter().filter_map(|path| fs::read_dir(path).ok());
         let paths: Vec<PathBuf> = files.flatten().flatten().map(|entry| entry.path()).collect();
@@ -140,13 +140,13 @@ impl Place {
     }
 
     /// The lines of the program's log that begin with a word, without it.
-    pub fn said(&self, word: &str) -> Vec<String> {
+    pub(crate) fn said(&self, word: &str) -> Vec<String> {
         let logs = self.logs();
         logs.lines().filter_map(|line| line.strip_prefix(word)).map(|rest| rest.trim().to_owned()).collect()
     }
 
     /// Processes of this place with their command lines.
-    pub fn processes(&self) -> Vec<(i32, String)> {
+    pub(crate) fn processes(&self) -> Vec<(i32, String)> {
         let wanted = self.path().as_os_str().as_encoded_bytes();
         let contains = |text: &[u8]| text.windows(wanted.len()).any(|window| window == wanted);
         let entries = fs::read_dir("/proc").unwrap().flatten();
@@ -182,6 +182,6 @@ impl Drop for Place {
     }
 }
 
-pub fn kill_9(pid: i32) {
+pub(crate) fn kill_9(pid: i32) {
     rustix::process::kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
 }
