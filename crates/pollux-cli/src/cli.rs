@@ -64,8 +64,9 @@ enum Command {
     Down(commands::down::Down),
     #[command(subcommand)]
     Cpu(commands::cpu::Cpu),
-    Run(commands::run::Run),
+    Run(Box<commands::run::Run>),
     Ps(commands::ps::Ps),
+    Sockets(commands::sockets::Sockets),
     Status(commands::status::Status),
     Stop(commands::stop::Stop),
     Kill(commands::kill::Kill),
@@ -114,6 +115,7 @@ fn execute(cli: Cli) -> Result<ExitCode> {
         Command::Cpu(cpu) => cpu.run(&node),
         Command::Run(run) => run.run(&node),
         Command::Ps(ps) => ps.run(&node),
+        Command::Sockets(sockets) => sockets.run(&node),
         Command::Status(status) => status.run(&node),
         Command::Stop(stop) => stop.run(&node),
         Command::Kill(kill) => kill.run(&node),

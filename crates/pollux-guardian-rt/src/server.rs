@@ -18,14 +18,15 @@ use crate::files::sync_block::visible;
 use crate::receive::layout;
 use crate::receive::queue::{Cancelled, Message, Origin, Queue, Sender};
 use crate::runtime::{Asker, Runtime};
-use pollux_os::{Channel, Fill};
+use crate::server_path::Path;
+use pollux_os::Fill;
 use pollux_wire::checkpoint::Opener;
 use pollux_wire::control::Fate;
-use pollux_wire::limits::{OPENERS_PER_SERVER_MAX, PATH_BODY_BYTES_MAX};
+use pollux_wire::limits::OPENERS_PER_SERVER_MAX;
 use pollux_wire::path::{self, IoType, OpenReply, Reply, Request};
 use pollux_wire::{Epoch, FileError, OpenId, Phandle, SyncId, Wire, decode};
 use std::collections::BTreeMap;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 /// Error 7: this server takes no file-management messages.
@@ -58,7 +59,7 @@ struct Open {
     phase: Phase,
     label: i16,
     /// None while its requester has no path to this half.
-    path: Option<Channel>,
+    path: Option<Path>,
     /// This half has told the requester that it may send here.
     has_spoken: bool,
     /// The path is one of an open that the other half accepted.
@@ -84,7 +85,14 @@ pub(crate) struct Server {
     /// Requests of opens that are the run-time libraries' own, which programs do not see.
     pub(crate) internal: std::collections::VecDeque<Message>,
     opens: BTreeMap<OpenId, Open>,
-    lingering: Vec<Channel>,
+    /// Opens that are accepted and have no path: few, or none. One that has a path again, or is gone, is left out when the
+    /// list is gone through.
+    pathless: Vec<OpenId>,
+    lingering: Vec<Path>,
+    /// As many messages are unread as the program allows: nothing more is taken in.
+    is_deaf: bool,
+    /// Paths whose rings were read since the last wait, or rang while nobody heard.
+    awake: Vec<OpenId>,
 }
 
 enum Incoming {
@@ -92,6 +100,7 @@ enum Incoming {
     Cancel(SyncId),
     Close(i16),
     Resumed,
+    RingTaken(bool),
 }
 
 impl Server {
@@ -102,42 +111,88 @@ impl Server {
 
     /// The opens whose opener must be asked after; they count as asked.
     pub(crate) fn fates_due(&mut self, now: Instant) -> Vec<OpenId> {
+        let Self { opens, pathless, .. } = self;
         let mut due = Vec::new();
-        for (id, open) in &mut self.opens {
+        pathless.retain(|id| {
+            let Some(open) = opens.get_mut(id).filter(|open| open.fate_at.is_some()) else { return false };
             if !open.fate_asked && open.fate_at.is_some_and(|at| at <= now) {
                 open.fate_asked = true;
                 due.push(*id);
             }
-        }
+            true
+        });
         due
     }
 
     /// When the next opener must be asked after.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.opens.values().filter(|open| !open.fate_asked).filter_map(|open| open.fate_at).min()
+        let asked_after = self.pathless.iter().filter_map(|id| self.opens.get(id));
+        asked_after.filter(|open| !open.fate_asked).filter_map(|open| open.fate_at).min()
     }
 
-    /// The paths, with whether they wait for room to write. With `room` messages unread no more are read.
-    pub(crate) fn descriptors(&self, room: usize) -> impl Iterator<Item = (OpenId, BorrowedFd<'_>, bool)> {
-        let has_room = self.queue.unread() < room;
-        self.opens.iter().filter_map(move |(id, open)| {
-            let path = open.path.as_ref()?;
-            (has_room || path.is_blocked()).then(|| (*id, path.as_fd(), path.is_blocked()))
-        })
+    /// With `room` messages unread no more are taken in, until half of them are read: each change costs a system call for
+    /// each path.
+    pub(crate) fn listen(&mut self, room: usize) {
+        let unread = self.queue.unread();
+        let is_deaf = unread >= room || self.is_deaf && unread > room / 2;
+        if is_deaf != self.is_deaf {
+            self.is_deaf = is_deaf;
+            for path in self.opens.values_mut().filter_map(|open| open.path.as_mut()) {
+                path.watch(!is_deaf);
+            }
+        }
     }
 
-    /// Closed paths with words still to send.
-    pub(crate) fn lingering(&self) -> impl Iterator<Item = (BorrowedFd<'_>, bool)> {
-        self.lingering.iter().map(|path| (path.as_fd(), true))
+    /// A path is ready. True if it is to be read.
+    pub(crate) fn note_path(&mut self, id: OpenId, event: &pollux_os::Event) -> bool {
+        if let Some(path) = self.path_mut(id) {
+            path.note_socket_ready();
+        }
+        if self.is_deaf && !event.closed {
+            self.flush(id);
+            return false;
+        }
+        true
+    }
+
+    /// The ring of a path has something to read, or room. True if it is to be read.
+    pub(crate) fn note_ring(&mut self, id: OpenId) -> bool {
+        if self.is_deaf {
+            self.flush(id);
+            if self.path_mut(id).is_some_and(|path| !std::mem::replace(&mut path.is_awake, true)) {
+                self.awake.push(id);
+            }
+        }
+        !self.is_deaf
+    }
+
+    /// Before a wait: the paths whose rings have something. The openers of the others ring from here on. Who is not heard is
+    /// looked at when it is heard again.
+    pub(crate) fn look_at_rings(&mut self) -> Vec<OpenId> {
+        if self.is_deaf {
+            return Vec::new();
+        }
+        let mut awake = std::mem::take(&mut self.awake);
+        awake.retain(|id| {
+            self.path_mut(*id).is_some_and(|path| {
+                path.is_awake = false;
+                !path.fall_asleep()
+            })
+        });
+        awake
+    }
+
+    fn path_mut(&mut self, id: OpenId) -> Option<&mut Path> {
+        self.opens.get_mut(&id)?.path.as_mut()
     }
 
     /// Sends last words.
     pub(crate) fn flush_lingering(&mut self) {
-        self.lingering.retain_mut(|path| path.flush().is_ok() && path.is_blocked());
+        self.lingering.retain_mut(Path::linger);
     }
 
-    fn linger(&mut self, mut path: Channel) {
-        if path.flush().is_ok() && path.is_blocked() {
+    fn linger(&mut self, mut path: Path) {
+        if path.linger() {
             if self.lingering.len() >= LINGERING_MAX {
                 self.lingering.remove(0);
             }
@@ -145,20 +200,31 @@ impl Server {
         }
     }
 
+    /// Sends what is queued for an opener, and looks for room if it does not fit.
+    fn flush(&mut self, id: OpenId) {
+        let hears = !self.is_deaf;
+        if let Some(path) = self.path_mut(id) {
+            path.flush();
+            path.watch(hears);
+        }
+    }
+
     /// Everything that a path holds, and whether it is over.
     fn take_frames(&mut self, id: OpenId) -> Option<(Vec<Incoming>, bool)> {
+        self.flush(id);
         let path = self.opens.get_mut(&id)?.path.as_mut()?;
         let mut frames = Vec::new();
-        if path.is_blocked() {
-            // A peer that is gone is found by the read.
-            let _ = path.flush();
-        }
         loop {
             let filled = path.fill();
-            loop {
+            let turned = loop {
                 match path.next_frame() {
-                    Ok(None) => break,
+                    Ok(None) => break false,
                     Ok(Some(frame)) => match read_frame(frame.kind, frame.body) {
+                        Some(Some(Incoming::RingTaken(taken))) => match path.handle_ring_answer(taken) {
+                            Ok(true) => break true,
+                            Ok(false) => {}
+                            Err(_) => return Some((frames, true)),
+                        },
                         Some(Some(frame)) => frames.push(frame),
                         // A kind of a later version.
                         Some(None) => {}
@@ -166,10 +232,17 @@ impl Server {
                     },
                     Err(_) => return Some((frames, true)),
                 }
-            }
+            };
             match filled {
+                // What the socket still holds, or has ended with, is told beside the ring.
+                _ if turned => path.flush(),
                 Ok(Fill::Full) => {}
-                Ok(Fill::Open) => return Some((frames, false)),
+                Ok(Fill::Open) => {
+                    if path.reads_ring() && !std::mem::replace(&mut path.is_awake, true) {
+                        self.awake.push(id);
+                    }
+                    return Some((frames, false));
+                }
                 Ok(Fill::Closed) | Err(_) => return Some((frames, true)),
             }
         }
@@ -220,9 +293,8 @@ impl Runtime {
         self.epoch = self.epoch.max(epoch);
         // What its opener has closed before is closed before this is opened.
         let earlier = self.server.opens_of(opener.phandle);
-        self.read_paths(earlier);
-        let mut path = Channel::new(path, PATH_BODY_BYTES_MAX);
-        path.set_stop_at_short_read(true);
+        self.read_to_the_end(earlier);
+        let mut path = Path::new(self.registry(), id, path);
         if self.server.opens.contains_key(&id) {
             self.forget_requests(id, true);
         } else if self.server.opens.len() >= OPENERS_PER_SERVER_MAX {
@@ -244,6 +316,7 @@ impl Runtime {
             fate_asked: false,
             fate_at: None,
         });
+        path.watch(!self.server.is_deaf);
         open.path = Some(path);
         open.has_spoken = false;
         (open.fate_at, open.is_given_up) = (None, false);
@@ -280,7 +353,7 @@ impl Runtime {
         {
             open.has_spoken = true;
             path.queue(path::TAKEOVER, |out| epoch.put(out));
-            self.flush_path(id);
+            self.server.flush(id);
         }
     }
 
@@ -318,6 +391,16 @@ impl Runtime {
     /// Reads all paths until they are empty: what a dead process had sent comes before the word of its death.
     pub(crate) fn drain_paths(&mut self) {
         let opens: Vec<OpenId> = self.server.opens.keys().copied().collect();
+        self.read_to_the_end(opens);
+    }
+
+    /// Reads these paths until they are empty, also if the poller has not told of them.
+    fn read_to_the_end(&mut self, opens: Vec<OpenId>) {
+        for id in &opens {
+            if let Some(path) = self.server.path_mut(*id) {
+                path.note_socket_ready();
+            }
+        }
         self.read_paths(opens);
     }
 
@@ -334,6 +417,8 @@ impl Runtime {
             Incoming::Close(disposition) => self.close_open(id, disposition),
             // What came over this path before is sent again behind this.
             Incoming::Resumed => self.forget_requests(id, true),
+            // The path has done it when it was read.
+            Incoming::RingTaken(_) => {}
         }
     }
 
@@ -350,6 +435,9 @@ impl Runtime {
             return;
         }
         open.last_sync = open.last_sync.max(sync);
+        if let Some(path) = &mut open.path {
+            path.note_request();
+        }
         let internal = open.opener.details.internal;
         let origin = Origin::Request { open: id, sync, io, reply_bytes_max };
         let body = match io {
@@ -407,6 +495,9 @@ impl Runtime {
         open.has_spoken = false;
         open.fate_asked = false;
         open.fate_at = Some(Instant::now());
+        if !self.server.pathless.contains(&id) {
+            self.server.pathless.push(id);
+        }
         // What it had sent is read, as updates of a lost primary must be; what is in hand has nobody to be replied to.
         self.forget_requests(id, false);
     }
@@ -478,7 +569,7 @@ impl Runtime {
                     // Its requester turns to the other half, and comes back only to one that speaks.
                     open.has_spoken = false;
                 }
-                self.flush_path(id);
+                self.server.flush(id);
             }
             Origin::Opening { open } => self.answer_open(open, error, layout::label_of_reply(data)),
             Origin::Closing { .. } | Origin::System => {}
@@ -499,14 +590,7 @@ impl Runtime {
         } else if given_up {
             self.end_open(id, true, 0);
         } else {
-            self.flush_path(id);
-        }
-    }
-
-    fn flush_path(&mut self, id: OpenId) {
-        // A peer that is gone is found by the next read.
-        if let Some(path) = self.server.opens.get_mut(&id).and_then(|open| open.path.as_mut()) {
-            let _ = path.flush();
+            self.server.flush(id);
         }
     }
 
@@ -543,6 +627,7 @@ fn read_frame(kind: u8, body: &[u8]) -> Option<Option<Incoming>> {
             decode::<Epoch>(body).ok()?;
             Incoming::Resumed
         }
+        path::RING_TAKEN => Incoming::RingTaken(decode(body).ok()?),
         _ => return Some(None),
     }))
 }

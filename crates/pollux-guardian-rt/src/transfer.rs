@@ -11,13 +11,15 @@ use crate::files::table::Number;
 use crate::files::{
     File, FileKind, Mode, OPTION_ANY_NUMBER, OPTION_NO_SYSTEM_MESSAGES, OPTION_NOWAIT_OPEN, Transfer,
 };
+use crate::guardian::file_name::{FileName, Object, Qualifiers};
+use crate::guardian::handle::same_instance;
 use crate::memory::Buffer;
-use crate::names::{FileName, qualified};
 use crate::receive::queue::RECEIVE_DEPTH_MAX;
 use crate::runtime::Runtime;
+use crate::waits::{Source, Watched};
 use pollux_wire::control::{OpenDetails, Target};
 use pollux_wire::path::IoType;
-use pollux_wire::{FileError, Phandle};
+use pollux_wire::{FileError, Phandle, ProcessName};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -64,20 +66,35 @@ impl Runtime {
         if request.mode.options & OPTION_NOWAIT_OPEN != 0 && request.mode.nowait_depth == 0 {
             return Err(BAD_VALUE);
         }
+        // Whether the primary has the file open is the server's to say; that it is the caller's primary is known here.
+        let is_primary = |handle: Phandle| handle != self.me && same_instance(handle, self.me);
+        if request.backup.is_some_and(|(primary, _)| !is_primary(primary)) {
+            return Err(FileError::NO_PRIMARY_OPEN);
+        }
         // A DEFINE may stand for a process; a volume has a name like one.
         if opening::is_linux(&request.name) {
             let name = request.name.clone();
             return self.open_other(&request, &name);
         }
-        match FileName::parse(&opening::names().follow(&request.name)?)? {
-            FileName::Receive => self.open_receive(request.mode),
-            FileName::Process { node, target, qualifier } => {
-                if node.is_some_and(|node| node != self.node) {
-                    return Err(UNKNOWN_NODE);
-                }
-                self.open_process(&request, target, qualifier)
+        let text = opening::names().follow(&request.name)?;
+        let name = FileName::parse(&text).map_err(|_| FileError::BAD_NAME)?;
+        if name.node.as_ref().is_some_and(|node| *node != self.node) {
+            return Err(UNKNOWN_NODE);
+        }
+        let full = FileName { node: Some(self.node.clone()), ..name.clone() }.to_string();
+        match name.object {
+            object if object.is_receive() => self.open_receive(request.mode),
+            Object::Named { name, sequence, qualifiers } => {
+                // A device has a longer name than any process, and there are none.
+                let name = ProcessName::new(&name).map_err(|_| FileError::NO_SUCH_PROCESS)?;
+                self.open_process(&request, Target::Name { name, sequence }, &qualifiers, full)
             }
-            FileName::Other(name) => self.open_other(&request, &name),
+            Object::Unnamed { cpu, pin, sequence, qualifiers } => {
+                self.open_process(&request, Target::Place { cpu, pin, sequence }, &qualifiers, full)
+            }
+            // No volume of the map: the name of a process, whose qualifiers begin with a letter.
+            Object::Temporary { volume, .. } if ProcessName::new(&volume).is_ok() => Err(FileError::BAD_NAME),
+            Object::Disk { .. } | Object::Temporary { .. } => self.open_other(&request, &text),
         }
     }
 
@@ -89,7 +106,8 @@ impl Runtime {
             return Err(BAD_VALUE);
         }
         let number = self.files.number(Number::Receive)?;
-        self.enter(number, FileKind::Receive, "$RECEIVE".to_owned(), mode);
+        let serial = self.next_serial();
+        self.enter(serial, number, FileKind::Receive, "$RECEIVE".to_owned(), mode);
         self.receive_opened(mode.depth, mode.options & OPTION_NO_SYSTEM_MESSAGES == 0);
         self.look();
         Ok((number, FileError::OK))
@@ -99,7 +117,8 @@ impl Runtime {
         &mut self,
         request: &OpenRequest,
         target: Target,
-        qualifier: String,
+        qualifiers: &Qualifiers,
+        name: String,
     ) -> Result<(i16, FileError), FileError> {
         let mode = request.mode;
         if mode.nowait_depth > NOWAIT_DEPTH_MAX {
@@ -111,7 +130,7 @@ impl Runtime {
             access: mode.access,
             exclusion: mode.exclusion,
             options: mode.options,
-            qualifier: qualifier.clone(),
+            qualifier: qualifiers.to_string(),
             home_terminal: self.home_terminal.clone(),
             primary: request.backup.map(|(primary, _)| primary),
             primary_file_number: request.backup.map_or(0, |(_, number)| number),
@@ -119,11 +138,12 @@ impl Runtime {
             internal: request.internal,
             waited: mode.nowait_depth == 0,
         };
-        let name = qualified(&self.node, &target, &qualifier);
         let is_partner = matches!(&target, Target::Name { name, .. } if Some(name) == self.name.as_ref());
-        let process =
-            ProcessFile::new(Instant::now(), target, mode.depth, mode.nowait_depth, details, is_partner);
-        self.enter(number, FileKind::Process(Box::new(process)), name, mode);
+        let serial = self.next_serial();
+        let place = (self.registry(), Source::Link(serial).token());
+        let depths = (mode.depth, mode.nowait_depth);
+        let process = ProcessFile::new(Instant::now(), place, target, depths, details, is_partner);
+        self.enter(serial, number, FileKind::Process(Box::new(process)), name, mode);
         if mode.options & OPTION_NOWAIT_OPEN != 0 {
             let open =
                 Operation { kind: Kind::Open, tag: OPEN_TAG, buffer: Buffer::NONE, sync: None, done: None };
@@ -138,16 +158,17 @@ impl Runtime {
         match opened.expect("a wait without a limit ends with a result") {
             Ok(warning) => Ok((number, warning)),
             Err(error) => {
-                self.files.remove(number)?;
+                self.take_out(number)?;
                 Err(error)
             }
         }
     }
 
     /// Enters an open file.
-    pub(crate) fn enter(&mut self, number: i16, kind: FileKind, name: String, mode: Mode) {
+    pub(crate) fn enter(&mut self, serial: u64, number: i16, kind: FileKind, name: String, mode: Mode) {
         let file = File {
-            serial: self.next_serial(),
+            serial,
+            watched: Watched::default(),
             kind,
             name,
             mode,
@@ -156,19 +177,31 @@ impl Runtime {
             modes: BTreeMap::new(),
         };
         self.files.insert(number, file);
+        self.numbers.insert(serial, number);
+    }
+
+    fn take_out(&mut self, number: i16) -> Result<File, FileError> {
+        let file = self.files.remove(number)?;
+        self.numbers.remove(&file.serial);
+        Ok(file)
     }
 
     /// Closes a file; operations under way are given up without a word.
     pub(crate) fn close(&mut self, number: i16, disposition: i16) -> Result<(), FileError> {
-        let file = self.files.remove(number)?;
+        let mut file = self.take_out(number)?;
         match file.kind {
             FileKind::Receive => self.server.is_open = false,
             FileKind::Process(process) => {
                 if let Some(link) = process.close(disposition) {
-                    self.let_close(link);
+                    self.let_close(file.serial, link);
                 }
             }
-            FileKind::Other(mut other) => other.close(),
+            FileKind::Other(mut other) => {
+                if let Some((fd, _)) = other.waits_for() {
+                    let _ = file.watched.set(&self.waits.registry(), Source::File(file.serial), fd, None);
+                }
+                other.close();
+            }
         }
         Ok(())
     }

@@ -56,6 +56,14 @@ number!(
     ObjectId(u32)
 );
 number!(
+    /// A socket in its TCP/IP provider; not used again while the provider lives.
+    SocketId(u64)
+);
+number!(
+    /// A descriptor that both halves of a pair hold; unique in the pair's life.
+    HeldId(u64)
+);
+number!(
     /// Process number within a CPU. Not reused while a name lives on it.
     Pin(u16)
 );

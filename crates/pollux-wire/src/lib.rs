@@ -12,6 +12,7 @@
 //! | [`mesh`] | the daemons of a node among themselves |
 //! | [`admin`] | the `pollux` command and a daemon |
 //! | [`record`] | what the coordinator keeps |
+//! | [`sockets`] | a program and the TCP/IP provider |
 //! | [`startup`] | the environment of a program that a command starts |
 //!
 //! S17: any bytes decode to a value or to a named [`DecodeError`]; no decoder panics or allocates more
@@ -30,12 +31,14 @@ pub mod mesh;
 mod names;
 pub mod path;
 pub mod record;
+pub mod sockets;
 pub mod startup;
 pub mod system;
 
 pub use codec::{DecodeError, Reader, Wire, decode, encode};
 pub use error::FileError;
 pub use ids::{
-    CheckpointNumber, ConnectionId, CpuNumber, Epoch, ListenerId, ObjectId, OpenId, Phandle, Pin, SyncId,
+    CheckpointNumber, ConnectionId, CpuNumber, Epoch, HeldId, ListenerId, ObjectId, OpenId, Phandle, Pin,
+    SocketId, SyncId,
 };
 pub use names::{NameError, NodeName, ProcessName};

@@ -1,31 +1,48 @@
-//! The requester's end of an open and the line to the daemon, for run-time libraries of other languages.
+//! The requester's end of an open, the line to the daemon and the rings of a server, for run-time libraries of other languages.
 //!
 //! They keep their state themselves and have their own loop, so they get the parts and not the whole. Not for programs:
 //! it changes with the inside of this crate.
 
 use crate::error::Result;
 use crate::{daemon, link};
-use pollux_os::LifePage;
+use pollux_os::{LifePage, Registry};
 use pollux_wire::control::{StateKeeping, ToDaemon, ToProcess};
 use pollux_wire::path::IoType;
 use pollux_wire::{Epoch, FileError, OpenId, SyncId};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-pub use crate::daemon::{Message, node_directory, wait_fds};
+pub use crate::daemon::{Message, node_directory};
 pub use crate::link::{Acceptance, Answer};
+pub use crate::path_ring::{RingOffer, unwatch, watch_bell};
+
+/// Low bits of a token that are the link's own.
+pub const LINK_TOKEN_BITS: u32 = link::TOKEN_BITS;
 
 /// The requester's end of one open.
 pub struct Link(link::Link);
 
 impl Link {
-    /// An open whose first path the daemon has handed out.
-    pub fn new(open: OpenId, path: OwnedFd, sync_depth: u16, nowait_depth: u16) -> Result<Self> {
-        Ok(Self(link::Link::new(open, path, sync_depth, nowait_depth)?))
+    /// An open whose first path the daemon has handed out. Its paths are registered in the poller of the link's owner,
+    /// under tokens of which the low [`LINK_TOKEN_BITS`] are the link's and the others those of `token`; they leave it with
+    /// the link.
+    pub fn new(registry: Registry, token: u64, open: OpenId, path: OwnedFd, depths: (u16, u16)) -> Self {
+        Self(link::Link::new_in(registry, token, open, path, depths))
     }
 
     /// Starts a request.
     pub fn start(&mut self, io: IoType, payload: Vec<u8>, reply_bytes_max: u32) -> Result<SyncId> {
-        self.0.start_as(io, payload, reply_bytes_max, None)
+        self.start_with(io, payload, reply_bytes_max, None)
+    }
+
+    /// Starts a request that carries a descriptor; a duplicate is kept until the answer has come.
+    pub fn start_with(
+        &mut self,
+        io: IoType,
+        payload: Vec<u8>,
+        reply_bytes_max: u32,
+        descriptor: Option<OwnedFd>,
+    ) -> Result<SyncId> {
+        self.0.start_as(io, payload, reply_bytes_max, descriptor)
     }
 
     /// Gives a request up; the server is told.
@@ -38,9 +55,14 @@ impl Link {
         self.0.take_any_answer()
     }
 
-    /// Reads, decides, writes; never blocks.
+    /// The poller has told this token of the link.
+    pub fn note_event(&mut self, token: u64) {
+        self.0.note_event(token);
+    }
+
+    /// Reads what the poller has told of, decides, writes; never blocks.
     pub fn pump(&mut self) {
-        self.0.pump();
+        self.0.pump_ready();
     }
 
     /// `None` while the server has not answered the open.
@@ -78,13 +100,8 @@ impl Link {
         self.0.impatient();
     }
 
-    /// Readable when there may be something to read, or room to write; see [`Link::prepare_wait`].
-    pub fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-
-    /// Before any wait for [`Link::as_fd`]: writes what is queued, and lets the other ends ring. True if there is
-    /// something to read already.
+    /// Before any wait of the poller: writes what is queued, and lets the other ends ring. True if there is something to
+    /// read already.
     pub fn prepare_wait(&mut self) -> bool {
         self.0.prepare_wait()
     }
@@ -137,11 +154,16 @@ impl Daemon {
             return Ok((Self(daemon), message));
         }
         let mut welcome = None;
-        let daemon = daemon::Daemon::visit(|daemon| {
+        let daemon = daemon::Daemon::visit(&node_directory(), |daemon| {
             welcome = Some(daemon.attach(life, keeps)?);
             Ok(())
         })?;
         Ok((Self(daemon), welcome.expect("a visit ends well only after an attach that did")))
+    }
+
+    /// This process's place in its node, for opens by way of [`crate::Server`]. Nobody reads other messages from here on.
+    pub fn into_node(self, life: LifePage) -> crate::Node {
+        crate::Node::over(self.0, life)
     }
 
     /// Queues a message and sends what the socket takes.

@@ -29,6 +29,8 @@ pub(crate) struct Up {
     /// A failed CPU is started again after so long; 0 = never
     #[arg(long, default_value_t = Settings::DEFAULT.reload_after_ms, value_name = "MS")]
     reload_after_ms: u32,
+    #[command(flatten)]
+    tcp: crate::tcp::Tcp,
     /// Make the node a server of this domain: pollux domain --help
     #[arg(long, value_name = "NAME", value_parser = link::parse_domain)]
     domain: Option<String>,
@@ -48,6 +50,7 @@ impl Up {
         };
         let domain = self.domain.map(|domain| self.server.settings(node, &domain)).transpose()?;
         let started = start::start(node, &settings)?;
+        let providers = self.tcp.start(node, self.cpus)?;
         if let Some(domain) = &domain {
             join::join(node, domain).map_err(|failure| {
                 let again = format!("pollux domain join {}{}", domain.domain, node.option());
@@ -68,6 +71,9 @@ impl Up {
                 format!("pid {}", status.pid).into(),
                 format!("processors {processors}").into(),
             ]);
+        }
+        for name in providers {
+            table.row([node.name().as_str().into(), name.as_str().into(), Cell::styled("up", GOOD)]);
         }
         output::print(&table.render())?;
         if let Some(domain) = domain {

@@ -8,6 +8,7 @@ use super::errors;
 use crate::files::operations::{Kind, Outcome};
 use crate::files::{Mode, OtherFile, Transfer};
 use crate::memory::Buffer;
+use pollux_os::Interest;
 use pollux_wire::FileError;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::any::Any;
@@ -20,8 +21,8 @@ use std::path::Path;
 
 /// Bytes of input that wait for a read; a line without an end is given out in pieces of this size.
 const LINE_BYTES_MAX: usize = 64 << 10;
-/// Device type of a terminal (`FILE_GETINFO_`).
-const TERMINAL: i16 = 6;
+/// Device type of a terminal, and no other words (`FILE_GETINFO_`).
+pub(crate) const TERMINAL_TYPE_WORDS: [i16; 5] = [6, 0, -1, -1, -1];
 
 /// Lines of input that have arrived.
 #[derive(Debug, Default)]
@@ -102,7 +103,7 @@ impl LineFile {
 
 impl OtherFile for LineFile {
     fn type_words(&self) -> [i16; 5] {
-        [TERMINAL, 0, -1, -1, -1]
+        TERMINAL_TYPE_WORDS
     }
 
     fn start(&mut self, transfer: &Transfer, _mode: Mode) -> Result<Option<Outcome>, FileError> {
@@ -138,8 +139,8 @@ impl OtherFile for LineFile {
         })
     }
 
-    fn descriptor(&self) -> Option<(BorrowedFd<'_>, bool)> {
-        (!self.reads.is_empty()).then(|| (self.file.as_fd(), false))
+    fn waits_for(&self) -> Option<(BorrowedFd<'_>, Option<Interest>)> {
+        Some((self.file.as_fd(), (!self.reads.is_empty()).then_some(Interest::READ)))
     }
 
     fn control(&mut self, _message: &[u8]) -> Result<Vec<u8>, FileError> {

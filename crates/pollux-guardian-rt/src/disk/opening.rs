@@ -6,12 +6,12 @@ use super::exclusion::{Access, Exclusion};
 use super::file::DiskFile;
 use super::layout::OpenKey;
 use super::line_file::LineFile;
-use super::names::{DEFAULTS_VARIABLE, DEFINES_VARIABLE, Names, VOLUMES_VARIABLE};
-use crate::files::operations::Operations;
+use super::names::Names;
 use crate::files::table::Number;
-use crate::files::{File, FileKind, Mode, OtherFile};
+use crate::files::{FileKind, Mode, OtherFile};
 use crate::runtime::Runtime;
 use pollux_wire::FileError;
+use pollux_wire::startup::{DEFAULTS_VARIABLE, DEFINES_VARIABLE, VOLUMES_VARIABLE};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -72,16 +72,7 @@ impl Runtime {
         let other = self.linux_file(&path, number, mode, backup)?;
         let serial = self.next_serial();
         let full = std::path::absolute(&path).unwrap_or(path);
-        let file = File {
-            serial,
-            kind: FileKind::Other(other),
-            name: full.display().to_string(),
-            mode,
-            operations: Operations::new(mode.nowait_depth),
-            last_error: FileError::OK,
-            modes: std::collections::BTreeMap::new(),
-        };
-        self.files.insert(number, file);
+        self.enter(serial, number, FileKind::Other(other), full.display().to_string(), mode);
         Ok(number)
     }
 
@@ -100,8 +91,8 @@ impl Runtime {
         }
         let key = OpenKey { instance: self.me.sequence, file_number: number };
         let opening = Opening { key, backup, access, exclusion, depth: mode.depth };
-        let directory = control_directory().map_err(|_| errors::FILE_SYSTEM_ERROR)?;
-        Ok(Box::new(DiskFile::open(&directory, path, &opening)?))
+        let directory = control_directory().map_err(|error| errors::of_our_file(&error))?;
+        Ok(Box::new(DiskFile::open(directory, path, &opening)?))
     }
 
     /// The disk file with this number. Error 16 if there is none, 2 if it is another kind of file.
@@ -113,8 +104,13 @@ impl Runtime {
     }
 }
 
-fn control_directory() -> std::io::Result<PathBuf> {
+/// Where the control files of the node are. Made and looked at with the first open: that needs a descriptor.
+pub(super) fn control_directory() -> std::io::Result<&'static Path> {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(directory) = DIRECTORY.get() {
+        return Ok(directory);
+    }
     let directory = pollux::binding::node_directory().join(CONTROL_DIRECTORY);
     pollux_os::private_directory(&directory)?;
-    Ok(directory)
+    Ok(DIRECTORY.get_or_init(|| directory))
 }

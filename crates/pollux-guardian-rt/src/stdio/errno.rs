@@ -8,10 +8,20 @@ use pollux_wire::FileError;
 
 /// `EINVAL`.
 pub(crate) const EINVAL: i32 = 4022;
+/// `EAGAIN`.
+pub(crate) const EAGAIN: i32 = 4011;
+/// `EACCES`.
+pub(crate) const EACCES: i32 = 4013;
+/// `ENOCPU`.
+pub(crate) const ENOCPU: i32 = 4207;
+/// `EUNKNOWN`.
+pub(crate) const EUNKNOWN: i32 = 4208;
 /// `ENOENT`.
 pub(crate) const ENOENT: i32 = 4002;
 /// `ENOMEM`.
 pub(crate) const ENOMEM: i32 = 4012;
+/// `EMFILE`.
+pub(crate) const EMFILE: i32 = 4024;
 /// `EIO`.
 pub(crate) const EIO: i32 = 4005;
 /// `ENOIMEM`: no memory for the run-time itself.
@@ -92,6 +102,8 @@ const NAMES: &[(i32, &str, i32, &str)] = &[
     (4199, "ENOIMEM", -1, "not enough memory for the run-time library"),
     (4200, "ELOOP", libc::ELOOP, "too many symbolic links"),
     (4204, "EILSEQ", libc::EILSEQ, "no such character"),
+    (4207, "ENOCPU", -1, "no such CPU"),
+    (4208, "EUNKNOWN", -1, "unknown error"),
     (4210, "ENONSTOP", -1, "error of fault-tolerant operation"),
     (4212, "EDEFINEERR", -1, "DEFINE error"),
 ];
@@ -108,7 +120,8 @@ pub(crate) fn from_linux(errno: i32) -> i32 {
 pub(crate) fn of_open(error: FileError) -> i32 {
     match error.0 {
         11 => ENOENT,
-        31..=37 => ENOMEM,
+        31 => EMFILE,
+        32..=37 => ENOMEM,
         number => i32::from(number),
     }
 }
@@ -159,6 +172,7 @@ mod tests {
         assert_eq!(from_linux(9999), EIO);
         assert_eq!(of_open(FileError::NOT_FOUND), ENOENT);
         assert_eq!(of_open(FileError::IN_USE), 12);
+        assert_eq!(of_open(FileError(31)), EMFILE);
         assert!(text(45).starts_with("file full"));
         assert!(text(4210).contains("ENONSTOP"));
         assert!(text(-1).contains("unknown"));

@@ -2,8 +2,13 @@
 
 pub mod counter;
 pub mod crasher;
+#[path = "../../../pollux/examples/http_server/service.rs"]
+pub mod http;
 pub mod lines;
 pub mod objects;
+pub mod puppet;
+pub mod shelf;
+pub mod sockets;
 pub mod tiers;
 
 use pollux::{Error, Node, Result};
@@ -24,7 +29,13 @@ pub fn run(words: &[&str]) -> Option<ExitCode> {
         ["buy", times] => tiers::buy(number(times)),
         ["objects"] => objects::serve(),
         ["change", name, seed, times] => objects::change(name, number(seed), number(times)),
+        ["http", address] => http::serve(address),
         ["lines", address] => lines::serve(address),
+        ["shelf"] => shelf::serve(),
+        ["shelve", name, times] => shelf::shelve(name, number(times)),
+        ["waste", name, times] => shelf::waste(name, number(times)),
+        ["puppet", directory] => puppet::serve(directory),
+        ["echo", provider] => sockets::echo(provider),
         ["crasher"] => crasher::serve(),
         ["ask", name, payload] => ask(name, payload),
         _ => return None,
