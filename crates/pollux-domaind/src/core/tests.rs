@@ -23,6 +23,7 @@ struct World {
     outcome: StepOutcome,
     /// The records cannot be read or written.
     store_down: bool,
+    late: Vec<(ServerName, Input)>,
     /// Words to this server are lost.
     cut: Option<ServerName>,
 }
@@ -55,6 +56,7 @@ impl World {
             ran: Vec::new(),
             outcome: StepOutcome::Done,
             store_down: false,
+            late: Vec::new(),
             cut: None,
         };
         world.give("alpha", Input::Create { recover: false });
@@ -77,9 +79,14 @@ impl World {
             while let Some(output) = core.poll_output() {
                 match output {
                     Output::Read(number) => {
-                        let records = (!self.store_down).then(|| self.records.clone());
-                        let problem = self.store_down.then(|| "no answer".to_owned());
-                        queue.push_back((host.clone(), Input::Read { number, records, problem }));
+                        if self.store_down {
+                            // Answered in the next moment: the machine asks again at once.
+                            let problem = Some("no answer".to_owned());
+                            self.late.push((host.clone(), Input::Read { number, records: None, problem }));
+                            continue;
+                        }
+                        let records = Some(self.records.clone());
+                        queue.push_back((host.clone(), Input::Read { number, records, problem: None }));
                     }
                     Output::Propose(number, proposal) => {
                         let outcome = match self.store_down {
@@ -110,6 +117,9 @@ impl World {
     fn wait(&mut self, ms: u64) {
         for _ in 0..ms / 10 {
             self.now += 10;
+            for (host, input) in std::mem::take(&mut self.late) {
+                self.give(host.as_str(), input);
+            }
             let hosts: Vec<ServerName> = self.cores.keys().cloned().collect();
             hosts.iter().for_each(|host| self.give(host.as_str(), Input::Tick));
         }
