@@ -26,6 +26,7 @@ pub mod memory;
 mod messages;
 pub mod names;
 mod node;
+mod other_half;
 mod poll;
 #[allow(non_snake_case)]
 mod procedures;

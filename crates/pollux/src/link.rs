@@ -477,7 +477,15 @@ impl Link {
         self.flush();
     }
 
-    fn active(&self) -> Option<PathNumber> {
+    /// Queues a frame for the half that requests go to; nothing without one.
+    pub(crate) fn tell(&mut self, kind: u8, write: impl FnOnce(&mut Vec<u8>)) {
+        if let Some(path) = self.active().and_then(|path| self.paths.get_mut(&path)) {
+            path.channel.queue(kind, write);
+        }
+    }
+
+    /// The path that requests go to.
+    pub(crate) fn active(&self) -> Option<PathNumber> {
         match &self.state {
             State::Open(requester) => requester.active(),
             _ => None,
