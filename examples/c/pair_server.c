@@ -359,6 +359,14 @@ static int serve(const zsys_ddl_receiveinformation_def *info, int length)
         (void) FILE_REPLY64_(reply, bytes);
         return 0;
     }
+    if (strcmp(text, "OPENERS") == 0) { /* the asker is one */
+        char reply[REPLY_BYTES_MAX];
+        int count = 0;
+        short i;
+        for (i = 0; i < OPENERS_MAX; i++) count += !is_null(openers[i].primary);
+        (void) FILE_REPLY64_(reply, sprintf(reply, "OK %d", count));
+        return 0;
+    }
     if (strcmp(text, "SWITCH") == 0) {
         int done = switch_over();
         const char *reply = done ? "OK" : "NO backup";
