@@ -128,8 +128,14 @@ mod tests {
     use pollux_wire::{CpuNumber, Phandle, Pin};
 
     fn known(open: u64, file_number: i16) -> KnownOpen {
-        let phandle =
-            Phandle { named: true, cpu: CpuNumber::new(1).unwrap(), pin: Pin(1), node: 1, incarnation: 1, sequence: 5 };
+        let phandle = Phandle {
+            named: true,
+            cpu: CpuNumber::new(1).unwrap(),
+            pin: Pin(1),
+            node: 1,
+            incarnation: 1,
+            sequence: 5,
+        };
         let details = OpenDetails { file_number, ..OpenDetails::default() };
         let opener = Opener { phandle, name: None, uid: 0, sync_depth: 1, nowait_depth: 1, details };
         KnownOpen { open: OpenId(open), opener }

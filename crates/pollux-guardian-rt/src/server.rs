@@ -362,7 +362,8 @@ impl Runtime {
         let earlier = self.server.opens_of(opener.phandle);
         self.read_to_the_end(earlier);
         // A CLOSE that a dead primary has taken along.
-        let superseded: Vec<OpenId> = self.server.same_file(&opener).filter(|earlier| *earlier != id).collect();
+        let superseded: Vec<OpenId> =
+            self.server.same_file(&opener).filter(|earlier| *earlier != id).collect();
         for earlier in superseded {
             self.close_open(earlier, 0);
         }

@@ -133,8 +133,9 @@ fn run_requester(scene: &Scene<'_>, cpu: u8, name: &str, program: &str, count: u
         }
         assert!(
             moved.elapsed() < pollux_torture::PATIENCE,
-            "{name} stands still: {}\n{}",
+            "{name} stands still: {}\n{}\n{}",
             log(),
+            pollux_torture::stacks(scene.node.root()),
             scene.node.logs()
         );
         std::thread::sleep(Duration::from_millis(5));
