@@ -13,6 +13,10 @@ pub(crate) const CPU: &str = "__cpu";
 const ACCEPTOR: &str = "__acceptor";
 /// The key-value server that is built in as a showcase.
 pub(crate) const KV: &str = "__kv";
+/// The TCP/IP provider.
+pub(crate) const PROVIDER: &str = "__provider";
+/// One half of a node's domain server.
+pub(crate) const DOMAIN: &str = "__domain";
 /// Cleans up after a demo that was killed.
 pub(crate) const GUARD: &str = "__guard";
 
@@ -24,6 +28,10 @@ pub(crate) fn run(arguments: &[OsString]) -> Option<ExitCode> {
         pollux_os::LAUNCHER_COMMAND => Some(pollux_os::launcher_main(rest)),
         ACCEPTOR => Some(acceptor(rest)),
         KV => Some(kv(rest)),
+        PROVIDER => Some(provider()),
+        pollux_keeper::KEEPER_COMMAND => Some(pollux_keeper::keeper_main(rest)),
+        pollux_keeper::THRESHOLD_COMMAND => Some(pollux_keeper::threshold_main(rest)),
+        DOMAIN => Some(pollux_domaind::server::main(rest)),
         GUARD => Some(crate::demo::guard_main(rest)),
         _ => None,
     }
@@ -41,6 +49,16 @@ fn acceptor(_arguments: &[OsString]) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("pollux: acceptor: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn provider() -> ExitCode {
+    match pollux_sockets::provider::serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pollux: TCP/IP provider: {error}");
             ExitCode::FAILURE
         }
     }

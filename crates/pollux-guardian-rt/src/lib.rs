@@ -24,7 +24,6 @@ pub mod files;
 mod guardian;
 pub mod memory;
 mod messages;
-pub mod names;
 mod node;
 mod other_half;
 mod poll;

@@ -10,12 +10,14 @@
 
 #![deny(unsafe_code)]
 
+mod calls;
 mod channel;
 pub mod clock;
 mod doorbell;
 mod files;
 mod frame;
 mod life_page;
+mod pass;
 mod peer;
 mod poller;
 mod process;
@@ -24,16 +26,21 @@ mod ring;
 mod signals;
 mod tcp;
 
+pub use calls::{
+    CALL_PATH_BYTES_MAX, Call, CallGate, WaitingCall, copy_descriptor, gate_calls, read_memory, signal_group,
+};
 pub use channel::{Channel, DESCRIPTORS_WAITING_MAX, FILL_BYTES_MAX, Fill, Flush, socket_pair};
 pub use doorbell::Doorbell;
 pub use files::{connect_unix, listen_unix, private_directory};
 pub use frame::{DESCRIPTORS_PER_FRAME_MAX, FRAME_HEADER_BYTES, Frame, FrameError};
 pub use life_page::{CRASH_PAGES_MAX, LifePage, LifeWatch, Turn};
+pub use pass::{pass_descriptor, take_passed_descriptor};
 pub use peer::{PeerCredentials, peer_credentials};
 pub use poller::{Event, Interest, Poller, Registry};
 pub use process::{
     INHERITED_DESCRIPTORS_MAX, LAUNCH_MS_MAX, LAUNCHER_COMMAND, Launch, LaunchError, Launched, ProcessEvent,
     bind_to, launch, launcher_main, processors_allowed, reap, signal, take_inherited, wait_gone,
+    wait_readable,
 };
 pub use ring::{RING_DESCRIPTORS, RINGS_PER_PROCESS_MAX};
 pub use rustix::process::{Pid, Signal};

@@ -3,7 +3,9 @@
 //! The provider owns every listener, every accepted connection and every socket that was shown to it. It never carries
 //! data: programs hold duplicates. A duplicate travels to a program over a *channel*, one end of a socket pair that comes
 //! as the descriptor of the request: the provider sends one message of one byte with the descriptor and closes its end.
-//! A reply that is repeated after a takeover of the provider may come without it; [`SocketRequest::Fetch`] asks again.
+//! It is sent ahead of the reply, so it is there when the reply is. A reply that is repeated after a takeover of the
+//! provider may come without it; then there is nothing in the channel, and perhaps not its end either, since an old
+//! primary may still have the request: do not wait for it, [`SocketRequest::Fetch`] asks again.
 //!
 //! ```text
 //!  program                                   provider
@@ -15,7 +17,11 @@
 //!    |-- Join { socket, brother } + channel --->|            Joined, and a duplicate over the channel
 //! ```
 //!
-//! Errors are the reply's error number: of the file system, or of sockets (4000 and above).
+//! Errors are the reply's error number: of the file system, or of sockets (4000 and above). Beyond those named below: 60 no
+//! such socket, 48 the asker is no member of it, 4009 the descriptor did not come, 4022 wrong role or value.
+//!
+//! An accept may wait for long, and an open takes no requests that are more than its nowait depth ahead of it: a program
+//! opens the provider once for each socket.
 
 use crate::codec::{DecodeError, Reader, Wire, wire_enum, wire_flat_enum, wire_struct};
 use crate::{OpenId, Phandle, SocketId};
@@ -36,7 +42,8 @@ wire_flat_enum! {
 wire_enum! {
     /// What a program asks.
     pub enum SocketRequest {
-        /// The descriptor is a socket that the provider is to keep; the asker is its first member.
+        /// The descriptor is a socket that the provider is to keep; the asker is its first member. A listener becomes
+        /// nonblocking, for all who have it.
         0 => Keep { role: SocketRole },
         /// Listens, if that has not been done, with this length of the queue (1 to 128), and waits for a connection. One at a
         /// time for each listener and member: 4103 for another. To cancel the request gives a connection back.

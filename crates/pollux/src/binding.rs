@@ -31,7 +31,18 @@ impl Link {
 
     /// Starts a request.
     pub fn start(&mut self, io: IoType, payload: Vec<u8>, reply_bytes_max: u32) -> Result<SyncId> {
-        self.0.start_as(io, payload, reply_bytes_max, None)
+        self.start_with(io, payload, reply_bytes_max, None)
+    }
+
+    /// Starts a request that carries a descriptor; a duplicate is kept until the answer has come.
+    pub fn start_with(
+        &mut self,
+        io: IoType,
+        payload: Vec<u8>,
+        reply_bytes_max: u32,
+        descriptor: Option<OwnedFd>,
+    ) -> Result<SyncId> {
+        self.0.start_as(io, payload, reply_bytes_max, descriptor)
     }
 
     /// Gives a request up; the server is told.
@@ -154,11 +165,16 @@ impl Daemon {
             return Ok((Self(daemon), message));
         }
         let mut welcome = None;
-        let daemon = daemon::Daemon::visit(|daemon| {
+        let daemon = daemon::Daemon::visit(&node_directory(), |daemon| {
             welcome = Some(daemon.attach(life, keeps)?);
             Ok(())
         })?;
         Ok((Self(daemon), welcome.expect("a visit ends well only after an attach that did")))
+    }
+
+    /// This process's place in its node, for opens by way of [`crate::Server`]. Nobody reads other messages from here on.
+    pub fn into_node(self, life: LifePage) -> crate::Node {
+        crate::Node::over(self.0, life)
     }
 
     /// Queues a message and sends what the socket takes.

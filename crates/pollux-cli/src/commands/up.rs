@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::error::Result;
+use crate::commands::domain::{join, link};
+use crate::error::{Failure, Result};
 use crate::node::Node;
 use crate::output::{self, GOOD};
 use crate::start::{self, Settings};
@@ -28,6 +29,13 @@ pub(crate) struct Up {
     /// A failed CPU is started again after so long; 0 = never
     #[arg(long, default_value_t = Settings::DEFAULT.reload_after_ms, value_name = "MS")]
     reload_after_ms: u32,
+    #[command(flatten)]
+    tcp: crate::tcp::Tcp,
+    /// Make the node a server of this domain: pollux domain --help
+    #[arg(long, value_name = "NAME", value_parser = link::parse_domain)]
+    domain: Option<String>,
+    #[command(flatten)]
+    server: join::Options,
 }
 
 impl Up {
@@ -40,7 +48,19 @@ impl Up {
             hang_after_ms: self.hang_after_ms,
             reload_after_ms: self.reload_after_ms,
         };
+        let domain = self.domain.map(|domain| self.server.settings(node, &domain)).transpose()?;
         let started = start::start(node, &settings)?;
+        let providers = self.tcp.start(node, self.cpus)?;
+        if let Some(domain) = &domain {
+            join::join(node, domain).map_err(|failure| {
+                let again = format!("pollux domain join {}{}", domain.domain, node.option());
+                let next = format!(
+                    "{}; the node is up without its domain server: {again}, or pollux down",
+                    failure.next
+                );
+                Failure { next, ..failure }
+            })?;
+        }
         let mut table = Table::bare();
         for status in &started.survey.statuses {
             let processors = processors(&status.processors);
@@ -52,7 +72,13 @@ impl Up {
                 format!("processors {processors}").into(),
             ]);
         }
+        for name in providers {
+            table.row([node.name().as_str().into(), name.as_str().into(), Cell::styled("up", GOOD)]);
+        }
         output::print(&table.render())?;
+        if let Some(domain) = domain {
+            output::line(&format!("{}  server {} of domain {}", node.name(), domain.host, domain.domain))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -4,10 +4,12 @@
 //! * `ring`: mapping the memory of a ring, and copying to and from it.
 //! * `crash`: handlers of fatal signals that leave a mark in the life pages.
 //! * `tcp`: socket options and requests that rustix does not know.
+//! * `calls`: system calls that wait for a decision, memory of another process, signals to a process group.
 //! * `descriptors`: descriptors that a process was born with.
 
 #![allow(unsafe_code)]
 
+pub(crate) mod calls;
 pub(crate) mod crash;
 pub(crate) mod descriptors;
 pub(crate) mod page;

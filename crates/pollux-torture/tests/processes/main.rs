@@ -7,12 +7,14 @@
 mod counter;
 mod cpus;
 mod ends;
+mod held;
 mod hostile;
 mod http;
 mod objects;
 mod order;
 mod redis;
 mod rings;
+mod sockets;
 mod tcp;
 mod tiers;
 

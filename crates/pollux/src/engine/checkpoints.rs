@@ -16,7 +16,9 @@ use pollux_os::{Channel, DESCRIPTORS_PER_FRAME_MAX, Fill, clock};
 use pollux_wire::checkpoint::{self, Record, TurnKey};
 use pollux_wire::limits::PATH_BODY_BYTES_MAX;
 use pollux_wire::path::{self, OpenReply, Reply};
-use pollux_wire::{CheckpointNumber, ConnectionId, FileError, ObjectId, OpenId, SyncId, Wire, decode};
+use pollux_wire::{
+    CheckpointNumber, ConnectionId, FileError, HeldId, ObjectId, OpenId, SyncId, Wire, decode,
+};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// Bytes of a batch at which it is sent though more could be gathered.
@@ -50,6 +52,8 @@ pub(crate) enum Output {
     Connection { connection: ConnectionId, made: u64, taken: u64 },
     /// The connection has ended, and the backup knows.
     Close(OwnedFd),
+    /// A duplicate of a held descriptor goes to whoever holds the other end of this socket.
+    HandOver { channel: OwnedFd, held: HeldId },
 }
 
 /// Completed turns, then the records of the turn that is open.
@@ -61,6 +65,8 @@ pub(crate) struct Batch {
     turn_records_at: usize,
     turn_descriptors_at: usize,
     turn_outputs_at: usize,
+    /// Something in it exists nowhere else: it is sent with the end of the turn.
+    pub(super) urgent: bool,
 }
 
 impl Batch {
@@ -88,6 +94,11 @@ impl Batch {
         let at = self.turn_records_at;
         self.turn_records_at += bytes.len();
         self.records.splice(at..at, bytes);
+    }
+
+    /// Descriptors of the turn that is open.
+    pub(super) fn turn_descriptors(&self) -> usize {
+        self.descriptors.len() - self.turn_descriptors_at
     }
 
     fn end_turn(&mut self) {
@@ -168,15 +179,23 @@ impl Engine {
     /// Sends completed turns early when they have grown large.
     pub(super) fn relieve_batch(&mut self) {
         let many = self.batch.descriptors.len() + 2 >= DESCRIPTORS_PER_FRAME_MAX;
-        if many || self.batch.turn_records_at > BATCH_BYTES_MAX {
+        let urgent = !self.turn.open && std::mem::take(&mut self.batch.urgent);
+        if many || urgent || self.batch.turn_records_at > BATCH_BYTES_MAX {
             self.send_completed();
             self.flush_partner();
         }
     }
 
     fn send_completed(&mut self) {
-        let Batch { records, descriptors, outputs, turn_records_at, turn_descriptors_at, turn_outputs_at } =
-            &mut self.batch;
+        let Batch {
+            records,
+            descriptors,
+            outputs,
+            turn_records_at,
+            turn_descriptors_at,
+            turn_outputs_at,
+            ..
+        } = &mut self.batch;
         if *turn_records_at > 0 {
             if self.pair.checkpoints()
                 && let Some(partner) = &mut self.partner
@@ -246,6 +265,7 @@ impl Engine {
             Output::Close(fd) => {
                 let _ = rustix::net::shutdown(&fd, rustix::net::Shutdown::Both);
             }
+            Output::HandOver { channel, held } => self.send_held(&channel, held),
         }
     }
 
@@ -385,6 +405,13 @@ impl Engine {
             }
             Record::Disconnected { connection } => {
                 self.sockets.remove(connection);
+            }
+            Record::Held { held, .. } => {
+                let fd = descriptors.next().ok_or_else(missing)?;
+                self.held.insert(*held, super::held::Held::new(fd));
+            }
+            Record::Released { held } => {
+                self.held.remove(held);
             }
             _ => {}
         }

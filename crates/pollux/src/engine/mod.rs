@@ -8,15 +8,21 @@
 //! | --- | --- |
 //! | `mod.rs` | the state, the loop, the commands of the pair machine |
 //! | `checkpoints.rs` | turns, batches, outputs; taking in checkpoints as a backup |
+//! | `delivery.rs` | what waits for the program, and what it is handed |
 //! | `paths.rs` | opens and requests |
 //! | `rings.rs` | paths through shared memory |
 //! | `streams.rs` | listeners and connections |
+//! | `held.rs` | descriptors that are held for the program |
+//! | `local.rs` | descriptors of this process alone |
 //! | `sync.rs` | bringing a new backup in step |
 //! | `calls.rs` | the pair as a requester |
 //! | `report.rs` | events |
 
 mod calls;
 mod checkpoints;
+mod delivery;
+mod held;
+mod local;
 mod paths;
 mod report;
 mod rings;
@@ -34,10 +40,9 @@ use pollux_os::{Channel, Doorbell, Interest, LifePage, LifeWatch, Poller, Signal
 use pollux_wire::checkpoint::{self, Record, TurnKey};
 use pollux_wire::control::{PairState, Recorded, StartAs, StateKeeping, ToDaemon, ToProcess};
 use pollux_wire::limits::CHECKPOINT_BODY_BYTES_MAX;
-use pollux_wire::path::IoType;
 use pollux_wire::system::SystemMessage;
 use pollux_wire::{
-    CheckpointNumber, ConnectionId, Epoch, ListenerId, ObjectId, OpenId, Phandle, ProcessName, SyncId, Wire,
+    CheckpointNumber, ConnectionId, Epoch, HeldId, ListenerId, ObjectId, OpenId, Phandle, ProcessName, Wire,
 };
 use std::cell::{RefCell, RefMut};
 use std::collections::{BTreeMap, VecDeque};
@@ -48,6 +53,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use checkpoints::Turn;
+pub(crate) use delivery::{Arrived, Delivery, Ready};
+pub(crate) use paths::RequestKey;
 pub(crate) use streams::{ACCEPTED_AHEAD_MAX, InputData, Socket};
 
 /// Tokens of the poller: the kind in the top byte, a number below.
@@ -58,6 +65,8 @@ const TOKEN_PATH: u64 = 4 << 56;
 const TOKEN_CONNECTION: u64 = 5 << 56;
 const TOKEN_RING: u64 = 6 << 56;
 const TOKEN_PARTNER_RING: u64 = 7 << 56;
+const TOKEN_HELD: u64 = 8 << 56;
+const TOKEN_LOCAL: u64 = 10 << 56;
 const TOKEN_KIND: u64 = 0xff << 56;
 
 /// How long a turn that crashed a primary waits for the pair to be whole, before it is tried without a backup.
@@ -87,26 +96,6 @@ impl Handle {
     pub(crate) fn object_changed(&self, id: ObjectId, write: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
         self.engine().object_changed(id, write)
     }
-}
-
-/// What waits to be handed to the program.
-pub(crate) enum Ready {
-    Request { open: OpenId, sync: SyncId, io: IoType, reply_bytes_max: u32, payload: Vec<u8> },
-    System(SystemMessage),
-    Accepted { open: OpenId, sync: SyncId, listener: ListenerId, peer: String, fd: OwnedFd },
-    Input(ConnectionId),
-    Disconnected(ConnectionId),
-    Tick,
-}
-
-/// What is handed to the program.
-pub(crate) enum Delivery {
-    Request { open: OpenId, sync: SyncId, io: IoType, reply_bytes_max: u32, payload: Vec<u8> },
-    System(SystemMessage),
-    Connected(ConnectionId),
-    Input(InputData),
-    Disconnected(ConnectionId),
-    Tick,
 }
 
 /// The other half.
@@ -144,6 +133,7 @@ pub(crate) struct Engine {
     pub(crate) receive_depth: usize,
     pub(crate) in_hand: usize,
     pub(crate) wants_system: bool,
+    pub(crate) wants_descriptors: bool,
     pub(crate) tick_every: Option<Duration>,
     life: LifePage,
     poller: Poller,
@@ -164,6 +154,9 @@ pub(crate) struct Engine {
     acceptors: BTreeMap<OpenId, ListenerId>,
     listeners: BTreeMap<ListenerId, OwnedFd>,
     sockets: BTreeMap<ConnectionId, Socket>,
+    held: BTreeMap<HeldId, held::Held>,
+    local: BTreeMap<u32, local::Local>,
+    last_local: u32,
     links: BTreeMap<OpenId, Link>,
     state_to_send: Option<sync::StateToSend>,
     ready: VecDeque<Ready>,
@@ -242,6 +235,7 @@ impl Engine {
             receive_depth: usize::MAX,
             in_hand: 0,
             wants_system: false,
+            wants_descriptors: false,
             tick_every: None,
             life,
             poller,
@@ -260,6 +254,9 @@ impl Engine {
             acceptors: BTreeMap::new(),
             listeners: BTreeMap::new(),
             sockets: BTreeMap::new(),
+            held: BTreeMap::new(),
+            local: BTreeMap::new(),
+            last_local: 0,
             links: BTreeMap::new(),
             state_to_send: None,
             ready: VecDeque::new(),
@@ -305,6 +302,7 @@ impl Engine {
     pub(crate) fn next_delivery(&mut self) -> Result<Option<Delivery>> {
         loop {
             self.end_turn();
+            self.relieve_batch();
             if self.stopped {
                 return Ok(None);
             }
@@ -364,7 +362,7 @@ impl Engine {
         let held = self.holds_suspects();
         let full = self.in_hand >= self.receive_depth;
         let at = self.ready.iter().position(|ready| match ready {
-            Ready::Request { open, .. } => !(full || held && self.replica.suspects_open(*open)),
+            Ready::Request(request) => !(full || held && self.replica.suspects_open(request.open)),
             Ready::Input(connection) => !(held && self.replica.suspects_connection(*connection)),
             _ => true,
         })?;
@@ -379,15 +377,27 @@ impl Engine {
 
     fn deliver(&mut self, ready: Ready) -> Result<Option<Delivery>> {
         Ok(match ready {
-            Ready::Request { open, sync, io, reply_bytes_max, payload } => {
-                if !self.begin_request(open, sync)? {
+            Ready::Request(request) => {
+                if !self.begin_request(request.open, request.sync)? {
                     return Ok(None);
                 }
-                Some(Delivery::Request { open, sync, io, reply_bytes_max, payload })
+                Some(Delivery::Request(request, self.promotions))
             }
             Ready::System(message) => {
                 self.begin_turn(TurnKey::Own {});
                 self.wants_system.then_some(Delivery::System(message))
+            }
+            Ready::OpenerLost(open) => {
+                self.begin_turn(TurnKey::Own {});
+                self.wants_system.then_some(Delivery::OpenerLost(open))
+            }
+            Ready::Readable(held) => {
+                self.begin_turn(TurnKey::Own {});
+                self.replica.held.contains_key(&held).then_some(Delivery::Readable(held))
+            }
+            Ready::Local(id) => {
+                self.begin_turn(TurnKey::Own {});
+                self.look_at_local(id)?.then_some(Delivery::Local(id))
             }
             Ready::Accepted { open, sync, listener, peer, fd } => {
                 self.begin_turn(TurnKey::Request { open, sync });
@@ -431,6 +441,8 @@ impl Engine {
                 TOKEN_BELL => rang = true,
                 TOKEN_PATH => self.handle_path_event(OpenId(event.token & !TOKEN_KIND))?,
                 TOKEN_RING => self.read_path(OpenId(event.token & !TOKEN_KIND))?,
+                TOKEN_HELD => self.handle_held(HeldId(event.token & !TOKEN_KIND)),
+                TOKEN_LOCAL => self.handle_local((event.token & !TOKEN_KIND) as u32),
                 TOKEN_CONNECTION => self.handle_socket(ConnectionId(event.token & !TOKEN_KIND), event),
                 _ => {}
             }
@@ -770,11 +782,14 @@ impl Engine {
         self.resume_links()?;
         self.learn_acceptors();
         self.start_missing_acceptors()?;
+        self.watch_all_local()?;
         self.note_speaking(epoch, took_over);
         let now = clock::monotonic_ns();
         self.promoted = Some(Promoted { at_ns: now, took_over });
         self.answers_first_until_ns = Some(now + FIRST_ANSWERS_NS);
         self.promotions += 1;
+        // A program that wants ticks learns with the first one that it is the primary again.
+        self.next_user_tick_ns = now;
         Ok(())
     }
 
@@ -786,6 +801,8 @@ impl Engine {
         self.quiescing = false;
         self.silence_paths();
         self.silence_connections();
+        self.unwatch_held();
+        self.unwatch_all_local();
         self.links.clear();
     }
 
