@@ -4,8 +4,8 @@
 //! The library itself is not instrumented: the sanitizers see what it writes into the program only through the C library, memcheck sees
 //! all of it. Nothing is excepted but leaks, which are not looked for: the arguments of `main` are never given back.
 
-use crate::Test;
-use crate::scene::{Programs, Scene};
+use crate::common::{Programs, Test};
+use crate::scene::{self, Scene};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -34,7 +34,7 @@ fn memcheck(programs: &Programs) {
 
 fn sanitizers(programs: &Programs) {
     let options = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"];
-    if !programs.compile_checked("_san", &options) {
+    if !scene::compile_checked(programs, "_san", &options) {
         println!("SKIPPED: gcc has no sanitizers here; next: apt-get install libasan8 libubsan1");
         return;
     }

@@ -1,8 +1,8 @@
 //! `examples/c/pair_copy.c`, killed while it copies: the copy is what an undisturbed run makes, every time.
 
-use crate::Test;
+use crate::common::{Programs, Test};
 use crate::number;
-use crate::scene::{Programs, Scene};
+use crate::scene::Scene;
 use pollux_torture::{Random, seed};
 use pollux_wire::record::NameRecord;
 use std::time::{Duration, Instant};

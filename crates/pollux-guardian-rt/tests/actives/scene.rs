@@ -1,59 +1,31 @@
 //! A node, the programs that run in it, and what they report.
 
+use crate::common::{Programs, SOURCES, source, spec, start};
 use pollux_os::Signal;
 use pollux_torture::{Node, Settings};
 use pollux_wire::Phandle;
-use pollux_wire::admin::{AdminReply, ProgramSpec};
 use pollux_wire::record::NameRecord;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// The programs of the tests, compiled.
-pub(crate) struct Programs {
-    directory: tempfile::TempDir,
-}
-
-/// Where the sources are, from this package.
-const TESTS: &str = "tests/c";
 const EXAMPLES: &str = "../../examples/c";
+const EXAMPLE_NAMES: [&str; 4] = ["pair_copy", "pair_server", "pair_requester", "nowait_server"];
 
-impl Programs {
-    /// Compiles all of them. The examples must compile without a warning: they are what people copy.
-    pub(crate) fn compile() -> Self {
-        let programs = Self { directory: tempfile::tempdir().unwrap() };
-        for (directory, name) in [(TESTS, "row"), (TESTS, "pair_requester_pair"), (TESTS, "counting")] {
-            assert!(programs.compile_one(directory, name, name, &[]), "{name}.c compiles");
-        }
-        for name in ["pair_copy", "pair_server", "pair_requester", "nowait_server"] {
-            assert!(programs.compile_one(EXAMPLES, name, name, &["-Wextra", "-Werror"]), "{name}.c compiles");
-        }
-        let steps = source(TESTS, "steps.h");
-        let options = ["-include", steps.to_str().unwrap()];
-        assert!(programs.compile_one(EXAMPLES, "pair_copy", "pair_copy_steps", &options), "with steps.h");
-        programs
+/// The programs of the tests, compiled. The examples must compile without a warning: they are what people copy.
+pub(crate) fn compile() -> Programs {
+    let programs = Programs::of(&["row", "pair_requester_pair", "counting"]);
+    for name in EXAMPLE_NAMES {
+        assert!(programs.compile(EXAMPLES, name, name, &["-Wextra", "-Werror"]), "{name}.c compiles");
     }
-
-    /// The programs of the checks once more, with options; false if they do not compile so.
-    pub(crate) fn compile_checked(&self, suffix: &str, options: &[&str]) -> bool {
-        let examples = ["pair_copy", "pair_server", "pair_requester", "nowait_server"];
-        let mut all = examples.iter().map(|name| (EXAMPLES, *name)).chain([(TESTS, "row")]);
-        all.all(|(directory, name)| self.compile_one(directory, name, &format!("{name}{suffix}"), options))
-    }
-
-    fn compile_one(&self, directory: &str, name: &str, result: &str, options: &[&str]) -> bool {
-        let (source, output) = (source(directory, &format!("{name}.c")), self.path(result));
-        let words = ["-g", "-Wall", "-o", output.to_str().unwrap(), source.to_str().unwrap()];
-        let words: Vec<String> = words.iter().chain(options).map(|&word| word.to_owned()).collect();
-        guardian_cc::driver::run(&words) == 0
-    }
-
-    /// Where a compiled program is.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
+    let steps = source(SOURCES, "steps.h");
+    let options = ["-include", steps.to_str().unwrap()];
+    assert!(programs.compile(EXAMPLES, "pair_copy", "pair_copy_steps", &options), "with steps.h");
+    programs
 }
 
-fn source(directory: &str, name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(directory).join(name)
+/// The programs of the checks once more, with options; false if they do not compile so.
+pub(crate) fn compile_checked(programs: &Programs, suffix: &str, options: &[&str]) -> bool {
+    let mut all = EXAMPLE_NAMES.iter().map(|name| (EXAMPLES, *name)).chain([(SOURCES, "row")]);
+    all.all(|(directory, name)| programs.compile(directory, name, &format!("{name}{suffix}"), options))
 }
 
 /// How patient a node is with daemons and processes that are silent: a machine that builds beside the tests is slow, and
@@ -115,16 +87,7 @@ impl<'a> Scene<'a> {
         arguments: &[&str],
         variables: &[(&str, &str)],
     ) {
-        let owned = |pair: &(&str, &str)| (pair.0.to_owned(), pair.1.to_owned());
-        let spec = ProgramSpec {
-            program: program.to_str().unwrap().to_owned(),
-            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
-            environment: variables.iter().chain(&[("RUST_BACKTRACE", "1")]).map(owned).collect(),
-            directory: "/".to_owned(),
-            pair: false,
-        };
-        let reply = self.node.run(cpu, name, spec);
-        assert!(matches!(reply, AdminReply::Started { .. }), "{reply:?}\n{}", self.node.logs());
+        start(&self.node, cpu, name, spec(program, arguments, variables));
     }
 
     /// Starts a program.

@@ -1,9 +1,9 @@
 //! `examples/c/pair_server.c` under requesters of every kind while its halves and its CPUs are killed: each record that was
 //! acknowledged is in the file once, and no requester sees an error. And the two mixes: C and Rust on either side.
 
-use crate::Test;
+use crate::common::{Programs, Test};
 use crate::number;
-use crate::scene::{Programs, Scene};
+use crate::scene::Scene;
 use pollux_os::Signal;
 use pollux_torture::{Counts, Faults, Random, seed};
 use pollux_wire::record::NameRecord;

@@ -1,8 +1,8 @@
 //! The failure table of process pairs (process-pairs specification, section 10), row by row: what each half sees, by number, and what
 //! becomes of the pair. `tests/c/row.c` is the program; it does what it is told and reports what it hears.
 
-use crate::Test;
-use crate::scene::{Programs, Scene, settings};
+use crate::common::{Programs, Test};
+use crate::scene::{Scene, settings};
 use pollux_os::Signal;
 use pollux_torture::Settings;
 
