@@ -4,8 +4,10 @@ use crate::run::{Outcome, cargo, has, program, root};
 use crate::tidy;
 
 /// Debian packages with programs that the tests drive; tests that need one say so when it is missing.
-const PACKAGES: [(&str, &str); 5] = [
+const PACKAGES: [(&str, &str); 7] = [
     ("redis-benchmark", "redis-tools"),
+    ("curl", "curl"),
+    ("nc", "netcat-openbsd"),
     ("g++", "g++"),
     ("valgrind", "valgrind"),
     ("etcd", "etcd-server"),

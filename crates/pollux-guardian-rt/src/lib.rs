@@ -10,7 +10,8 @@
 //! | `procedures` | one function per procedure |
 //! | `runtime` | who this process is, and the loop that makes progress inside calls |
 //! | `files` | open files and their operations |
-//! | `server` | the opens of this process by others |
+//! | `poll`, `waits` | one wait of the loop; what it waits for: whose token is whose |
+//! | `server`, `server_path` | the opens of this process by others, and the paths they come over |
 //! | `guardian` | what the procedures about processes, names and time decide |
 //! | `receive` | the queue of `$RECEIVE` and the words of system messages |
 //!
@@ -25,15 +26,18 @@ pub mod memory;
 mod messages;
 pub mod names;
 mod node;
+mod poll;
 #[allow(non_snake_case)]
 mod procedures;
 pub mod receive;
 pub mod runtime;
 mod server;
+mod server_path;
 mod start;
 mod stdio;
 pub mod timers;
 mod transfer;
+mod waits;
 
 #[allow(unsafe_code, clippy::upper_case_acronyms)]
 mod entry_points {

@@ -8,6 +8,8 @@
 //!   wait ----+--> is the condition met?  --> result
 //!            +--> poll: daemon, links, paths of openers, other files --> their handlers
 //! ```
+//!
+//! What is waited for is in `waits`, one wait in `poll`.
 
 use crate::entry;
 use crate::files::operations::Outcome;
@@ -18,7 +20,8 @@ use crate::procedures::processor_now;
 use crate::receive::layout;
 use crate::server::Server;
 use crate::timers::Timers;
-use pollux::binding::{Daemon, Link, Message, wait_fds};
+use crate::waits::{Ready, Waits, Watched};
+use pollux::binding::{Daemon, Link, Message};
 use pollux_os::LifePage;
 use pollux_wire::admin::ProgramSpec;
 use pollux_wire::control::{
@@ -27,14 +30,10 @@ use pollux_wire::control::{
 use pollux_wire::record::NameRecord;
 use pollux_wire::system::SystemMessage;
 use pollux_wire::{Epoch, FileError, NodeName, OpenId, Phandle, ProcessName};
-use rustix::event::{PollFd, PollFlags};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Links that are closed and still have words to send; at the limit the oldest is dropped, which means the same to its
-/// server once this process ends.
-const CLOSING_LINKS_MAX: usize = 256;
 /// Turns off the blank behind messages of odd length.
 const NO_BLANK_VARIABLE: &str = "POLLUX_NO_BLANK_AFTER_ODD";
 
@@ -106,10 +105,17 @@ pub struct Runtime {
     pub(crate) answers: BTreeMap<u32, Message>,
     /// A blank is stored behind a message of odd length, so that a test of its last word is not misled by an old byte.
     pub(crate) blank_after_odd: bool,
-    daemon: Daemon,
+    pub(crate) daemon: Daemon,
+    pub(crate) daemon_watched: Watched,
+    pub(crate) waits: Waits,
+    /// What the last wait has told; kept for its memory.
+    pub(crate) ready: Vec<Ready>,
+    /// File numbers by serial number.
+    pub(crate) numbers: BTreeMap<u64, i16>,
+    /// Links of closed files, by serial number.
+    pub(crate) closing: Vec<(u64, Link)>,
     _life: LifePage,
     askers: BTreeMap<u32, Asker>,
-    closing: Vec<Link>,
     serials: u64,
     pub(crate) clock: u64,
     exit_reported: bool,
@@ -120,6 +126,7 @@ impl Runtime {
         let system = |what, source| pollux::Error::System { what, source };
         let life = LifePage::create().map_err(|error| system("make the life page", error))?;
         life.hold().map_err(|error| system("hold the life page", error))?;
+        let waits = Waits::new().map_err(|error| system("make a poller", error))?;
         let (daemon, (welcome, _)) = Daemon::attach(&life, StateKeeping::Active)?;
         let (phandle, name, node, start, home_terminal, program, mom) = match welcome {
             ToProcess::Welcome { phandle, name, node, start, home_terminal, program, mom, .. } => {
@@ -158,9 +165,13 @@ impl Runtime {
             answers: BTreeMap::new(),
             blank_after_odd: std::env::var_os(NO_BLANK_VARIABLE).is_none(),
             daemon,
+            daemon_watched: Watched::default(),
+            waits,
+            ready: Vec::new(),
+            numbers: BTreeMap::new(),
+            closing: Vec::new(),
             _life: life,
             askers: BTreeMap::new(),
-            closing: Vec::new(),
             serials: 0,
             clock: 0,
             exit_reported: false,
@@ -259,7 +270,7 @@ impl Runtime {
         }
     }
 
-    fn node_lost(&self) -> ! {
+    pub(crate) fn node_lost(&self) -> ! {
         eprintln!("pollux: the connection to the node ended: its CPU is lost");
         entry::end_now(1)
     }
@@ -315,7 +326,7 @@ impl Runtime {
                 self.push_system(process_time_signal(parameter1, parameter2));
             }
         }
-        self.closing.retain(Link::has_unsent);
+        self.closing.retain(|(_, link)| link.has_unsent());
     }
 
     fn settle_files(&mut self, now: Instant) {
@@ -366,94 +377,7 @@ impl Runtime {
         files.chain(self.timers.next()).chain(self.server.next_deadline()).min()
     }
 
-    /// Waits for the world, at most so long, and takes in what it says.
-    fn poll(&mut self, timeout: Option<Duration>) {
-        let room = usize::try_from(self.message_limits[0]).unwrap_or(0);
-        let mut found = Vec::new();
-        for (number, file) in self.files.iter_mut() {
-            if let FileKind::Process(process) = &mut file.kind
-                && process.prepare_wait()
-            {
-                found.push(Source::File(number));
-            }
-        }
-        for link in &mut self.closing {
-            link.prepare_wait();
-        }
-        let timeout = if found.is_empty() { timeout } else { Some(Duration::ZERO) };
-        let ready = {
-            let flags = |blocked| if blocked { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
-            let mut sources = vec![Source::Daemon];
-            let mut fds =
-                vec![PollFd::from_borrowed_fd(self.daemon.as_fd(), flags(self.daemon.is_blocked()))];
-            for (number, file) in self.files.iter() {
-                match &file.kind {
-                    FileKind::Process(process) => {
-                        if let Some(link) = process.link() {
-                            sources.push(Source::File(number));
-                            fds.push(PollFd::from_borrowed_fd(link.as_fd(), PollFlags::IN));
-                        }
-                    }
-                    FileKind::Other(other) => {
-                        if let Some((fd, blocked)) = other.descriptor() {
-                            sources.push(Source::File(number));
-                            fds.push(PollFd::from_borrowed_fd(fd, flags(blocked)));
-                        }
-                    }
-                    FileKind::Receive => {}
-                }
-            }
-            for (open, fd, blocked) in self.server.descriptors(room) {
-                sources.push(Source::Open(open));
-                fds.push(PollFd::from_borrowed_fd(fd, flags(blocked)));
-            }
-            for (fd, blocked) in self.server.lingering() {
-                sources.push(Source::Lingering);
-                fds.push(PollFd::from_borrowed_fd(fd, flags(blocked)));
-            }
-            for (at, link) in self.closing.iter().enumerate() {
-                sources.push(Source::Closing(at));
-                fds.push(PollFd::from_borrowed_fd(link.as_fd(), PollFlags::IN));
-            }
-            if wait_fds(&mut fds, timeout).is_err() {
-                self.node_lost();
-            }
-            let is_ready = fds.iter().map(|fd| !fd.revents().is_empty());
-            let ready: Vec<Source> = sources
-                .into_iter()
-                .zip(is_ready)
-                .filter(|(source, ready)| *ready || found.contains(source))
-                .map(|(source, _)| source)
-                .collect();
-            ready
-        };
-        let now = Instant::now();
-        let mut opens = Vec::new();
-        for source in &ready {
-            match source {
-                Source::File(number) => {
-                    if let Ok(File { kind: FileKind::Process(process), .. }) = self.files.get_mut(*number) {
-                        process.pump(now);
-                    }
-                }
-                Source::Open(open) => opens.push(*open),
-                Source::Lingering => self.server.flush_lingering(),
-                Source::Closing(at) => {
-                    if let Some(link) = self.closing.get_mut(*at) {
-                        link.pump();
-                    }
-                }
-                Source::Daemon => {}
-            }
-        }
-        self.read_paths(opens);
-        // Last: what a dead process had sent comes before the word of its death.
-        if ready.contains(&Source::Daemon) {
-            self.read_daemon();
-        }
-    }
-
-    fn read_daemon(&mut self) {
+    pub(crate) fn read_daemon(&mut self) {
         if self.daemon.flush().is_err() || self.daemon.fill().is_err() {
             self.node_lost();
         }
@@ -553,32 +477,11 @@ impl Runtime {
 
     /// The process file with this serial number, if it is still open.
     fn process_of(&mut self, serial: u64) -> Option<&mut crate::files::process::ProcessFile> {
-        let file = self.files.iter_mut().map(|(_, file)| file).find(|file| file.serial == serial)?;
-        match &mut file.kind {
-            FileKind::Process(process) => Some(process),
+        match self.kind_of(serial) {
+            Some(FileKind::Process(process)) => Some(process),
             _ => None,
         }
     }
-
-    /// A closed link sends what it still has to say while the program does other things.
-    pub(crate) fn let_close(&mut self, link: Link) {
-        if link.has_unsent() {
-            if self.closing.len() >= CLOSING_LINKS_MAX {
-                self.closing.remove(0);
-            }
-            self.closing.push(link);
-        }
-    }
-}
-
-/// Whom a ready descriptor belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source {
-    Daemon,
-    File(i16),
-    Open(OpenId),
-    Lingering,
-    Closing(usize),
 }
 
 /// The request number that an answer of the daemon carries.

@@ -18,14 +18,15 @@ use crate::files::sync_block::visible;
 use crate::receive::layout;
 use crate::receive::queue::{Cancelled, Message, Origin, Queue, Sender};
 use crate::runtime::{Asker, Runtime};
-use pollux_os::{Channel, Fill};
+use crate::server_path::Path;
+use pollux_os::Fill;
 use pollux_wire::checkpoint::Opener;
 use pollux_wire::control::Fate;
-use pollux_wire::limits::{OPENERS_PER_SERVER_MAX, PATH_BODY_BYTES_MAX};
+use pollux_wire::limits::OPENERS_PER_SERVER_MAX;
 use pollux_wire::path::{self, IoType, OpenReply, Reply, Request};
 use pollux_wire::{Epoch, FileError, OpenId, Phandle, SyncId, Wire, decode};
 use std::collections::BTreeMap;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 /// Error 7: this server takes no file-management messages.
@@ -58,7 +59,7 @@ struct Open {
     phase: Phase,
     label: i16,
     /// None while its requester has no path to this half.
-    path: Option<Channel>,
+    path: Option<Path>,
     /// This half has told the requester that it may send here.
     has_spoken: bool,
     /// The path is one of an open that the other half accepted.
@@ -84,7 +85,9 @@ pub(crate) struct Server {
     /// Requests of opens that are the run-time libraries' own, which programs do not see.
     pub(crate) internal: std::collections::VecDeque<Message>,
     opens: BTreeMap<OpenId, Open>,
-    lingering: Vec<Channel>,
+    lingering: Vec<Path>,
+    /// As many messages are unread as the program allows: nothing more is taken in.
+    is_deaf: bool,
 }
 
 enum Incoming {
@@ -117,27 +120,35 @@ impl Server {
         self.opens.values().filter(|open| !open.fate_asked).filter_map(|open| open.fate_at).min()
     }
 
-    /// The paths, with whether they wait for room to write. With `room` messages unread no more are read.
-    pub(crate) fn descriptors(&self, room: usize) -> impl Iterator<Item = (OpenId, BorrowedFd<'_>, bool)> {
-        let has_room = self.queue.unread() < room;
-        self.opens.iter().filter_map(move |(id, open)| {
-            let path = open.path.as_ref()?;
-            (has_room || path.is_blocked()).then(|| (*id, path.as_fd(), path.is_blocked()))
-        })
+    /// With `room` messages unread no more are taken in, until half of them are read: each change costs a system call for
+    /// each path.
+    pub(crate) fn listen(&mut self, room: usize) {
+        let unread = self.queue.unread();
+        let is_deaf = unread >= room || self.is_deaf && unread > room / 2;
+        if is_deaf != self.is_deaf {
+            self.is_deaf = is_deaf;
+            for path in self.opens.values_mut().filter_map(|open| open.path.as_mut()) {
+                path.watch(!is_deaf);
+            }
+        }
     }
 
-    /// Closed paths with words still to send.
-    pub(crate) fn lingering(&self) -> impl Iterator<Item = (BorrowedFd<'_>, bool)> {
-        self.lingering.iter().map(|path| (path.as_fd(), true))
+    /// A path is ready. True if it is to be read.
+    pub(crate) fn note_path(&mut self, id: OpenId, event: &pollux_os::Event) -> bool {
+        if self.is_deaf && !event.closed {
+            self.flush(id);
+            return false;
+        }
+        true
     }
 
     /// Sends last words.
     pub(crate) fn flush_lingering(&mut self) {
-        self.lingering.retain_mut(|path| path.flush().is_ok() && path.is_blocked());
+        self.lingering.retain_mut(Path::linger);
     }
 
-    fn linger(&mut self, mut path: Channel) {
-        if path.flush().is_ok() && path.is_blocked() {
+    fn linger(&mut self, mut path: Path) {
+        if path.linger() {
             if self.lingering.len() >= LINGERING_MAX {
                 self.lingering.remove(0);
             }
@@ -145,14 +156,19 @@ impl Server {
         }
     }
 
+    /// Sends what is queued for an opener, and looks for room if it does not fit.
+    fn flush(&mut self, id: OpenId) {
+        if let Some(path) = self.opens.get_mut(&id).and_then(|open| open.path.as_mut()) {
+            path.flush();
+            path.watch(!self.is_deaf);
+        }
+    }
+
     /// Everything that a path holds, and whether it is over.
     fn take_frames(&mut self, id: OpenId) -> Option<(Vec<Incoming>, bool)> {
+        self.flush(id);
         let path = self.opens.get_mut(&id)?.path.as_mut()?;
         let mut frames = Vec::new();
-        if path.is_blocked() {
-            // A peer that is gone is found by the read.
-            let _ = path.flush();
-        }
         loop {
             let filled = path.fill();
             loop {
@@ -221,8 +237,7 @@ impl Runtime {
         // What its opener has closed before is closed before this is opened.
         let earlier = self.server.opens_of(opener.phandle);
         self.read_paths(earlier);
-        let mut path = Channel::new(path, PATH_BODY_BYTES_MAX);
-        path.set_stop_at_short_read(true);
+        let mut path = Path::new(self.registry(), id, path);
         if self.server.opens.contains_key(&id) {
             self.forget_requests(id, true);
         } else if self.server.opens.len() >= OPENERS_PER_SERVER_MAX {
@@ -244,6 +259,7 @@ impl Runtime {
             fate_asked: false,
             fate_at: None,
         });
+        path.watch(!self.server.is_deaf);
         open.path = Some(path);
         open.has_spoken = false;
         (open.fate_at, open.is_given_up) = (None, false);
@@ -280,7 +296,7 @@ impl Runtime {
         {
             open.has_spoken = true;
             path.queue(path::TAKEOVER, |out| epoch.put(out));
-            self.flush_path(id);
+            self.server.flush(id);
         }
     }
 
@@ -478,7 +494,7 @@ impl Runtime {
                     // Its requester turns to the other half, and comes back only to one that speaks.
                     open.has_spoken = false;
                 }
-                self.flush_path(id);
+                self.server.flush(id);
             }
             Origin::Opening { open } => self.answer_open(open, error, layout::label_of_reply(data)),
             Origin::Closing { .. } | Origin::System => {}
@@ -499,14 +515,7 @@ impl Runtime {
         } else if given_up {
             self.end_open(id, true, 0);
         } else {
-            self.flush_path(id);
-        }
-    }
-
-    fn flush_path(&mut self, id: OpenId) {
-        // A peer that is gone is found by the next read.
-        if let Some(path) = self.server.opens.get_mut(&id).and_then(|open| open.path.as_mut()) {
-            let _ = path.flush();
+            self.server.flush(id);
         }
     }
 

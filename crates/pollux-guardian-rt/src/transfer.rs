@@ -15,6 +15,7 @@ use crate::memory::Buffer;
 use crate::names::{FileName, qualified};
 use crate::receive::queue::RECEIVE_DEPTH_MAX;
 use crate::runtime::Runtime;
+use crate::waits::{Source, Watched};
 use pollux_wire::control::{OpenDetails, Target};
 use pollux_wire::path::IoType;
 use pollux_wire::{FileError, Phandle};
@@ -89,7 +90,8 @@ impl Runtime {
             return Err(BAD_VALUE);
         }
         let number = self.files.number(Number::Receive)?;
-        self.enter(number, FileKind::Receive, "$RECEIVE".to_owned(), mode);
+        let serial = self.next_serial();
+        self.enter(serial, number, FileKind::Receive, "$RECEIVE".to_owned(), mode);
         self.receive_opened(mode.depth, mode.options & OPTION_NO_SYSTEM_MESSAGES == 0);
         self.look();
         Ok((number, FileError::OK))
@@ -121,9 +123,11 @@ impl Runtime {
         };
         let name = qualified(&self.node, &target, &qualifier);
         let is_partner = matches!(&target, Target::Name { name, .. } if Some(name) == self.name.as_ref());
-        let process =
-            ProcessFile::new(Instant::now(), target, mode.depth, mode.nowait_depth, details, is_partner);
-        self.enter(number, FileKind::Process(Box::new(process)), name, mode);
+        let serial = self.next_serial();
+        let place = (self.registry(), Source::Link(serial).token());
+        let depths = (mode.depth, mode.nowait_depth);
+        let process = ProcessFile::new(Instant::now(), place, target, depths, details, is_partner);
+        self.enter(serial, number, FileKind::Process(Box::new(process)), name, mode);
         if mode.options & OPTION_NOWAIT_OPEN != 0 {
             let open =
                 Operation { kind: Kind::Open, tag: OPEN_TAG, buffer: Buffer::NONE, sync: None, done: None };
@@ -138,16 +142,17 @@ impl Runtime {
         match opened.expect("a wait without a limit ends with a result") {
             Ok(warning) => Ok((number, warning)),
             Err(error) => {
-                self.files.remove(number)?;
+                self.take_out(number)?;
                 Err(error)
             }
         }
     }
 
     /// Enters an open file.
-    pub(crate) fn enter(&mut self, number: i16, kind: FileKind, name: String, mode: Mode) {
+    pub(crate) fn enter(&mut self, serial: u64, number: i16, kind: FileKind, name: String, mode: Mode) {
         let file = File {
-            serial: self.next_serial(),
+            serial,
+            watched: Watched::default(),
             kind,
             name,
             mode,
@@ -156,19 +161,31 @@ impl Runtime {
             modes: BTreeMap::new(),
         };
         self.files.insert(number, file);
+        self.numbers.insert(serial, number);
+    }
+
+    fn take_out(&mut self, number: i16) -> Result<File, FileError> {
+        let file = self.files.remove(number)?;
+        self.numbers.remove(&file.serial);
+        Ok(file)
     }
 
     /// Closes a file; operations under way are given up without a word.
     pub(crate) fn close(&mut self, number: i16, disposition: i16) -> Result<(), FileError> {
-        let file = self.files.remove(number)?;
+        let mut file = self.take_out(number)?;
         match file.kind {
             FileKind::Receive => self.server.is_open = false,
             FileKind::Process(process) => {
                 if let Some(link) = process.close(disposition) {
-                    self.let_close(link);
+                    self.let_close(file.serial, link);
                 }
             }
-            FileKind::Other(mut other) => other.close(),
+            FileKind::Other(mut other) => {
+                if let Some((fd, _)) = other.waits_for() {
+                    let _ = file.watched.set(&self.waits.registry(), Source::File(file.serial), fd, None);
+                }
+                other.close();
+            }
         }
         Ok(())
     }

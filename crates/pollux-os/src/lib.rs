@@ -31,7 +31,7 @@ pub use files::{connect_unix, listen_unix, private_directory};
 pub use frame::{DESCRIPTORS_PER_FRAME_MAX, FRAME_HEADER_BYTES, Frame, FrameError};
 pub use life_page::{CRASH_PAGES_MAX, LifePage, LifeWatch, Turn};
 pub use peer::{PeerCredentials, peer_credentials};
-pub use poller::{Event, Interest, Poller};
+pub use poller::{Event, Interest, Poller, Registry};
 pub use process::{
     INHERITED_DESCRIPTORS_MAX, LAUNCH_MS_MAX, LAUNCHER_COMMAND, Launch, LaunchError, Launched, ProcessEvent,
     bind_to, launch, launcher_main, processors_allowed, reap, signal, take_inherited, wait_gone,

@@ -6,6 +6,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::ops::BitOr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -82,35 +83,13 @@ pub struct Event {
     pub closed: bool,
 }
 
-/// An epoll instance. One thread waits; descriptors may be added from any thread.
-#[derive(Debug)]
-pub struct Poller {
-    epoll: OwnedFd,
-    events: Vec<Event>,
+/// What a poller looks at, for parts of a program that register their descriptors themselves while another part waits.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    epoll: Arc<OwnedFd>,
 }
 
-impl Poller {
-    /// A poller with nothing to wait for.
-    pub fn new() -> io::Result<Poller> {
-        Ok(Poller { epoll: epoll::create(CreateFlags::CLOEXEC)?, events: Vec::new() })
-    }
-
-    /// Waits until something is ready or the time is over; `None` waits for ever. An interrupting signal ends
-    /// the wait with no events. A timeout is rounded up to what the kernel can tell apart, never down: a loop
-    /// that waits for a deadline does not spin before it.
-    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<&[Event]> {
-        self.events.clear();
-        let timeout = timeout.map(timespec);
-        // On the stack, and not initialised: a poller is cheap, and may move to another thread.
-        let mut raw_events = [const { MaybeUninit::uninit() }; EVENTS_PER_WAIT_MAX];
-        match epoll::wait(&self.epoll, &mut raw_events[..], timeout.as_ref()) {
-            Ok((ready, _)) => self.events.extend(ready.iter().map(|event| decode(*event))),
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-        Ok(&self.events)
-    }
-
+impl Registry {
     /// Starts waiting for `fd`. The poller does not keep it open: closing the last duplicate removes it.
     pub fn add(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
         Ok(epoll::add(&self.epoll, fd, EventData::new_u64(token), interest.flags())?)
@@ -128,9 +107,60 @@ impl Poller {
     }
 }
 
+/// An epoll instance. One thread waits; descriptors may be added from any thread.
+#[derive(Debug)]
+pub struct Poller {
+    registry: Registry,
+    events: Vec<Event>,
+}
+
+impl Poller {
+    /// A poller with nothing to wait for.
+    pub fn new() -> io::Result<Poller> {
+        let epoll = Arc::new(epoll::create(CreateFlags::CLOEXEC)?);
+        Ok(Poller { registry: Registry { epoll }, events: Vec::new() })
+    }
+
+    /// Where descriptors are registered, for others than the one who waits.
+    pub fn registry(&self) -> Registry {
+        self.registry.clone()
+    }
+
+    /// Waits until something is ready or the time is over; `None` waits for ever. An interrupting signal ends
+    /// the wait with no events. A timeout is rounded up to what the kernel can tell apart, never down: a loop
+    /// that waits for a deadline does not spin before it.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<&[Event]> {
+        self.events.clear();
+        let timeout = timeout.map(timespec);
+        // On the stack, and not initialised: a poller is cheap, and may move to another thread.
+        let mut raw_events = [const { MaybeUninit::uninit() }; EVENTS_PER_WAIT_MAX];
+        match epoll::wait(&self.registry.epoll, &mut raw_events[..], timeout.as_ref()) {
+            Ok((ready, _)) => self.events.extend(ready.iter().map(|event| decode(*event))),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        Ok(&self.events)
+    }
+
+    /// See [`Registry::add`].
+    pub fn add(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
+        self.registry.add(fd, token, interest)
+    }
+
+    /// See [`Registry::modify`].
+    pub fn modify(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
+        self.registry.modify(fd, token, interest)
+    }
+
+    /// See [`Registry::remove`].
+    pub fn remove(&self, fd: impl AsFd) -> io::Result<()> {
+        self.registry.remove(fd)
+    }
+}
+
 impl AsFd for Poller {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.epoll.as_fd()
+        self.registry.epoll.as_fd()
     }
 }
 

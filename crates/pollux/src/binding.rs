@@ -5,22 +5,27 @@
 
 use crate::error::Result;
 use crate::{daemon, link};
-use pollux_os::LifePage;
+use pollux_os::{LifePage, Registry};
 use pollux_wire::control::{StateKeeping, ToDaemon, ToProcess};
 use pollux_wire::path::IoType;
 use pollux_wire::{Epoch, FileError, OpenId, SyncId};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-pub use crate::daemon::{Message, node_directory, wait_fds};
+pub use crate::daemon::{Message, node_directory};
 pub use crate::link::{Acceptance, Answer};
+
+/// Low bits of a token that are the link's own.
+pub const LINK_TOKEN_BITS: u32 = link::TOKEN_BITS;
 
 /// The requester's end of one open.
 pub struct Link(link::Link);
 
 impl Link {
-    /// An open whose first path the daemon has handed out.
-    pub fn new(open: OpenId, path: OwnedFd, sync_depth: u16, nowait_depth: u16) -> Result<Self> {
-        Ok(Self(link::Link::new(open, path, sync_depth, nowait_depth)?))
+    /// An open whose first path the daemon has handed out. Its paths are registered in the poller of the link's owner,
+    /// under tokens of which the low [`LINK_TOKEN_BITS`] are the link's and the others those of `token`; they leave it with
+    /// the link.
+    pub fn new(registry: Registry, token: u64, open: OpenId, path: OwnedFd, depths: (u16, u16)) -> Self {
+        Self(link::Link::new_in(registry, token, open, path, depths))
     }
 
     /// Starts a request.
@@ -38,9 +43,14 @@ impl Link {
         self.0.take_any_answer()
     }
 
-    /// Reads, decides, writes; never blocks.
+    /// The poller has told this token of the link.
+    pub fn note_event(&mut self, token: u64) {
+        self.0.note_event(token);
+    }
+
+    /// Reads what the poller has told of, decides, writes; never blocks.
     pub fn pump(&mut self) {
-        self.0.pump();
+        self.0.pump_ready();
     }
 
     /// `None` while the server has not answered the open.
@@ -78,13 +88,8 @@ impl Link {
         self.0.impatient();
     }
 
-    /// Readable when there may be something to read, or room to write; see [`Link::prepare_wait`].
-    pub fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-
-    /// Before any wait for [`Link::as_fd`]: writes what is queued, and lets the other ends ring. True if there is
-    /// something to read already.
+    /// Before any wait of the poller: writes what is queued, and lets the other ends ring. True if there is something to
+    /// read already.
     pub fn prepare_wait(&mut self) -> bool {
         self.0.prepare_wait()
     }

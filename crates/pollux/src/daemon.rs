@@ -190,7 +190,7 @@ pub fn node_directory() -> PathBuf {
 }
 
 /// Waits until one of the descriptors is ready; an interrupted wait counts as over.
-pub fn wait_fds(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<()> {
+pub(crate) fn wait_fds(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<()> {
     let timeout =
         timeout.map(|t| Timespec { tv_sec: t.as_secs() as i64, tv_nsec: i64::from(t.subsec_nanos()) });
     match poll(fds, timeout.as_ref()) {

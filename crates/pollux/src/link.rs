@@ -1,12 +1,12 @@
 //! The requester's end of one open: up to two paths to a server's halves, and the requests on them.
 //!
 //! Driven by whoever owns it: [`Link::wait`] writes and waits, [`Link::pump_ready`] reads and lets
-//! [`pollux_core::requester`] decide. The blocking requester, the asynchronous one, a pair that calls a pair and the
+//! [`pollux_core::requester`] decide. An owner with a poller for much else waits itself ([`Link::new_in`]). The blocking requester, the asynchronous one, a pair that calls a pair and the
 //! acceptor all use it.
 
 use crate::error::{Context, Error, Result};
 use pollux_core::requester::{Command, PathNumber, ReplyIs, Requester};
-use pollux_os::{Channel, Fill, Interest, Poller};
+use pollux_os::{Channel, Fill, Interest, Poller, Registry};
 use pollux_wire::limits::PATH_BODY_BYTES_MAX;
 use pollux_wire::path::{self, IoType, OpenReply, Reply, Request};
 use pollux_wire::{Epoch, FileError, OpenId, SyncId, Wire, decode};
@@ -67,9 +67,25 @@ struct Path {
 
 /// Bit of a token that tells the bell of a path from its socket.
 const TOKEN_BELL: u64 = 1;
+/// Bits of a token above that bit which say what path it is. A link has few paths at a time, so the low bits of their
+/// numbers tell them apart.
+const TOKEN_PATH_BITS: u32 = 16;
+/// Low bits of the tokens of a link in the poller of its owner; those above are the owner's.
+pub(crate) const TOKEN_BITS: u32 = TOKEN_PATH_BITS + 1;
 
 fn token(number: PathNumber) -> u64 {
-    u64::from(number.0) << 1
+    u64::from(number.0 & ((1 << TOKEN_PATH_BITS) - 1)) << 1
+}
+
+/// Takes in what a poller has told. The path of an older event may be gone.
+fn note_event(paths: &mut BTreeMap<PathNumber, Path>, told: u64) {
+    let of_path = told & !TOKEN_BELL;
+    if let Some((_, path)) = paths.iter_mut().find(|(number, _)| token(**number) == of_path) {
+        path.ready = true;
+        if told & TOKEN_BELL == 0 {
+            path.channel.note_socket_ready();
+        }
+    }
 }
 
 /// Where the open stands.
@@ -98,7 +114,11 @@ pub(crate) struct Link {
     nowait_depth: u16,
     next_sync: SyncId,
     state: State,
-    poller: Poller,
+    /// Where the paths are registered, under tokens that begin with this one.
+    registry: Registry,
+    token: u64,
+    /// None for a link whose owner has a poller.
+    poller: Option<Poller>,
     paths: BTreeMap<PathNumber, Path>,
     last_path: u32,
     kept: BySync<Kept>,
@@ -110,10 +130,24 @@ pub(crate) struct Link {
 impl Link {
     /// An open whose first path the daemon has handed out; the server's answer to the open comes over it.
     pub(crate) fn new(open: OpenId, path: OwnedFd, sync_depth: u16, nowait_depth: u16) -> Result<Self> {
-        let mut link = Self::without_path(open, sync_depth, nowait_depth, SyncId(1))?;
-        link.state = State::Opening;
-        link.add_path(path);
-        Ok(link)
+        Ok(Self::without_path(open, sync_depth, nowait_depth, SyncId(1))?.opening(path))
+    }
+
+    /// The same in the poller of the link's owner, who hands in its events with [`Link::note_event`].
+    pub(crate) fn new_in(
+        registry: Registry,
+        token: u64,
+        open: OpenId,
+        path: OwnedFd,
+        (sync_depth, nowait_depth): (u16, u16),
+    ) -> Self {
+        Self::made(registry, token, open, (sync_depth, nowait_depth), SyncId(1)).opening(path)
+    }
+
+    fn opening(mut self, path: OwnedFd) -> Self {
+        self.state = State::Opening;
+        self.add_path(path);
+        self
     }
 
     /// An open that an earlier primary of this pair has made: the requests go on from `next_sync` over a new path.
@@ -123,24 +157,39 @@ impl Link {
         nowait_depth: u16,
         next_sync: SyncId,
     ) -> Result<Self> {
+        let poller = Poller::new().context("make a poller for the paths of an open")?;
+        let mut link = Self::made(poller.registry(), 0, open, (sync_depth, nowait_depth), next_sync);
+        link.poller = Some(poller);
+        Ok(link)
+    }
+
+    fn made(
+        registry: Registry,
+        token: u64,
+        open: OpenId,
+        (sync_depth, nowait_depth): (u16, u16),
+        next_sync: SyncId,
+    ) -> Self {
         // A path number that is never used: the requester starts with a lost path, and asks for one when it has a request.
         let nowhere = PathNumber(0);
         let mut requester = Requester::new(nowhere, Epoch(0), sync_depth, nowait_depth, next_sync);
         requester.handle_path_lost(nowhere);
-        Ok(Self {
+        Self {
             open,
             sync_depth,
             nowait_depth,
             next_sync,
             state: State::Open(requester),
-            poller: Poller::new().context("make a poller for the paths of an open")?,
+            registry,
+            token,
+            poller: None,
             paths: BTreeMap::new(),
             last_path: 0,
             kept: BySync(VecDeque::new()),
             answers: BySync(VecDeque::new()),
             wants_path: false,
             accepted: Acceptance { label: -1, warning: FileError::OK },
-        })
+        }
     }
 
     /// Starts a request; it leaves with the next [`Link::flush`] or [`Link::wait`], and its answer is fetched with
@@ -269,17 +318,17 @@ impl Link {
         if self.prepare_wait() {
             return Ok(true);
         }
-        let events = self.poller.wait(timeout).context("wait for a path")?;
+        let Some(poller) = &mut self.poller else { return Ok(false) };
+        let events = poller.wait(timeout).context("wait for a path")?;
         for event in events {
-            // The path of an older event may be gone.
-            if let Some(path) = self.paths.get_mut(&PathNumber((event.token >> 1) as u32)) {
-                path.ready = true;
-                if event.token & TOKEN_BELL == 0 {
-                    path.channel.note_socket_ready();
-                }
-            }
+            note_event(&mut self.paths, event.token);
         }
         Ok(!events.is_empty())
+    }
+
+    /// The poller of the link's owner has told this token.
+    pub(crate) fn note_event(&mut self, token: u64) {
+        note_event(&mut self.paths, token & ((1 << TOKEN_BITS) - 1));
     }
 
     /// Before any wait for [`Link::as_fd`]: writes what is queued, and lets the other ends ring. True if there is
@@ -292,7 +341,7 @@ impl Link {
             if blocked != path.writing {
                 path.writing = blocked;
                 let interest = if blocked { Interest::READ_WRITE } else { Interest::READ };
-                let _ = self.poller.modify(path.channel.as_fd(), token(*number), interest);
+                let _ = self.registry.modify(path.channel.as_fd(), self.token | token(*number), interest);
             }
             path.ready |= !path.channel.fall_asleep();
             found |= path.ready;
@@ -312,7 +361,7 @@ impl Link {
         let mut channel = Channel::new(path, PATH_BODY_BYTES_MAX);
         // Paths are polled by level: what a short read leaves is told again.
         channel.set_stop_at_short_read(true);
-        if self.poller.add(channel.as_fd(), token(number), Interest::READ).is_ok() {
+        if self.registry.add(channel.as_fd(), self.token | token(number), Interest::READ).is_ok() {
             self.paths.insert(number, Path { channel, writing: false, ready: false });
         }
     }
@@ -349,7 +398,7 @@ impl Link {
 
     /// Readable when there may be something to read; see [`Link::prepare_wait`].
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
-        self.poller.as_fd()
+        self.poller.as_ref().expect("a link that is waited for has a poller of its own").as_fd()
     }
 
     /// True while something waits for room to be written.
@@ -552,8 +601,8 @@ impl Link {
         let Some(Path { channel, .. }) = self.paths.get_mut(&number) else { return };
         let mut taken = channel.take_ring(descriptors).is_ok();
         if taken && let Some(bell) = channel.bell() {
-            taken =
-                self.poller.add(bell, token(number) | TOKEN_BELL, Interest::READ | Interest::EDGE).is_ok();
+            let token = self.token | token(number) | TOKEN_BELL;
+            taken = self.registry.add(bell, token, Interest::READ | Interest::EDGE).is_ok();
         }
         channel.queue(path::RING_TAKEN, |out| taken.put(out));
         if taken {
@@ -564,10 +613,8 @@ impl Link {
     }
 
     fn lose(&mut self, number: PathNumber) {
-        if let Some(Path { channel, .. }) = self.paths.remove(&number) {
-            // The other side holds the bell, too: closing ours would leave it in the poller.
-            let _ = self.poller.remove(channel.as_fd());
-            let _ = channel.bell().map(|bell| self.poller.remove(bell));
+        if let Some(path) = self.paths.remove(&number) {
+            unwatch(&self.registry, &path.channel);
         }
         match &mut self.state {
             State::Open(requester) => requester.handle_path_lost(number),
@@ -626,6 +673,20 @@ impl Link {
             self.act();
         }
     }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        for path in self.paths.values() {
+            unwatch(&self.registry, &path.channel);
+        }
+    }
+}
+
+/// The other side holds the bell, too: closing ours would leave it in the poller.
+fn unwatch(registry: &Registry, channel: &Channel) {
+    let _ = registry.remove(channel.as_fd());
+    let _ = channel.bell().map(|bell| registry.remove(bell));
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::errors;
 use crate::files::operations::{Kind, Outcome};
 use crate::files::{Mode, OtherFile, Transfer};
 use crate::memory::Buffer;
+use pollux_os::Interest;
 use pollux_wire::FileError;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::any::Any;
@@ -138,8 +139,8 @@ impl OtherFile for LineFile {
         })
     }
 
-    fn descriptor(&self) -> Option<(BorrowedFd<'_>, bool)> {
-        (!self.reads.is_empty()).then(|| (self.file.as_fd(), false))
+    fn waits_for(&self) -> Option<(BorrowedFd<'_>, Option<Interest>)> {
+        Some((self.file.as_fd(), (!self.reads.is_empty()).then_some(Interest::READ)))
     }
 
     fn control(&mut self, _message: &[u8]) -> Result<Vec<u8>, FileError> {

@@ -7,9 +7,8 @@ use super::file::DiskFile;
 use super::layout::OpenKey;
 use super::line_file::LineFile;
 use super::names::{DEFAULTS_VARIABLE, DEFINES_VARIABLE, Names, VOLUMES_VARIABLE};
-use crate::files::operations::Operations;
 use crate::files::table::Number;
-use crate::files::{File, FileKind, Mode, OtherFile};
+use crate::files::{FileKind, Mode, OtherFile};
 use crate::runtime::Runtime;
 use pollux_wire::FileError;
 use std::os::unix::fs::FileTypeExt;
@@ -72,16 +71,7 @@ impl Runtime {
         let other = self.linux_file(&path, number, mode, backup)?;
         let serial = self.next_serial();
         let full = std::path::absolute(&path).unwrap_or(path);
-        let file = File {
-            serial,
-            kind: FileKind::Other(other),
-            name: full.display().to_string(),
-            mode,
-            operations: Operations::new(mode.nowait_depth),
-            last_error: FileError::OK,
-            modes: std::collections::BTreeMap::new(),
-        };
-        self.files.insert(number, file);
+        self.enter(serial, number, FileKind::Other(other), full.display().to_string(), mode);
         Ok(number)
     }
 

@@ -16,7 +16,9 @@ pub mod sync_block;
 pub mod table;
 
 use crate::memory::Buffer;
+use crate::waits::Watched;
 use operations::{Kind, Operations, Outcome};
+use pollux_os::{Event, Interest};
 use pollux_wire::FileError;
 use process::ProcessFile;
 use std::os::fd::BorrowedFd;
@@ -48,6 +50,8 @@ pub struct File {
     pub mode: Mode,
     /// What is under way.
     pub operations: Operations,
+    /// How the descriptor of a file of another kind is registered.
+    pub(crate) watched: Watched,
     /// Error of the last operation (`FILE_GETINFO_`).
     pub last_error: FileError,
     /// What `SETMODE` has set, by function: last parameters 1 and 2.
@@ -116,10 +120,13 @@ pub trait OtherFile: Send {
     /// What became of the oldest transfer that is not finished.
     fn poll(&mut self) -> Option<Outcome>;
 
-    /// What a poll must watch, with whether room to write is waited for.
-    fn descriptor(&self) -> Option<(BorrowedFd<'_>, bool)> {
+    /// The descriptor, if there is one, and what transfers that are not finished wait for; see `waits`.
+    fn waits_for(&self) -> Option<(BorrowedFd<'_>, Option<Interest>)> {
         None
     }
+
+    /// What was waited for has come; `poll` is asked next.
+    fn note_ready(&mut self, _event: Event) {}
 
     /// `CONTROL`, `SETMODE` and the like: the message as a process would read it. The reply as a process would give it.
     fn control(&mut self, message: &[u8]) -> Result<Vec<u8>, FileError>;

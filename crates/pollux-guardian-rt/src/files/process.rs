@@ -12,6 +12,7 @@
 
 use super::operations::Outcome;
 use pollux::binding::Link;
+use pollux_os::Registry;
 use pollux_wire::control::{OpenDetails, Target, ToDaemon};
 use pollux_wire::path::IoType;
 use pollux_wire::{FileError, OpenId, SyncId};
@@ -51,6 +52,9 @@ enum Phase {
 
 /// A process file.
 pub struct ProcessFile {
+    /// Where the paths of its link are registered, and under which tokens.
+    registry: Registry,
+    token: u64,
     target: Target,
     sync_depth: u16,
     nowait_depth: u16,
@@ -65,16 +69,18 @@ pub struct ProcessFile {
 }
 
 impl ProcessFile {
-    /// An open that is to be asked for.
+    /// An open that is to be asked for. Its link is told of under tokens that begin with `token`.
     pub fn new(
         now: Instant,
+        (registry, token): (Registry, u64),
         target: Target,
-        sync_depth: u16,
-        nowait_depth: u16,
+        (sync_depth, nowait_depth): (u16, u16),
         details: OpenDetails,
         is_partner: bool,
     ) -> Self {
         Self {
+            registry,
+            token,
             target,
             sync_depth,
             nowait_depth,
@@ -130,10 +136,11 @@ impl ProcessFile {
     /// The daemon's answer.
     pub fn handle_answer(&mut self, now: Instant, answer: Result<(OpenId, OwnedFd), FileError>) {
         match (&mut self.phase, answer) {
-            (Phase::Asking, Ok((open, path))) => match Link::new(open, path, self.sync_depth, LINK_DEPTH) {
-                Ok(link) => self.phase = Phase::Opening(link),
-                Err(_) => self.open_failed(now, FileError::NO_BUFFER_SPACE),
-            },
+            (Phase::Asking, Ok((open, path))) => {
+                let depths = (self.sync_depth, LINK_DEPTH);
+                let link = Link::new(self.registry.clone(), self.token, open, path, depths);
+                self.phase = Phase::Opening(link);
+            }
             (Phase::Asking, Err(error)) => self.open_failed(now, error),
             (Phase::Open(link), answer) => {
                 self.path_asked = false;
@@ -152,7 +159,14 @@ impl ProcessFile {
         }
     }
 
-    /// Reads, decides, writes.
+    /// The poller has told this token of the link.
+    pub fn note_event(&mut self, token: u64) {
+        if let Phase::Opening(link) | Phase::Open(link) = &mut self.phase {
+            link.note_event(token);
+        }
+    }
+
+    /// Reads what the poller has told of, decides, writes.
     pub fn pump(&mut self, now: Instant) {
         match &mut self.phase {
             Phase::Opening(link) => {

@@ -2,6 +2,8 @@
 
 pub mod counter;
 pub mod crasher;
+#[path = "../../../pollux/examples/http_server/service.rs"]
+pub mod http;
 pub mod lines;
 pub mod objects;
 pub mod tiers;
@@ -24,6 +26,7 @@ pub fn run(words: &[&str]) -> Option<ExitCode> {
         ["buy", times] => tiers::buy(number(times)),
         ["objects"] => objects::serve(),
         ["change", name, seed, times] => objects::change(name, number(seed), number(times)),
+        ["http", address] => http::serve(address),
         ["lines", address] => lines::serve(address),
         ["crasher"] => crasher::serve(),
         ["ask", name, payload] => ask(name, payload),

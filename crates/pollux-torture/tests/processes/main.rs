@@ -8,6 +8,7 @@ mod counter;
 mod cpus;
 mod ends;
 mod hostile;
+mod http;
 mod objects;
 mod order;
 mod redis;
@@ -15,7 +16,8 @@ mod rings;
 mod tcp;
 mod tiers;
 
-use pollux_torture::{Node, Settings};
+use pollux_torture::{Fault, Node, Settings, faults};
+use std::time::{Duration, Instant};
 
 /// A node of two CPUs.
 fn node() -> Node {
@@ -25,4 +27,20 @@ fn node() -> Node {
 /// A node as described.
 fn node_with(settings: Settings) -> Node {
     Node::start_with(env!("CARGO_BIN_EXE_pollux-torture-node"), settings)
+}
+
+/// Kills the primary again and again until `done`; returns how often.
+fn kill_until(node: &Node, name: &str, mut done: impl FnMut() -> bool) -> u32 {
+    let mut kills = 0;
+    while !done() {
+        faults::inflict(node, name, Fault::KillPrimary);
+        kills += 1;
+        // What the load gets done between two kills decides how long the test takes, not what it shows.
+        let epoch = node.wait_whole(name).epoch;
+        let deadline = Instant::now() + Duration::from_millis(300);
+        node.wait_until("the next kill is due", || {
+            Instant::now() >= deadline || node.record(name).is_none_or(|record| record.epoch != epoch)
+        });
+    }
+    kills
 }

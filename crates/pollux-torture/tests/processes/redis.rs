@@ -1,7 +1,6 @@
 //! The showcase under somebody else's load generator.
 
-use crate::node;
-use pollux_torture::{Fault, faults};
+use crate::{kill_until, node};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
@@ -40,19 +39,7 @@ fn redis_benchmark_does_not_notice_kills() {
     let kills = std::thread::scope(|scope| {
         scope.spawn(move || out.read_to_end(said));
         scope.spawn(move || err.read_to_end(errors));
-        let mut kills = 0;
-        while benchmark.try_wait().unwrap().is_none() {
-            faults::inflict(&node, "$KV", Fault::KillPrimary);
-            kills += 1;
-            // What the load gets done between two kills decides how long the test takes, not what it shows.
-            let epoch = node.wait_whole("$KV").epoch;
-            let deadline = std::time::Instant::now() + std::time::Duration::from_millis(300);
-            node.wait_until("the next kill is due", || {
-                std::time::Instant::now() >= deadline
-                    || node.record("$KV").is_none_or(|record| record.epoch != epoch)
-            });
-        }
-        kills
+        kill_until(&node, "$KV", || benchmark.try_wait().unwrap().is_some())
     });
     let [said, errors] = outputs.map(|bytes| String::from_utf8_lossy(&bytes).replace('\r', "\n"));
     let status = benchmark.wait().unwrap();

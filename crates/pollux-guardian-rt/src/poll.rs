@@ -1,0 +1,135 @@
+//! One wait of the run-time: what is looked at before it, and who takes in what it tells.
+
+use crate::files::FileKind;
+use crate::runtime::Runtime;
+use crate::waits::{Ready, Source};
+use pollux::binding::Link;
+use pollux_os::{Event, Interest, Registry};
+use std::time::{Duration, Instant};
+
+/// Links that are closed and still have words to send; at the limit the oldest is dropped, which means the same to its
+/// server once this process ends.
+const CLOSING_LINKS_MAX: usize = 256;
+
+impl Runtime {
+    /// Where descriptors are registered.
+    pub(crate) fn registry(&self) -> Registry {
+        self.waits.registry()
+    }
+
+    /// Waits for the world, at most so long, and takes in what it says.
+    pub(crate) fn poll(&mut self, timeout: Option<Duration>) {
+        let room = usize::try_from(self.message_limits[0]).unwrap_or(0);
+        self.server.listen(room);
+        let (mut links, mut always) = (Vec::new(), Vec::new());
+        let registry = self.registry();
+        for (_, file) in self.files.iter_mut() {
+            match &mut file.kind {
+                FileKind::Process(process) => {
+                    if process.prepare_wait() {
+                        links.push(file.serial);
+                    }
+                }
+                FileKind::Other(other) => {
+                    if let Some((fd, interest)) = other.waits_for() {
+                        let source = Source::File(file.serial);
+                        if file.watched.set(&registry, source, fd, interest).is_err() {
+                            always.push(source);
+                        }
+                    }
+                }
+                FileKind::Receive => {}
+            }
+        }
+        for (_, link) in &mut self.closing {
+            link.prepare_wait();
+        }
+        let interest = if self.daemon.is_blocked() { Interest::READ_WRITE } else { Interest::READ };
+        let watched = self.daemon_watched.set(&registry, Source::Daemon, self.daemon.as_fd(), Some(interest));
+        let mut ready = std::mem::take(&mut self.ready);
+        ready.clear();
+        let has_news = !links.is_empty() || !always.is_empty();
+        let timeout = if has_news { Some(Duration::ZERO) } else { timeout };
+        if watched.is_err() || self.waits.wait(timeout, &mut ready).is_err() {
+            self.node_lost();
+        }
+        for source in always {
+            let event = Event { token: source.token(), readable: true, writable: true, closed: false };
+            ready.push(Ready { source, event });
+        }
+        self.take_in(&ready, links);
+        self.ready = ready;
+    }
+
+    fn take_in(&mut self, ready: &[Ready], mut links: Vec<u64>) {
+        let mut opens = Vec::new();
+        let mut daemon = false;
+        for Ready { source, event } in ready {
+            match source {
+                Source::Daemon => daemon = true,
+                Source::Link(serial) => {
+                    self.note_link(*serial, event.token);
+                    links.push(*serial);
+                }
+                Source::Path(open) | Source::Ring(open) => {
+                    if self.server.note_path(*open, event) {
+                        opens.push(*open);
+                    }
+                }
+                Source::Lingering => self.server.flush_lingering(),
+                Source::File(serial) => {
+                    if let Some(FileKind::Other(other)) = self.kind_of(*serial) {
+                        other.note_ready(*event);
+                    }
+                }
+            }
+        }
+        links.sort_unstable();
+        links.dedup();
+        let now = Instant::now();
+        for serial in links {
+            self.pump_link(serial, now);
+        }
+        self.read_paths(opens);
+        // Last: what a dead process had sent comes before the word of its death.
+        if daemon {
+            self.read_daemon();
+        }
+    }
+
+    /// What the open file with this serial number is.
+    pub(crate) fn kind_of(&mut self, serial: u64) -> Option<&mut FileKind> {
+        let number = *self.numbers.get(&serial)?;
+        self.files.get_mut(number).ok().map(|file| &mut file.kind)
+    }
+
+    fn closing_link(&mut self, serial: u64) -> Option<&mut Link> {
+        self.closing.iter_mut().find(|(of, _)| *of == serial).map(|(_, link)| link)
+    }
+
+    fn note_link(&mut self, serial: u64, token: u64) {
+        if let Some(FileKind::Process(process)) = self.kind_of(serial) {
+            process.note_event(token);
+        } else if let Some(link) = self.closing_link(serial) {
+            link.note_event(token);
+        }
+    }
+
+    fn pump_link(&mut self, serial: u64, now: Instant) {
+        if let Some(FileKind::Process(process)) = self.kind_of(serial) {
+            process.pump(now);
+        } else if let Some(link) = self.closing_link(serial) {
+            link.pump();
+        }
+    }
+
+    /// A closed link sends what it still has to say while the program does other things.
+    pub(crate) fn let_close(&mut self, serial: u64, link: Link) {
+        if link.has_unsent() {
+            if self.closing.len() >= CLOSING_LINKS_MAX {
+                self.closing.remove(0);
+            }
+            self.closing.push((serial, link));
+        }
+    }
+}
