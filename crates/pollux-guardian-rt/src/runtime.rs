@@ -19,6 +19,7 @@ use crate::messages::process::process_time_signal;
 use crate::procedures::processor_now;
 use crate::receive::layout;
 use crate::server::Server;
+use crate::sockets::provider::Sockets;
 use crate::timers::Timers;
 use crate::waits::{Ready, Waits, Watched};
 use pollux::binding::{Daemon, Link, Message};
@@ -89,6 +90,8 @@ pub struct Runtime {
     pub(crate) files: Table<File>,
     /// `$RECEIVE` and the opens of this process by others.
     pub(crate) server: Server,
+    /// What the sockets library has beside its sockets.
+    pub(crate) sockets: Sockets,
     /// Timers of the program.
     pub(crate) timers: Timers,
     /// Timers of the program on the processor time it uses.
@@ -156,6 +159,7 @@ impl Runtime {
             brings_in_step: false,
             files: Table::default(),
             server: Server::default(),
+            sockets: Sockets::default(),
             timers: Timers::default(),
             process_timers: Timers::default(),
             attached_at: Instant::now(),
@@ -314,6 +318,7 @@ impl Runtime {
             self.handle_daemon(message);
         }
         self.settle_files(now);
+        self.settle_providers(now);
         for open in self.server.fates_due(now) {
             self.ask_fate(open);
         }
@@ -358,7 +363,7 @@ impl Runtime {
                         file.operations.complete_oldest(self.clock, outcome);
                     }
                 }
-                FileKind::Receive => {}
+                FileKind::Receive | FileKind::Socket(_) => {}
             }
         }
         for (serial, question) in questions {
@@ -374,7 +379,7 @@ impl Runtime {
             FileKind::Process(process) => process.next_deadline(),
             _ => None,
         });
-        files.chain(self.timers.next()).chain(self.server.next_deadline()).min()
+        files.chain(self.timers.next()).chain(self.server.next_deadline()).chain(self.sockets.next_deadline()).min()
     }
 
     pub(crate) fn read_daemon(&mut self) {
@@ -452,12 +457,18 @@ impl Runtime {
     fn handle_record(&mut self, record: NameRecord) {
         self.epoch = self.epoch.max(record.epoch);
         let is_primary = record.primary == self.me;
+        let becomes_primary = is_primary && self.is_backup();
+        // In a planned exchange of roles the old primary is the backup.
+        let takeover = record.backup.is_none();
         let known = self.record.as_ref().and_then(|known| known.backup);
         self.brings_in_step =
             is_primary && record.backup.is_some() && (self.brings_in_step || known != record.backup);
         self.record = Some(record);
         if is_primary {
             self.speak_on_silent_paths();
+        }
+        if becomes_primary {
+            self.sockets_are_ours(takeover);
         }
         self.report_state();
     }
@@ -477,6 +488,9 @@ impl Runtime {
 
     /// The process file with this serial number, if it is still open.
     fn process_of(&mut self, serial: u64) -> Option<&mut crate::files::process::ProcessFile> {
+        if !self.numbers.contains_key(&serial) {
+            return self.sockets.process_of(serial);
+        }
         match self.kind_of(serial) {
             Some(FileKind::Process(process)) => Some(process),
             _ => None,
@@ -500,7 +514,7 @@ fn request_of(message: &ToProcess) -> Option<u32> {
 }
 
 /// A question with its number.
-fn numbered(message: ToDaemon, number: u32) -> ToDaemon {
+pub(crate) fn numbered(message: ToDaemon, number: u32) -> ToDaemon {
     match message {
         ToDaemon::Open { target, sync_depth, nowait_depth, details, .. } => {
             ToDaemon::Open { request: number, target, sync_depth, nowait_depth, details }

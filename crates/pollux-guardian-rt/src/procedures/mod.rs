@@ -17,6 +17,7 @@
 //! | [`timers`] | timers |
 //! | [`time`] | timestamps, numbers as digits |
 //! | [`status`] | processors and the system |
+//! | [`sockets`], [`sockets_data`], [`sockets_names`] | the TCP/IP sockets library |
 
 mod completion;
 mod control;
@@ -28,6 +29,9 @@ mod lifecycle;
 mod losses;
 mod open;
 mod process_info;
+mod sockets;
+mod sockets_data;
+mod sockets_names;
 mod status;
 mod streams;
 mod sync;
@@ -44,6 +48,9 @@ pub(crate) use lifecycle::*;
 pub(crate) use losses::*;
 pub(crate) use open::*;
 pub(crate) use process_info::*;
+pub(crate) use sockets::*;
+pub(crate) use sockets_data::*;
+pub(crate) use sockets_names::*;
 pub(crate) use status::*;
 pub(crate) use streams::*;
 pub(crate) use sync::*;

@@ -55,8 +55,6 @@ pub(crate) enum Action {
     Connect,
     /// shutdown, behind what is to be sent.
     Shutdown(i32),
-    /// `sock_close_reuse_nw`.
-    TearDown,
     /// The provider is asked for a connection.
     Accept(Place),
     /// The provider is asked for the descriptor of a connection.
@@ -167,7 +165,7 @@ impl SocketFile {
             }
             Action::Connect => self.connected().map(|()| 0),
             Action::Shutdown(how) => Ok(self.shut(how).map(|()| 0)?),
-            Action::TearDown | Action::Accept(_) | Action::Claim | Action::Said => Err(Stop::Blocked),
+            Action::Accept(_) | Action::Claim | Action::Said => Err(Stop::Blocked),
         }
     }
 

@@ -76,6 +76,11 @@ impl Wish {
         if is_known { Ok(Self { family, shape, protocol }) } else { Err(EPROTONOSUPPORT) }
     }
 
+    /// Version 6, the type, the protocol.
+    pub(crate) fn parts(self) -> (bool, i32, i32) {
+        (self.family == AddressFamily::INET6, self.shape.number(), self.protocol)
+    }
+
     /// A Linux socket.
     pub(crate) fn descriptor(self) -> Result<OwnedFd, FileError> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
@@ -131,6 +136,8 @@ pub(crate) struct SocketFile {
     pub(crate) last_from: Option<SocketAddr>,
     /// For `socket_get_len`.
     pub(crate) last_length: i32,
+    /// Options that are kept and have no effect, by level and name.
+    pub(crate) kept_options: BTreeMap<(i32, i32), i32>,
 }
 
 impl SocketFile {
@@ -156,6 +163,7 @@ impl SocketFile {
             given_back: VecDeque::new(),
             last_from: None,
             last_length: 0,
+            kept_options: BTreeMap::new(),
         }
     }
 

@@ -6,6 +6,9 @@ use std::mem::size_of_val;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd as _};
 
+/// The number that most Linux machines have.
+const SIOCATMARK: libc::Ioctl = 0x8905;
+
 pub(crate) fn option(fd: impl AsFd, level: i32, name: i32, value: &mut [u8]) -> io::Result<usize> {
     let mut length = value.len() as libc::socklen_t;
     // JUSTIFICATION: the program's options are numbers; rustix has one function for each option that it knows.
@@ -29,12 +32,11 @@ pub(crate) fn set_option(fd: impl AsFd, level: i32, name: i32, value: &[u8]) -> 
 }
 
 pub(crate) fn at_mark(fd: impl AsFd) -> io::Result<bool> {
+    let mut mark: libc::c_int = 0;
     // JUSTIFICATION: rustix has no SIOCATMARK.
-    // SAFETY: the request takes a descriptor, which is valid, and writes to memory of its own.
-    match unsafe { libc::sockatmark(fd.as_fd().as_raw_fd()) } {
-        -1 => Err(io::Error::last_os_error()),
-        mark => Ok(mark == 1),
-    }
+    // SAFETY: the request writes one int to the pointer, which is valid.
+    check(unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), SIOCATMARK, &raw mut mark) })?;
+    Ok(mark != 0)
 }
 
 /// The host name of an address, if the system's resolver knows one.
