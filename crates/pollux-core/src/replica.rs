@@ -6,7 +6,7 @@
 use crate::receive::{Open, SavedReply};
 use crate::stream::Stream;
 use pollux_wire::checkpoint::{Record, TurnKey};
-use pollux_wire::{ConnectionId, FileError, ListenerId, OpenId, ProcessName, SyncId};
+use pollux_wire::{ConnectionId, FileError, HeldId, ListenerId, OpenId, ProcessName, SyncId};
 use std::collections::BTreeMap;
 
 /// An accepted connection.
@@ -63,6 +63,8 @@ pub struct Replica {
     pub calls: Vec<Call>,
     /// Turns that were in hand when a primary crashed, and how often (L5).
     pub suspects: Vec<(TurnKey, u8)>,
+    /// Descriptors that are held for the program, with what it says of them.
+    pub held: BTreeMap<HeldId, Vec<u8>>,
 }
 
 /// A record that does not fit the replica: the halves differ, the backup must stop (fail fast).
@@ -148,6 +150,12 @@ impl Replica {
             Record::Suspected { turn, crashes } => {
                 self.suspects.retain(|(suspect, _)| suspect != turn);
                 self.suspects.push((turn.clone(), *crashes));
+            }
+            Record::Held { held, label } => {
+                self.held.insert(*held, label.to_vec());
+            }
+            Record::Released { held } => {
+                self.held.remove(held).ok_or(Misfit("an unknown descriptor is released"))?;
             }
         }
         Ok(())

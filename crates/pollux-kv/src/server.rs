@@ -95,7 +95,11 @@ pub fn serve(address: &str) -> Result<()> {
             Event::Input(input) => server.answer(input)?,
             Event::Connected(_) => server.remembered.connections += 1,
             Event::Tick => server.tick()?,
-            Event::Request(_) | Event::System(_) | Event::Disconnected(_) => {}
+            Event::Request(_)
+            | Event::System(_)
+            | Event::Disconnected(_)
+            | Event::OpenerLost(_)
+            | Event::Readable(_) => {}
         }
     }
     Ok(())

@@ -16,6 +16,7 @@ mod doorbell;
 mod files;
 mod frame;
 mod life_page;
+mod pass;
 mod peer;
 mod poller;
 mod process;
@@ -30,6 +31,7 @@ pub use doorbell::Doorbell;
 pub use files::{connect_unix, listen_unix, private_directory};
 pub use frame::{DESCRIPTORS_PER_FRAME_MAX, FRAME_HEADER_BYTES, Frame, FrameError};
 pub use life_page::{CRASH_PAGES_MAX, LifePage, LifeWatch, Turn};
+pub use pass::{pass_descriptor, take_passed_descriptor};
 pub use peer::{PeerCredentials, peer_credentials};
 pub use poller::{Event, Interest, Poller, Registry};
 pub use process::{

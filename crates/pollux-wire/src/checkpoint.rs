@@ -7,8 +7,8 @@
 use crate::codec::{DecodeError, Reader, Wire, put_prefixed, wire_enum, wire_struct};
 use crate::control::OpenDetails;
 use crate::{
-    CheckpointNumber, ConnectionId, Epoch, FileError, ListenerId, ObjectId, OpenId, Phandle, ProcessName,
-    SyncId,
+    CheckpointNumber, ConnectionId, Epoch, FileError, HeldId, ListenerId, ObjectId, OpenId, Phandle,
+    ProcessName, SyncId,
 };
 
 /// Primary to backup: a [`CheckpointNumber`] and records; descriptors in the order of the records that need one.
@@ -218,6 +218,18 @@ pub enum Record<'a> {
         /// Crashes so far.
         crashes: u8,
     },
+    /// The pair holds a descriptor for its program. Carries it.
+    Held {
+        /// Its number.
+        held: HeldId,
+        /// What the program says of it.
+        label: &'a [u8],
+    },
+    /// The pair holds it no more.
+    Released {
+        /// Its number.
+        held: HeldId,
+    },
 }
 
 macro_rules! records {
@@ -267,6 +279,8 @@ records! {
     17 => Suspected { turn: value, crashes: value },
     18 => Kept { connection: value, input: bytes },
     19 => Closing { connection: value },
+    20 => Held { held: value, label: bytes },
+    21 => Released { held: value },
 }
 
 /// Starts the body of a CHECKPOINT frame; the records follow.

@@ -60,6 +60,10 @@ number!(
     SocketId(u64)
 );
 number!(
+    /// A descriptor that both halves of a pair hold; unique in the pair's life.
+    HeldId(u64)
+);
+number!(
     /// Process number within a CPU. Not reused while a name lives on it.
     Pin(u16)
 );

@@ -38,7 +38,7 @@ pub mod system;
 pub use codec::{DecodeError, Reader, Wire, decode, encode};
 pub use error::FileError;
 pub use ids::{
-    CheckpointNumber, ConnectionId, CpuNumber, Epoch, ListenerId, ObjectId, OpenId, Phandle, Pin, SocketId,
-    SyncId,
+    CheckpointNumber, ConnectionId, CpuNumber, Epoch, HeldId, ListenerId, ObjectId, OpenId, Phandle, Pin,
+    SocketId, SyncId,
 };
 pub use names::{NameError, NodeName, ProcessName};

@@ -3,7 +3,9 @@
 //! The provider owns every listener, every accepted connection and every socket that was shown to it. It never carries
 //! data: programs hold duplicates. A duplicate travels to a program over a *channel*, one end of a socket pair that comes
 //! as the descriptor of the request: the provider sends one message of one byte with the descriptor and closes its end.
-//! A reply that is repeated after a takeover of the provider may come without it; [`SocketRequest::Fetch`] asks again.
+//! It is sent ahead of the reply, so it is there when the reply is. A reply that is repeated after a takeover of the
+//! provider may come without it; then there is nothing in the channel, and perhaps not its end either, since an old
+//! primary may still have the request: do not wait for it, [`SocketRequest::Fetch`] asks again.
 //!
 //! ```text
 //!  program                                   provider

@@ -30,7 +30,18 @@ impl Link {
 
     /// Starts a request.
     pub fn start(&mut self, io: IoType, payload: Vec<u8>, reply_bytes_max: u32) -> Result<SyncId> {
-        self.0.start_as(io, payload, reply_bytes_max, None)
+        self.start_with(io, payload, reply_bytes_max, None)
+    }
+
+    /// Starts a request that carries a descriptor; a duplicate is kept until the answer has come.
+    pub fn start_with(
+        &mut self,
+        io: IoType,
+        payload: Vec<u8>,
+        reply_bytes_max: u32,
+        descriptor: Option<OwnedFd>,
+    ) -> Result<SyncId> {
+        self.0.start_as(io, payload, reply_bytes_max, descriptor)
     }
 
     /// Starts a request that may carry a descriptor.

@@ -55,11 +55,12 @@ pub use objects::log::Log;
 pub use objects::machine::{Machine, StateMachine};
 pub use objects::map::Map;
 pub use pair::{Pair, PairBuilder, PairServer};
+pub use pollux_wire::checkpoint::Opener;
 pub use pollux_wire::control::PairState;
 pub use pollux_wire::path::IoType;
 pub use pollux_wire::system::{Ending, SystemMessage};
 pub use pollux_wire::{
-    ConnectionId, CpuNumber, Epoch, FileError, ListenerId, OpenId, Phandle, ProcessName, SyncId,
+    ConnectionId, CpuNumber, Epoch, FileError, HeldId, ListenerId, OpenId, Phandle, ProcessName, SyncId,
 };
 pub use receive::{Connection, Event, Input, Listener, Receive, ReceiveDepth, Request};
 pub use requester::{Node, OpenOptions, Server, Ticket};

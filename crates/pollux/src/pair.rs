@@ -11,10 +11,11 @@ use crate::objects::{Objects, Shared};
 use crate::receive::{Listener, Receive, ReceiveDepth};
 use crate::{Cell, Log, Machine, Map};
 use pollux_wire::control::PairState;
-use pollux_wire::{CpuNumber, Epoch, FileError, ObjectId, OpenId, Phandle, ProcessName};
+use pollux_wire::{CpuNumber, Epoch, FileError, HeldId, ObjectId, OpenId, Phandle, ProcessName};
 use serde::{Serialize, de::DeserializeOwned};
 use std::cell::RefCell;
 use std::net::ToSocketAddrs;
+use std::os::fd::OwnedFd;
 use std::process;
 use std::rc::Rc;
 
@@ -127,6 +128,34 @@ impl Pair {
         let server = ProcessName::new(server)?;
         let open = self.handle.engine().call_open(&server)?;
         Ok(PairServer { handle: self.handle.clone(), open })
+    }
+
+    /// Holds a descriptor in both halves, like a change of the state: what is replied in this turn leaves when the backup
+    /// holds it, too. At most 16 in a turn. The label is the program's, and is replicated with it.
+    pub fn hold(&self, fd: OwnedFd, label: &[u8]) -> Result<HeldId> {
+        self.handle.engine().hold(fd, label)
+    }
+
+    /// All descriptors that are held, with their labels.
+    pub fn held(&self) -> Vec<(HeldId, Vec<u8>)> {
+        self.handle.engine().all_held()
+    }
+
+    /// A duplicate of a held descriptor.
+    pub fn descriptor(&self, id: HeldId) -> Result<OwnedFd> {
+        self.handle.engine().held_descriptor(id)
+    }
+
+    /// Holds a descriptor no more; both halves close it.
+    pub fn release(&self, id: HeldId) -> Result<()> {
+        self.handle.engine().release(id)
+    }
+
+    /// Sends a duplicate of a held descriptor over a unix socket, with one byte that means nothing, and closes that
+    /// socket. It leaves when the backup has what this turn changed, ahead of a reply that is made after this call. If
+    /// this half dies before, it does not leave at all: the repeated reply comes without it.
+    pub fn hand_over(&self, channel: OwnedFd, id: HeldId) -> Result<()> {
+        self.handle.engine().hand_over(channel, id)
     }
 
     /// Stops the pair: the backup first, so that nothing takes over.

@@ -1,13 +1,15 @@
 //! `$RECEIVE`: everything that comes to a pair, in one place.
 
-use crate::engine::{Delivery, Handle, InputData};
+use crate::engine::{Arrived, Delivery, Handle, InputData, RequestKey};
 use crate::error::{Error, Result};
+use pollux_wire::checkpoint::Opener;
 use pollux_wire::limits::{PAYLOAD_BYTES_MAX, RECEIVE_DEPTH_MAX};
 use pollux_wire::path::IoType;
 use pollux_wire::system::SystemMessage;
-use pollux_wire::{ConnectionId, FileError, ListenerId, OpenId, SyncId};
+use pollux_wire::{ConnectionId, FileError, HeldId, ListenerId, OpenId, SyncId};
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::str::FromStr;
 use std::thread;
 use std::time::Duration;
@@ -48,6 +50,11 @@ pub enum Event {
     Request(Request),
     /// A system message, if [`Receive::want_system_messages`] was called.
     System(SystemMessage),
+    /// The path of an opener has ended without a word, so its process is dead; with system messages. The open of one
+    /// that has a name is kept for 60 s, since its pair may come back to it; [`SystemMessage::Closed`] tells of its end.
+    OpenerLost(OpenId),
+    /// A held descriptor is readable; told once for each [`Receive::watch`].
+    Readable(HeldId),
     /// A connection was accepted.
     Connected(Connection),
     /// Bytes came over a connection.
@@ -81,9 +88,20 @@ impl Receive {
         let delivery = self.handle.engine().next_delivery()?;
         let handle = self.handle.clone();
         Ok(delivery.map(|delivery| match delivery {
-            Delivery::Request { open, sync, io, reply_bytes_max, payload } => {
-                Event::Request(Request { handle: Some(handle), open, sync, io, reply_bytes_max, payload })
+            Delivery::Request(arrived, promotions) => {
+                let Arrived { open, sync, io, reply_bytes_max, payload, descriptor } = arrived;
+                let key = RequestKey { open, sync, promotions, deferred: false };
+                Event::Request(Request {
+                    handle: Some(handle),
+                    key,
+                    io,
+                    reply_bytes_max,
+                    payload,
+                    descriptor,
+                })
             }
+            Delivery::OpenerLost(open) => Event::OpenerLost(open),
+            Delivery::Readable(held) => Event::Readable(held),
             Delivery::System(message) => Event::System(message),
             Delivery::Connected(id) => Event::Connected(Connection { handle, id }),
             Delivery::Input(data) => Event::Input(Input { handle, data: Some(data) }),
@@ -95,6 +113,22 @@ impl Receive {
     /// From here on system messages are handed out.
     pub fn want_system_messages(&mut self) {
         self.handle.engine().wants_system = true;
+    }
+
+    /// From here on requests come with their descriptors; until then those are closed.
+    pub fn want_descriptors(&mut self) {
+        self.handle.engine().wants_descriptors = true;
+    }
+
+    /// Who is behind an open, as the node vouches for it; none if the open has ended.
+    pub fn opener(&self, open: OpenId) -> Option<Opener> {
+        self.handle.engine().replica.opens.get(&open).map(|state| state.opener.clone())
+    }
+
+    /// Looks at a held descriptor until it is readable: then [`Event::Readable`] comes, once. A new primary looks at none
+    /// until it is asked to.
+    pub fn watch(&mut self, id: HeldId) -> Result<()> {
+        self.handle.engine().watch_held(id)
     }
 
     /// From here on [`Event::Tick`] comes at this interval, in the primary.
@@ -109,13 +143,16 @@ impl Receive {
 }
 
 /// A request of an opener. Reply to it once; a request that is dropped is answered with error 2.
+///
+/// A reply may be put off as long as one likes. If this half dies, or falls back to being the backup, before it has
+/// replied, the new primary gets the request again; a reply that comes from here after that is dropped.
 pub struct Request {
     handle: Option<Handle>,
-    open: OpenId,
-    sync: SyncId,
+    key: RequestKey,
     io: IoType,
     reply_bytes_max: u32,
     payload: Vec<u8>,
+    descriptor: Option<OwnedFd>,
 }
 
 impl Request {
@@ -136,12 +173,12 @@ impl Request {
 
     /// Which open it came over.
     pub fn open(&self) -> OpenId {
-        self.open
+        self.key.open
     }
 
     /// Its number in that open.
     pub fn sync(&self) -> SyncId {
-        self.sync
+        self.key.sync
     }
 
     /// What the sender did (`FILE_GETRECEIVEINFO_`, I/O type).
@@ -152,6 +189,20 @@ impl Request {
     /// Most reply bytes that the sender takes.
     pub fn reply_bytes_max(&self) -> u32 {
         self.reply_bytes_max
+    }
+
+    /// The descriptor that came with it, once; for a pair that wants them ([`Receive::want_descriptors`]). Also a request
+    /// that comes again after a takeover comes with its descriptor.
+    pub fn take_descriptor(&mut self) -> Option<OwnedFd> {
+        self.descriptor.take()
+    }
+
+    /// The reply depends on something that may take for ever: the request does not count towards the receive depth, and
+    /// an exchange of roles does not wait for it.
+    pub fn defer(&mut self) {
+        if let Some(handle) = &self.handle {
+            handle.engine().defer(&mut self.key);
+        }
     }
 
     /// Replies. The reply leaves when the backup has it together with the changes made in this turn.
@@ -169,7 +220,7 @@ impl Request {
         let mut payload = payload.into();
         payload.truncate((self.reply_bytes_max as usize).min(PAYLOAD_BYTES_MAX));
         if let Some(handle) = self.handle.take() {
-            handle.engine().reply(self.open, self.sync, error, payload);
+            handle.engine().reply(&self.key, error, payload);
         }
         Ok(())
     }
@@ -185,7 +236,7 @@ impl Drop for Request {
         if let Some(handle) = self.handle.take()
             && !thread::panicking()
         {
-            handle.engine().reply(self.open, self.sync, FileError::INVALID_OPERATION, Vec::new());
+            handle.engine().reply(&self.key, FileError::INVALID_OPERATION, Vec::new());
         }
     }
 }

@@ -235,6 +235,20 @@ impl Server {
         Ok(Ticket(sync))
     }
 
+    /// Sends a request with a descriptor, and waits for its reply, with whatever error number it carries.
+    pub fn request_with(&mut self, payload: &[u8], descriptor: OwnedFd) -> Result<Answer> {
+        let ticket = self.start_with(payload, descriptor)?;
+        self.finish(ticket)
+    }
+
+    /// Sends a request with a descriptor, without waiting. A duplicate is kept here until the reply has come, since a new
+    /// primary gets the request again.
+    pub fn start_with(&mut self, payload: &[u8], descriptor: OwnedFd) -> Result<Ticket> {
+        let sync = self.link.start(payload.to_vec(), PAYLOAD_BYTES_MAX as u32, Some(descriptor))?;
+        self.link.flush();
+        Ok(Ticket(sync))
+    }
+
     /// Waits for the reply of a request.
     pub fn finish(&mut self, ticket: Ticket) -> Result<Answer> {
         self.finish_within(ticket, None)

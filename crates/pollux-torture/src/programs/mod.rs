@@ -6,6 +6,7 @@ pub mod crasher;
 pub mod http;
 pub mod lines;
 pub mod objects;
+pub mod shelf;
 pub mod tiers;
 
 use pollux::{Error, Node, Result};
@@ -28,6 +29,9 @@ pub fn run(words: &[&str]) -> Option<ExitCode> {
         ["change", name, seed, times] => objects::change(name, number(seed), number(times)),
         ["http", address] => http::serve(address),
         ["lines", address] => lines::serve(address),
+        ["shelf"] => shelf::serve(),
+        ["shelve", name, times] => shelf::shelve(name, number(times)),
+        ["waste", name, times] => shelf::waste(name, number(times)),
         ["crasher"] => crasher::serve(),
         ["ask", name, payload] => ask(name, payload),
         _ => return None,

@@ -7,6 +7,7 @@
 mod counter;
 mod cpus;
 mod ends;
+mod held;
 mod hostile;
 mod http;
 mod objects;

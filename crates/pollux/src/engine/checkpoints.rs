@@ -16,7 +16,9 @@ use pollux_os::{Channel, DESCRIPTORS_PER_FRAME_MAX, Fill, clock};
 use pollux_wire::checkpoint::{self, Record, TurnKey};
 use pollux_wire::limits::PATH_BODY_BYTES_MAX;
 use pollux_wire::path::{self, OpenReply, Reply};
-use pollux_wire::{CheckpointNumber, ConnectionId, FileError, ObjectId, OpenId, SyncId, Wire, decode};
+use pollux_wire::{
+    CheckpointNumber, ConnectionId, FileError, HeldId, ObjectId, OpenId, SyncId, Wire, decode,
+};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// Bytes of a batch at which it is sent though more could be gathered.
@@ -50,6 +52,8 @@ pub(crate) enum Output {
     Connection { connection: ConnectionId, made: u64, taken: u64 },
     /// The connection has ended, and the backup knows.
     Close(OwnedFd),
+    /// A duplicate of a held descriptor goes to whoever holds the other end of this socket.
+    HandOver { channel: OwnedFd, held: HeldId },
 }
 
 /// Completed turns, then the records of the turn that is open.
@@ -88,6 +92,11 @@ impl Batch {
         let at = self.turn_records_at;
         self.turn_records_at += bytes.len();
         self.records.splice(at..at, bytes);
+    }
+
+    /// Descriptors of the turn that is open.
+    pub(super) fn turn_descriptors(&self) -> usize {
+        self.descriptors.len() - self.turn_descriptors_at
     }
 
     fn end_turn(&mut self) {
@@ -246,6 +255,7 @@ impl Engine {
             Output::Close(fd) => {
                 let _ = rustix::net::shutdown(&fd, rustix::net::Shutdown::Both);
             }
+            Output::HandOver { channel, held } => self.send_held(&channel, held),
         }
     }
 
@@ -385,6 +395,13 @@ impl Engine {
             }
             Record::Disconnected { connection } => {
                 self.sockets.remove(connection);
+            }
+            Record::Held { held, .. } => {
+                let fd = descriptors.next().ok_or_else(missing)?;
+                self.held.insert(*held, super::held::Held::new(fd));
+            }
+            Record::Released { held } => {
+                self.held.remove(held);
             }
             _ => {}
         }

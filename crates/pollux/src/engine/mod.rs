@@ -11,12 +11,14 @@
 //! | `paths.rs` | opens and requests |
 //! | `rings.rs` | paths through shared memory |
 //! | `streams.rs` | listeners and connections |
+//! | `held.rs` | descriptors that are held for the program |
 //! | `sync.rs` | bringing a new backup in step |
 //! | `calls.rs` | the pair as a requester |
 //! | `report.rs` | events |
 
 mod calls;
 mod checkpoints;
+mod held;
 mod paths;
 mod report;
 mod rings;
@@ -37,7 +39,8 @@ use pollux_wire::limits::CHECKPOINT_BODY_BYTES_MAX;
 use pollux_wire::path::IoType;
 use pollux_wire::system::SystemMessage;
 use pollux_wire::{
-    CheckpointNumber, ConnectionId, Epoch, ListenerId, ObjectId, OpenId, Phandle, ProcessName, SyncId, Wire,
+    CheckpointNumber, ConnectionId, Epoch, HeldId, ListenerId, ObjectId, OpenId, Phandle, ProcessName,
+    SyncId, Wire,
 };
 use std::cell::{RefCell, RefMut};
 use std::collections::{BTreeMap, VecDeque};
@@ -48,6 +51,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use checkpoints::Turn;
+pub(crate) use paths::RequestKey;
 pub(crate) use streams::{ACCEPTED_AHEAD_MAX, InputData, Socket};
 
 /// Tokens of the poller: the kind in the top byte, a number below.
@@ -58,6 +62,7 @@ const TOKEN_PATH: u64 = 4 << 56;
 const TOKEN_CONNECTION: u64 = 5 << 56;
 const TOKEN_RING: u64 = 6 << 56;
 const TOKEN_PARTNER_RING: u64 = 7 << 56;
+const TOKEN_HELD: u64 = 8 << 56;
 const TOKEN_KIND: u64 = 0xff << 56;
 
 /// How long a turn that crashed a primary waits for the pair to be whole, before it is tried without a backup.
@@ -91,18 +96,33 @@ impl Handle {
 
 /// What waits to be handed to the program.
 pub(crate) enum Ready {
-    Request { open: OpenId, sync: SyncId, io: IoType, reply_bytes_max: u32, payload: Vec<u8> },
+    Request(Arrived),
     System(SystemMessage),
+    OpenerLost(OpenId),
+    Readable(HeldId),
     Accepted { open: OpenId, sync: SyncId, listener: ListenerId, peer: String, fd: OwnedFd },
     Input(ConnectionId),
     Disconnected(ConnectionId),
     Tick,
 }
 
+/// A request as it has arrived.
+pub(crate) struct Arrived {
+    pub(crate) open: OpenId,
+    pub(crate) sync: SyncId,
+    pub(crate) io: IoType,
+    pub(crate) reply_bytes_max: u32,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) descriptor: Option<OwnedFd>,
+}
+
 /// What is handed to the program.
 pub(crate) enum Delivery {
-    Request { open: OpenId, sync: SyncId, io: IoType, reply_bytes_max: u32, payload: Vec<u8> },
+    /// A request, and how often this half had become the primary when it was handed out.
+    Request(Arrived, u64),
     System(SystemMessage),
+    OpenerLost(OpenId),
+    Readable(HeldId),
     Connected(ConnectionId),
     Input(InputData),
     Disconnected(ConnectionId),
@@ -144,6 +164,7 @@ pub(crate) struct Engine {
     pub(crate) receive_depth: usize,
     pub(crate) in_hand: usize,
     pub(crate) wants_system: bool,
+    pub(crate) wants_descriptors: bool,
     pub(crate) tick_every: Option<Duration>,
     life: LifePage,
     poller: Poller,
@@ -164,6 +185,7 @@ pub(crate) struct Engine {
     acceptors: BTreeMap<OpenId, ListenerId>,
     listeners: BTreeMap<ListenerId, OwnedFd>,
     sockets: BTreeMap<ConnectionId, Socket>,
+    held: BTreeMap<HeldId, held::Held>,
     links: BTreeMap<OpenId, Link>,
     state_to_send: Option<sync::StateToSend>,
     ready: VecDeque<Ready>,
@@ -242,6 +264,7 @@ impl Engine {
             receive_depth: usize::MAX,
             in_hand: 0,
             wants_system: false,
+            wants_descriptors: false,
             tick_every: None,
             life,
             poller,
@@ -260,6 +283,7 @@ impl Engine {
             acceptors: BTreeMap::new(),
             listeners: BTreeMap::new(),
             sockets: BTreeMap::new(),
+            held: BTreeMap::new(),
             links: BTreeMap::new(),
             state_to_send: None,
             ready: VecDeque::new(),
@@ -364,7 +388,7 @@ impl Engine {
         let held = self.holds_suspects();
         let full = self.in_hand >= self.receive_depth;
         let at = self.ready.iter().position(|ready| match ready {
-            Ready::Request { open, .. } => !(full || held && self.replica.suspects_open(*open)),
+            Ready::Request(request) => !(full || held && self.replica.suspects_open(request.open)),
             Ready::Input(connection) => !(held && self.replica.suspects_connection(*connection)),
             _ => true,
         })?;
@@ -379,15 +403,23 @@ impl Engine {
 
     fn deliver(&mut self, ready: Ready) -> Result<Option<Delivery>> {
         Ok(match ready {
-            Ready::Request { open, sync, io, reply_bytes_max, payload } => {
-                if !self.begin_request(open, sync)? {
+            Ready::Request(request) => {
+                if !self.begin_request(request.open, request.sync)? {
                     return Ok(None);
                 }
-                Some(Delivery::Request { open, sync, io, reply_bytes_max, payload })
+                Some(Delivery::Request(request, self.promotions))
             }
             Ready::System(message) => {
                 self.begin_turn(TurnKey::Own {});
                 self.wants_system.then_some(Delivery::System(message))
+            }
+            Ready::OpenerLost(open) => {
+                self.begin_turn(TurnKey::Own {});
+                self.wants_system.then_some(Delivery::OpenerLost(open))
+            }
+            Ready::Readable(held) => {
+                self.begin_turn(TurnKey::Own {});
+                self.replica.held.contains_key(&held).then_some(Delivery::Readable(held))
             }
             Ready::Accepted { open, sync, listener, peer, fd } => {
                 self.begin_turn(TurnKey::Request { open, sync });
@@ -431,6 +463,7 @@ impl Engine {
                 TOKEN_BELL => rang = true,
                 TOKEN_PATH => self.handle_path_event(OpenId(event.token & !TOKEN_KIND))?,
                 TOKEN_RING => self.read_path(OpenId(event.token & !TOKEN_KIND))?,
+                TOKEN_HELD => self.handle_held(HeldId(event.token & !TOKEN_KIND)),
                 TOKEN_CONNECTION => self.handle_socket(ConnectionId(event.token & !TOKEN_KIND), event),
                 _ => {}
             }
@@ -786,6 +819,7 @@ impl Engine {
         self.quiescing = false;
         self.silence_paths();
         self.silence_connections();
+        self.unwatch_held();
         self.links.clear();
     }
 

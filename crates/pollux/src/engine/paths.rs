@@ -1,7 +1,7 @@
 //! Opens and requests: what arrives from requesters, and who gets a path to whom.
 
 use super::checkpoints::Output;
-use super::{Engine, Ready, TOKEN_PATH, rings};
+use super::{Arrived, Engine, Ready, TOKEN_PATH, rings};
 use crate::error::{Context, Result};
 use pollux_core::receive::{Arrival, SavedReply};
 use pollux_os::{Channel, Fill, Interest, clock, socket_pair};
@@ -59,6 +59,16 @@ impl Path {
         channel.set_stop_at_short_read(true);
         Self { watched: true, ..Self::standby(channel) }
     }
+}
+
+/// Which request a program holds.
+pub(crate) struct RequestKey {
+    pub(crate) open: OpenId,
+    pub(crate) sync: SyncId,
+    /// How often this half had become the primary when the program got it.
+    pub(crate) promotions: u64,
+    /// It does not count as in hand.
+    pub(crate) deferred: bool,
 }
 
 /// A frame of a requester, taken out of the channel before it is acted upon.
@@ -253,7 +263,11 @@ impl Engine {
                         let peer = String::from_utf8_lossy(&payload).into_owned();
                         Ready::Accepted { open, sync, listener: *listener, peer, fd }
                     }
-                    _ => Ready::Request { open, sync, io, reply_bytes_max, payload },
+                    (_, descriptor) => {
+                        // S15: whoever does not want descriptors does not keep them open while their requests wait.
+                        let descriptor = descriptor.filter(|_| self.wants_descriptors);
+                        Ready::Request(Arrived { open, sync, io, reply_bytes_max, payload, descriptor })
+                    }
                 });
                 return;
             }
@@ -286,10 +300,24 @@ impl Engine {
         Ok(true)
     }
 
-    /// The program has replied.
-    pub(crate) fn reply(&mut self, open: OpenId, sync: SyncId, error: FileError, payload: Vec<u8>) {
-        self.in_hand = self.in_hand.saturating_sub(1);
+    /// The program has replied to a request that it got when this half had become the primary so many times.
+    pub(crate) fn reply(&mut self, request: &RequestKey, error: FileError, payload: Vec<u8>) {
+        let RequestKey { open, sync, promotions, deferred } = *request;
+        // The roles were exchanged since: the requester asks the new primary.
+        if promotions != self.promotions || !self.pair.is_primary() {
+            return;
+        }
+        if !deferred {
+            self.in_hand = self.in_hand.saturating_sub(1);
+        }
         self.save_reply(open, sync, error, payload);
+    }
+
+    /// The program answers this request only when something else happens: nothing waits for it.
+    pub(crate) fn defer(&mut self, request: &mut RequestKey) {
+        if !std::mem::replace(&mut request.deferred, true) && request.promotions == self.promotions {
+            self.in_hand = self.in_hand.saturating_sub(1);
+        }
     }
 
     /// The program has dropped a request that it does not answer.
@@ -306,9 +334,13 @@ impl Engine {
     }
 
     fn cancel(&mut self, open: OpenId, sync: SyncId) {
-        let waits = |ready: &Ready| matches!(ready, Ready::Request { open: o, sync: s, .. } if (*o, *s) == (open, sync));
+        let waits = |ready: &Ready| matches!(ready, Ready::Request(r) if (r.open, r.sync) == (open, sync));
         let Some(state) = self.replica.opens.get_mut(&open) else { return };
         if !state.is_in_hand(sync) {
+            if state.saved_reply(sync).is_some() {
+                // The reply and the cancellation have crossed: its sender has not seen the reply.
+                self.push_system(SystemMessage::Cancelled { open, sync });
+            }
             return;
         }
         // It counts no longer as outstanding: its sender may send the next one.
@@ -322,6 +354,12 @@ impl Engine {
     }
 
     fn lose_path(&mut self, open: OpenId) {
+        if self.wants_system
+            && self.pair.is_primary()
+            && self.paths.get(&open).is_some_and(|path| path.lost_at_ns.is_none())
+        {
+            self.ready.push_back(Ready::OpenerLost(open));
+        }
         let named = self.replica.opens.get(&open).is_some_and(|state| state.opener.name.is_some());
         if let Some(path) = self.paths.get_mut(&open)
             && named

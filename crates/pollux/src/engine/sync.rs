@@ -29,6 +29,7 @@ impl Engine {
             self.send_open(open)?;
         }
         self.send_listeners_and_connections();
+        self.send_all_held();
         self.send_calls();
         let mut objects = VecDeque::new();
         let mut created = Vec::new();
@@ -125,12 +126,19 @@ impl Engine {
             if state.closing {
                 self.tell(&Record::Closing { connection }, None);
             }
-            if state.closing {
-                self.tell(&Record::Closing { connection }, None);
-            }
             if let Some(socket) = self.sockets.get_mut(&connection) {
                 socket.backup_knows_written(written);
             }
+            self.settle();
+            self.relieve_batch();
+        }
+    }
+
+    fn send_all_held(&mut self) {
+        let labels: Vec<_> = self.replica.held.iter().map(|(id, label)| (*id, label.clone())).collect();
+        for (held, label) in labels {
+            let Some(fd) = self.held.get(&held).map(|held| held.fd.clone()) else { continue };
+            self.tell(&Record::Held { held, label: &label }, Some(fd.as_fd()));
             self.settle();
             self.relieve_batch();
         }
