@@ -49,9 +49,17 @@ impl Runtime {
                     }
                 }
                 FileKind::Socket(socket) => {
-                    let wanted = socket.interest().map(|(_, input, output)| wanted(input, output));
+                    let source = Source::File(file.serial);
+                    let (input, output) = socket.queue.interest();
+                    let mut wanted = (input || output).then(|| wanted(input, output));
+                    if socket.held.is_some() {
+                        // What is held stays ready: only arrivals are news.
+                        wanted = wanted.map(|wanted| wanted | Interest::EDGE);
+                        if input && std::mem::take(&mut socket.is_untried) {
+                            always.push(source);
+                        }
+                    }
                     if let Some(fd) = &socket.descriptor {
-                        let source = Source::File(file.serial);
                         if file.watched.set(&registry, source, fd.as_fd(), wanted).is_err() {
                             always.push(source);
                         }

@@ -266,6 +266,11 @@ impl Runtime {
         self.call_daemon(|request| ToDaemon::Stopping { request, both, report });
     }
 
+    /// True when the program has come to its end.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.exit_reported
+    }
+
     /// True if this process is the backup of a pair.
     pub(crate) fn is_backup(&self) -> bool {
         match &self.record {

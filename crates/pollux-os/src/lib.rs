@@ -41,7 +41,7 @@ pub use process::{
 pub use ring::{RING_DESCRIPTORS, RINGS_PER_PROCESS_MAX};
 pub use rustix::process::{Pid, Signal};
 pub use signals::{ChildSignals, StopSignals};
-pub use socket::{at_urgent_mark, host_name, receive_descriptor, set_socket_option, socket_option};
+pub use socket::{at_urgent_mark, host_name, set_socket_option, socket_option};
 pub use tcp::{
     StreamPositions, discard, peek, peek_offset_supported, set_peek_offset, stream_positions, write,
     write_vectored,

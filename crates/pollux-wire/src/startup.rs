@@ -15,7 +15,9 @@ pub const ASSIGNS_VARIABLE: &str = "POLLUX_ASSIGNS";
 pub const PARAMS_VARIABLE: &str = "POLLUX_PARAMS";
 /// The priority, 1 to 199.
 pub const PRIORITY_VARIABLE: &str = "POLLUX_PRI";
-/// All of them: a process that the program creates does not inherit them.
+/// What becomes of the connections that a backup has when it takes over: `strict` or `continue`. Inherited like any variable.
+pub const SOCKETS_VARIABLE: &str = "POLLUX_SOCKETS";
+/// All of those of the startup: a process that the program creates does not inherit them.
 pub const STARTUP_VARIABLES: [&str; 7] = [
     STARTUP_VARIABLE,
     IN_VARIABLE,

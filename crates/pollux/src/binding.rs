@@ -44,17 +44,6 @@ impl Link {
         self.0.start_as(io, payload, reply_bytes_max, descriptor)
     }
 
-    /// Starts a request that may carry a descriptor.
-    pub fn start_with(
-        &mut self,
-        io: IoType,
-        payload: Vec<u8>,
-        reply_bytes_max: u32,
-        descriptor: Option<OwnedFd>,
-    ) -> Result<SyncId> {
-        self.0.start_as(io, payload, reply_bytes_max, descriptor)
-    }
-
     /// Gives a request up; the server is told.
     pub fn cancel(&mut self, sync: SyncId) {
         self.0.cancel(sync);

@@ -143,6 +143,7 @@ impl Runtime {
         };
         let answer = if socket.is_lost { Some(Answer::Failed(ECONNRESET)) } else { post.answer };
         socket.actions.insert(id, post.action);
+        socket.is_untried = true;
         if let Some(answer) = answer {
             socket.answers.insert(id, (at, answer));
         }

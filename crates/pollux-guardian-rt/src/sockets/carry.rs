@@ -4,7 +4,7 @@
 //! nothing but the operations (TCP/IP Programming Manual, `recv_nw`; B3 of the specification).
 
 use super::address;
-use super::file::SocketFile;
+use super::file::{Held, SocketFile};
 use super::numbers::{
     ECONNRESET, EHAVEOOB, ENOBUFS, ENOTCONN, ESHUTDOWN, EWOULDBLOCK, MSG_DONTROUTE, MSG_OOB, MSG_PEEK, of_io,
     of_linux,
@@ -106,7 +106,10 @@ impl SocketFile {
         let done = match self.answers.remove(&id) {
             Some((_, answer)) => self.take_answer(action, answer),
             None => match self.act(id, action) {
-                Ok(count) => Ok(count),
+                Ok(count) => {
+                    self.is_untried = true;
+                    Ok(count)
+                }
                 Err(Stop::Failed(error)) => Err(error),
                 Err(Stop::Blocked) => {
                     self.queue.blocked(id);
@@ -232,41 +235,45 @@ impl SocketFile {
         })
     }
 
-    /// Reads behind what was read already, and leaves all of it in the kernel.
-    fn receive_held(&mut self, buffer: Buffer, held: u64) -> Result<usize, Stop> {
+    /// Reads behind what was read already, and leaves all of it in the kernel. Error 4121 when the kernel may not be able to
+    /// keep more: the peer would wait for room, and the program for the peer.
+    fn receive_held(&mut self, buffer: Buffer, held: Held) -> Result<usize, Stop> {
+        if held.bytes >= held.limit {
+            return Err(ENOBUFS.into());
+        }
         let fd = self.fd()?;
-        let skip = usize::try_from(held).map_err(|_| Stop::Failed(ENOBUFS))?;
+        let skip = usize::try_from(held.bytes).map_err(|_| Stop::Failed(ENOBUFS))?;
         let mut bytes = vec![0; skip + buffer.bytes()];
         let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
         let (_, seen) = rustix::net::recv(fd, &mut bytes[..], flags)?;
         let fresh = bytes.get(skip..seen).unwrap_or_default();
         if fresh.is_empty() && buffer.bytes() > 0 {
             let positions = pollux_os::stream_positions(fd).map_err(|error| of_io(&error))?;
-            if positions.peer_finished {
-                return Ok(0);
-            }
-            // The poller wakes for more than is held, or when the kernel can take no more.
-            return Err(if seen == skip && held > 0 { ENOBUFS.into() } else { Stop::Blocked });
+            return if positions.peer_finished { Ok(0) } else { Err(Stop::Blocked) };
         }
         buffer.put(fresh);
         let count = fresh.len();
-        self.hold(held + count as u64);
+        self.held = Some(Held { bytes: held.bytes + count as u64, ..held });
         Ok(count)
     }
 
-    /// So many bytes that the program has seen stay in the kernel; the poller tells of those behind them.
-    pub(crate) fn hold(&mut self, held: u64) {
-        self.held = Some(held);
-        self.wake_behind(held);
-    }
-
-    /// The poller tells of input behind so many bytes. A kernel that cannot have so many waiting wakes at once, and the next
-    /// reading says so.
-    pub(crate) fn wake_behind(&self, held: u64) {
-        let mark = i32::try_from(held.saturating_add(1)).unwrap_or(i32::MAX);
-        if let Ok(fd) = self.fd() {
-            let _ = pollux_os::set_socket_option(fd, libc::SOL_SOCKET, libc::SO_RCVLOWAT, &mark.to_ne_bytes());
-        }
+    /// Begins to hold input: the kernel is asked for all the room that it may give.
+    pub(crate) fn begin_to_hold(&mut self) -> Result<(), FileError> {
+        /// Half of what the kernel may keep: small packets take more room than their bytes.
+        const SHARE: u64 = 2;
+        let fd = self.fd()?;
+        let mut value = [0; 4];
+        let set = |value: i32| {
+            pollux_os::set_socket_option(fd, libc::SOL_SOCKET, libc::SO_RCVLOWAT, &value.to_ne_bytes())
+        };
+        // The receive buffer grows with this mark, as far as the kernel's limit, and stays so.
+        let limit = set(i32::MAX)
+            .and_then(|()| pollux_os::socket_option(fd, libc::SOL_SOCKET, libc::SO_RCVLOWAT, &mut value))
+            .and_then(|_| set(1));
+        limit.map_err(|error| of_io(&error))?;
+        let limit = u64::try_from(i32::from_ne_bytes(value)).unwrap_or(0) / SHARE;
+        self.held = Some(Held { bytes: 0, limit });
+        Ok(())
     }
 
     fn send(&mut self, buffer: Buffer, flags: i32, to: Option<SocketAddr>) -> Result<usize, Stop> {

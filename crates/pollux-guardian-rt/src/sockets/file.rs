@@ -96,6 +96,15 @@ impl Wish {
     }
 }
 
+/// Input that was given to the program and stays in the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// So many bytes.
+    pub(crate) bytes: u64,
+    /// So many may stay.
+    pub(crate) limit: u64,
+}
+
 /// A socket.
 pub(crate) struct SocketFile {
     /// None once it is torn down, until the number gets another connection.
@@ -122,8 +131,10 @@ pub(crate) struct SocketFile {
     pub(crate) is_lost: bool,
     /// Made by `socket_backup`.
     pub(crate) is_backup_open: bool,
-    /// Input that was given to the program stays in the kernel: how many bytes of it.
-    pub(crate) held: Option<u64>,
+    /// Input that was given to the program stays in the kernel.
+    pub(crate) held: Option<Held>,
+    /// Input may be there though the poller says nothing: with held input it tells of arrivals only.
+    pub(crate) is_untried: bool,
     /// What may be carried out.
     pub(crate) queue: Queue,
     /// What each posted operation does.
@@ -157,6 +168,7 @@ impl SocketFile {
             is_lost: false,
             is_backup_open: false,
             held: None,
+            is_untried: true,
             queue: Queue::default(),
             actions: BTreeMap::new(),
             answers: BTreeMap::new(),
@@ -183,13 +195,6 @@ impl SocketFile {
             return Err(FileError::WRONG_ID);
         }
         self.descriptor.as_ref().map(AsFd::as_fd).ok_or(super::numbers::ENOTCONN)
-    }
-
-    /// What the poller is to tell of: input, room to write.
-    pub(crate) fn interest(&self) -> Option<(BorrowedFd<'_>, bool, bool)> {
-        let (input, output) = self.queue.interest();
-        let descriptor = self.descriptor.as_ref().filter(|_| input || output)?;
-        Some((descriptor.as_fd(), input, output))
     }
 
     /// Since when an operation may be carried out.

@@ -61,7 +61,7 @@ impl SocketFile {
                 if self.shape() == Shape::Datagram && waiting > 0 {
                     waiting += address::V4_BYTES as u64;
                 }
-                int(i32::try_from(waiting.saturating_sub(self.held.unwrap_or(0))).unwrap_or(i32::MAX))
+                int(i32::try_from(waiting.saturating_sub(self.held_bytes())).unwrap_or(i32::MAX))
             }
             FIONBIO => Err(EINVAL),
             SIOCATMARK => {

@@ -5,9 +5,6 @@ use crate::stdio::errno;
 use pollux_wire::FileError;
 use rustix::io::Errno;
 
-/// The range of errors that have names of C.
-const NAMED_FROM: u16 = 4_000;
-
 /// An error of the sockets library by its number.
 macro_rules! errors {
     ($($(#[$doc:meta])* $name:ident = $number:literal;)*) => {
@@ -85,11 +82,6 @@ pub(crate) fn errno_of(error: FileError) -> i32 {
         FileError(34) => i32::from(EMFILE.0),
         FileError(number) => i32::from(number),
     }
-}
-
-/// True for an error with a name of C.
-pub(crate) fn is_named(error: FileError) -> bool {
-    error.0 >= NAMED_FROM
 }
 
 /// Address families.

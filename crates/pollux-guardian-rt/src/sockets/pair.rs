@@ -14,13 +14,12 @@ use crate::files::FileKind;
 use crate::files::table::Number;
 use crate::memory::{self, Buffer};
 use crate::runtime::Runtime;
+use pollux_wire::startup::SOCKETS_VARIABLE;
 use pollux_wire::{FileError, SocketId};
 use std::net::SocketAddr;
 
 /// Bytes of `struct open_info_message`.
 pub(crate) const MESSAGE_BYTES: usize = 64;
-/// How a takeover goes: `strict` or `continue`.
-pub(crate) const MODE_VARIABLE: &str = "POLLUX_SOCKETS";
 const STRICT: &str = "strict";
 /// Error 2: a socket that can have no backup open.
 const INVALID_OPERATION: FileError = FileError(2);
@@ -120,7 +119,12 @@ impl SocketFile {
         let positions = pollux_os::stream_positions(fd).map_err(|error| of_io(&error))?;
         // The kernel counts a SYN of its own that was acknowledged.
         let syn = u64::from(self.is_active).min(positions.acknowledged);
-        Ok((positions.consumed() + self.held.unwrap_or(0), positions.produced() - syn))
+        Ok((positions.consumed() + self.held_bytes(), positions.produced() - syn))
+    }
+
+    /// Bytes that were given to the program and are still in the kernel.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.held.map_or(0, |held| held.bytes)
     }
 
     fn connection(&self) -> Result<std::os::fd::BorrowedFd<'_>, FileError> {
@@ -137,9 +141,9 @@ impl SocketFile {
         let wanted = usize::try_from(bytes).map_err(|_| EINVAL)?;
         let mut scratch = vec![0; CHUNK.min(wanted)];
         let done = pollux_os::discard(fd, wanted, &mut scratch).map_err(|error| of_io(&error))?;
-        let held = self.held.map(|held| held.saturating_sub(done as u64));
-        self.held = held;
-        self.wake_behind(held.unwrap_or(0));
+        if let Some(held) = &mut self.held {
+            held.bytes = held.bytes.saturating_sub(done as u64);
+        }
         if done == wanted { Ok(()) } else { Err(EINVAL) }
     }
 }
@@ -195,8 +199,6 @@ impl Runtime {
             if !socket.is_connected || !socket.shape().is_stream() {
                 continue;
             }
-            // The other half may have held input.
-            socket.wake_behind(0);
             if is_strict {
                 socket.is_lost = true;
                 if let Ok(fd) = socket.fd() {
@@ -208,7 +210,7 @@ impl Runtime {
     }
 
     fn is_strict(&self) -> bool {
-        let by_variable = || std::env::var(MODE_VARIABLE).is_ok_and(|mode| mode.eq_ignore_ascii_case(STRICT));
+        let by_variable = || std::env::var(SOCKETS_VARIABLE).is_ok_and(|mode| mode.eq_ignore_ascii_case(STRICT));
         self.sockets.is_strict.unwrap_or_else(by_variable)
     }
 
@@ -222,9 +224,9 @@ impl Runtime {
         let (_, socket) = self.living_socket(number)?;
         socket.connection()?;
         match (on, socket.held) {
-            (true, None) => socket.hold(0),
+            (true, None) => socket.begin_to_hold()?,
             (false, Some(held)) => {
-                socket.discard(held)?;
+                socket.discard(held.bytes)?;
                 socket.held = None;
             }
             _ => {}

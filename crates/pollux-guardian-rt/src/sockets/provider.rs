@@ -107,7 +107,7 @@ fn channel() -> Result<(OwnedFd, OwnedFd), FileError> {
 
 /// The descriptor that has come over a channel.
 fn arrived(channel: &OwnedFd) -> Option<OwnedFd> {
-    pollux_os::receive_descriptor(channel).ok().flatten()
+    pollux_os::take_passed_descriptor(channel).ok().flatten()
 }
 
 impl Runtime {
@@ -197,7 +197,11 @@ impl Runtime {
         descriptor: Option<OwnedFd>,
     ) -> Result<SocketReply, FileError> {
         self.open_provider(name)?;
-        let sync = self.start_request(name, request, descriptor, Purpose::Caller)?;
+        let sync = self.start_request(name, request, descriptor, Purpose::Caller).inspect_err(|error| {
+            if *error != ENOBUFS {
+                self.lose_provider(name);
+            }
+        })?;
         let answer = self.wait(None, |runtime| match runtime.sockets.link(name) {
             Some(link) => link.answers.remove(&sync),
             None => Some(Err(FileError::PATH_DOWN)),

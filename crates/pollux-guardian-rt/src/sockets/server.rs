@@ -245,10 +245,13 @@ impl Runtime {
                 _ => self.cancel_request(serial, id),
             }
         }
+        // A program that ends has not said that its other half is to close, too.
+        let is_said = socket.id.is_none() || !(self.is_ending() || socket.is_backup_open);
+        if is_said && socket.is_connected && socket.shape().is_stream() {
+            discard_input(&socket);
+        }
         if let Some(id) = socket.id.take() {
             self.leave(name, id);
-        } else if socket.is_connected && socket.shape().is_stream() {
-            discard_input(&socket);
         }
     }
 
@@ -267,9 +270,7 @@ impl Runtime {
         if let Some(descriptor) = &socket.descriptor {
             let _ = watched.set(&registry, crate::waits::Source::File(serial), descriptor.as_fd(), None);
         }
-        if socket.id.is_none() {
-            discard_input(socket);
-        }
+        discard_input(socket);
         socket.is_void = has_backup;
         if let Some(id) = socket.tear_down() {
             self.leave(&name, id);
