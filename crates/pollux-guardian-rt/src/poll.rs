@@ -53,9 +53,9 @@ impl Runtime {
                     let (input, output) = socket.queue.interest();
                     let mut wanted = (input || output).then(|| wanted(input, output));
                     if socket.held.is_some() {
-                        // What is held stays ready: only arrivals are news.
+                        // What is held stays ready: only changes are news, and what is posted is tried once without any.
                         wanted = wanted.map(|wanted| wanted | Interest::EDGE);
-                        if input && std::mem::take(&mut socket.is_untried) {
+                        if (input || output) && std::mem::take(&mut socket.is_untried) {
                             always.push(source);
                         }
                     }

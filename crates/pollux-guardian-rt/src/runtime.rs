@@ -384,7 +384,11 @@ impl Runtime {
             FileKind::Process(process) => process.next_deadline(),
             _ => None,
         });
-        files.chain(self.timers.next()).chain(self.server.next_deadline()).chain(self.sockets.next_deadline()).min()
+        files
+            .chain(self.timers.next())
+            .chain(self.server.next_deadline())
+            .chain(self.sockets.next_deadline())
+            .min()
     }
 
     pub(crate) fn read_daemon(&mut self) {

@@ -405,7 +405,8 @@ impl Runtime {
                     Which::Any => runtime.first_done(),
                 }?;
                 // What a socket is ready for is done now, and may turn out not to be possible.
-                let is_socket = matches!(runtime.files.get(number), Ok(File { kind: FileKind::Socket(_), .. }));
+                let is_socket =
+                    matches!(runtime.files.get(number), Ok(File { kind: FileKind::Socket(_), .. }));
                 if !is_socket || runtime.carry_out_at(number, at) {
                     return Some((number, at));
                 }

@@ -35,7 +35,7 @@ impl OtherFile for DiskFile {
             Kind::WriteUpdate => self.write_update(&transfer.write.get()).map(written),
             Kind::WriteRead | Kind::Open | Kind::Control | Kind::Socket => {
                 return Err(FileError::INVALID_OPERATION);
-            },
+            }
         };
         Ok(Some(done.unwrap_or_else(Outcome::failed)))
     }

@@ -186,13 +186,9 @@ pub(crate) fn accept_nw1(args: args::accept_nw1) -> i32 {
     })
 }
 
-fn claim(
-    socket: Option<i32>,
-    from: Option<*const u8>,
-    me: Option<*const u8>,
-    tag: Option<i64>,
-) -> i32 {
+fn claim(socket: Option<i32>, from: Option<*const u8>, me: Option<*const u8>, tag: Option<i64>) -> i32 {
     done(|runtime| {
+        runtime.socket(socket.unwrap_or(-1))?;
         let remote = address::read_by_family(from.unwrap_or(null()))?;
         let local = me.filter(|me| !me.is_null()).map(address::read_by_family).transpose()?;
         runtime.claim_nowait(socket.unwrap_or(-1), remote, local, tag.unwrap_or(0))
@@ -308,8 +304,7 @@ fn option_stores(
 
 pub(crate) fn getsockopt(args: args::getsockopt) -> i32 {
     done(|runtime| {
-        let which =
-            (args.socket.unwrap_or(-1), args.level.unwrap_or(-1), args.optname.unwrap_or(-1));
+        let which = (args.socket.unwrap_or(-1), args.level.unwrap_or(-1), args.optname.unwrap_or(-1));
         runtime.socket(which.0)?;
         let place = Place::of_value(args.optval.unwrap_or(null_mut()), plain(args.optlen))?;
         for (buffer, bytes) in option_stores(runtime, which, place)? {
@@ -321,8 +316,7 @@ pub(crate) fn getsockopt(args: args::getsockopt) -> i32 {
 
 pub(crate) fn getsockopt_nw(args: args::getsockopt_nw) -> i32 {
     done(|runtime| {
-        let which =
-            (args.socket.unwrap_or(-1), args.level.unwrap_or(-1), args.optname.unwrap_or(-1));
+        let which = (args.socket.unwrap_or(-1), args.level.unwrap_or(-1), args.optname.unwrap_or(-1));
         runtime.check_nowait(which.0)?;
         let place = Place::of_value(args.optval.unwrap_or(null_mut()), args.optlen)?;
         say(runtime, which.0, args.tag.unwrap_or(0), |runtime| option_stores(runtime, which, place))?;
@@ -339,14 +333,14 @@ fn set_option(
     length: Option<i32>,
 ) -> Result<(), FileError> {
     let length = usize::try_from(length.unwrap_or(0)).map_err(|_| EINVAL)?;
-    let value = Buffer::new(value.unwrap_or(null()).cast(), length.min(OPTION_BYTES_MAX)).map_err(|_| EFAULT)?;
+    let value =
+        Buffer::new(value.unwrap_or(null()).cast(), length.min(OPTION_BYTES_MAX)).map_err(|_| EFAULT)?;
     runtime.living_socket(number)?.1.set_option(level, name, &value.get())
 }
 
 pub(crate) fn setsockopt(args: args::setsockopt) -> i32 {
     done(|runtime| {
-        let which =
-            (args.socket.unwrap_or(-1), args.level.unwrap_or(-1), args.optname.unwrap_or(-1));
+        let which = (args.socket.unwrap_or(-1), args.level.unwrap_or(-1), args.optname.unwrap_or(-1));
         runtime.socket(which.0)?;
         set_option(runtime, which, args.optval, args.optlen)
     })
@@ -354,8 +348,7 @@ pub(crate) fn setsockopt(args: args::setsockopt) -> i32 {
 
 pub(crate) fn setsockopt_nw(args: args::setsockopt_nw) -> i32 {
     done(|runtime| {
-        let which =
-            (args.socket.unwrap_or(-1), args.level.unwrap_or(-1), args.optname.unwrap_or(-1));
+        let which = (args.socket.unwrap_or(-1), args.level.unwrap_or(-1), args.optname.unwrap_or(-1));
         say(runtime, which.0, args.tag.unwrap_or(0), |runtime| {
             set_option(runtime, which, args.optval, args.optlen).map(|()| Vec::new())
         })

@@ -96,8 +96,7 @@ nowait_receives! {
 pub(crate) fn recvfrom(args: args::recvfrom) -> i32 {
     answered(|runtime| {
         let sender = sender_at(args.from, plain(args.from_length))?;
-        let (number, post) =
-            receive(runtime, args.socket, (args.buffer, args.length), args.flags, sender)?;
+        let (number, post) = receive(runtime, args.socket, (args.buffer, args.length), args.flags, sender)?;
         runtime.wait_for_post(number, post).map(|count| count as i32)
     })
 }
@@ -105,8 +104,7 @@ pub(crate) fn recvfrom(args: args::recvfrom) -> i32 {
 pub(crate) fn recvfrom_nw(args: args::recvfrom_nw) -> i32 {
     done(|runtime| {
         let sender = sender_at(args.from, args.from_length)?;
-        let (number, post) =
-            receive(runtime, args.socket, (args.buffer, args.length), args.flags, sender)?;
+        let (number, post) = receive(runtime, args.socket, (args.buffer, args.length), args.flags, sender)?;
         runtime.post_nowait(number, post, args.tag.unwrap_or(0)).map(|_| ())
     })
 }

@@ -47,7 +47,12 @@ fn host(name: Option<*const u8>, family: i32, place: Where) -> *mut c_void {
     hosts::shown(found)
 }
 
-fn host_of(address: Option<*const u8>, length: Option<i32>, family: Option<i32>, place: Where) -> *mut c_void {
+fn host_of(
+    address: Option<*const u8>,
+    length: Option<i32>,
+    family: Option<i32>,
+    place: Where,
+) -> *mut c_void {
     let bytes = usize::try_from(length.unwrap_or(0))
         .ok()
         .and_then(|length| Buffer::new(address.unwrap_or(null()).cast(), length.min(16)).ok())
@@ -163,7 +168,8 @@ pub(crate) fn gai_strerror(args: args::gai_strerror) -> *mut c_void {
 }
 
 pub(crate) fn getservbyname(args: args::getservbyname) -> *mut c_void {
-    let found = text(args.name).and_then(|name| entries::service_by_name(&name, text(args.protocol).as_deref()));
+    let found =
+        text(args.name).and_then(|name| entries::service_by_name(&name, text(args.protocol).as_deref()));
     servent(found)
 }
 

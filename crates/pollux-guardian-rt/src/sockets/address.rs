@@ -45,7 +45,8 @@ pub(crate) fn order32(number: u32) -> u32 {
 /// The address in a structure of C.
 pub(crate) fn decode(bytes: &[u8]) -> Result<SocketAddr, FileError> {
     let half = |at: usize| bytes.get(at..at + 2).and_then(|two| two.try_into().ok()).map(u16::from_ne_bytes);
-    let word = |at: usize| bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map(u32::from_ne_bytes);
+    let word =
+        |at: usize| bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map(u32::from_ne_bytes);
     let family = half(0).ok_or(EINVAL)?;
     match i32::from(family) {
         AF_INET => {
@@ -54,7 +55,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<SocketAddr, FileError> {
         }
         AF_INET6 => {
             let octets = bytes.get(8..24).and_then(|all| <[u8; 16]>::try_from(all).ok());
-            let (Some(port), Some(flow), Some(octets)) = (half(2), word(4), octets) else { return Err(EINVAL) };
+            let (Some(port), Some(flow), Some(octets)) = (half(2), word(4), octets) else {
+                return Err(EINVAL);
+            };
             // Older callers pass the structure without its last word.
             let scope = word(24).unwrap_or(0);
             Ok(SocketAddrV6::new(Ipv6Addr::from(octets), order16(port), order32(flow), scope).into())

@@ -2,7 +2,7 @@
 
 use super::carry::{Action, Answer};
 use super::file::{SocketFile, Wish};
-use super::numbers::{EINVAL, ENOTSOCK, ECONNRESET, FLAG_DEPTH, FLAG_NOWAIT_OPEN};
+use super::numbers::{ECONNRESET, EINVAL, ENOTSOCK, FLAG_DEPTH, FLAG_NOWAIT_OPEN};
 use super::queue::Lane;
 use crate::files::operations::{Kind, OPEN_TAG, Operation, Outcome};
 use crate::files::table::Number;
@@ -75,7 +75,8 @@ impl Runtime {
             if is_nowait_open {
                 // SETMODE 30 is the program's to do, once it is told that the socket is open.
                 let done = Some((at, Outcome::default()));
-                let open = Operation { kind: Kind::Open, tag: OPEN_TAG, buffer: Buffer::NONE, sync: None, done };
+                let open =
+                    Operation { kind: Kind::Open, tag: OPEN_TAG, buffer: Buffer::NONE, sync: None, done };
                 file.operations.push(open);
             } else {
                 file.operations.set_any_order(true);

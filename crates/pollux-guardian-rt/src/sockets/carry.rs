@@ -162,6 +162,7 @@ impl SocketFile {
                 if is_whole && sent < buffer.bytes() {
                     let action = Action::Send { buffer, flags, to, told, is_whole, done: sent };
                     self.actions.insert(id, action);
+                    self.is_untried = true;
                     return Err(Stop::Blocked);
                 }
                 Ok(self.tell_sent(sent, told))

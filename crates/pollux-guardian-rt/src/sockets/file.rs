@@ -133,7 +133,7 @@ pub(crate) struct SocketFile {
     pub(crate) is_backup_open: bool,
     /// Input that was given to the program stays in the kernel.
     pub(crate) held: Option<Held>,
-    /// Input may be there though the poller says nothing: with held input it tells of arrivals only.
+    /// An operation may be possible though the poller says nothing: with held input it tells of changes only.
     pub(crate) is_untried: bool,
     /// What may be carried out.
     pub(crate) queue: Queue,

@@ -71,9 +71,7 @@ fn option(level: i32, name: i32) -> Option<(Form, i32, i32)> {
         (IPPROTO_TCP, 16) => kept(1..=2400, 1),
         (IPPROTO_TCP, 17) => kept(1..=2400, 60),
         (IPPROTO_TCP, 18) => kept(1..=12, 12),
-        (IPPROTO_TCP, TCP_TOTRXMTVAL) => {
-            Some((Form::TotalTime, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT))
-        }
+        (IPPROTO_TCP, TCP_TOTRXMTVAL) => Some((Form::TotalTime, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT)),
         (IPPROTO_IP, 1) => Some((Form::Bytes, libc::IPPROTO_IP, libc::IP_OPTIONS)),
         (IPPROTO_IP, 2) => Some((Form::Address, libc::IPPROTO_IP, libc::IP_MULTICAST_IF)),
         (IPPROTO_IP, 3) => Some((Form::Char, libc::IPPROTO_IP, libc::IP_MULTICAST_TTL)),
@@ -140,7 +138,8 @@ impl SocketFile {
             }
             Form::Error | Form::Type => return Err(EINVAL),
         };
-        pollux_os::set_socket_option(self.fd()?, linux_level, linux_name, &bytes).map_err(|error| of_io(&error))
+        pollux_os::set_socket_option(self.fd()?, linux_level, linux_name, &bytes)
+            .map_err(|error| of_io(&error))
     }
 
     /// getsockopt: the value as the program is given it.

@@ -210,7 +210,8 @@ impl Runtime {
     }
 
     fn is_strict(&self) -> bool {
-        let by_variable = || std::env::var(SOCKETS_VARIABLE).is_ok_and(|mode| mode.eq_ignore_ascii_case(STRICT));
+        let by_variable =
+            || std::env::var(SOCKETS_VARIABLE).is_ok_and(|mode| mode.eq_ignore_ascii_case(STRICT));
         self.sockets.is_strict.unwrap_or_else(by_variable)
     }
 

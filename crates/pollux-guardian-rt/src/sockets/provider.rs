@@ -148,7 +148,12 @@ impl Runtime {
             waiting: BTreeMap::new(),
             answers: BTreeMap::new(),
         });
-        let opened = self.wait(None, |runtime| runtime.sockets.process_of(serial).map_or(Some(Err(FileError::NOT_OPEN)), |process| process.opened()));
+        let opened = self.wait(None, |runtime| {
+            runtime
+                .sockets
+                .process_of(serial)
+                .map_or(Some(Err(FileError::NOT_OPEN)), |process| process.opened())
+        });
         match opened.expect("a wait without a limit ends with a result") {
             Ok(_) => Ok(()),
             Err(error) => {
@@ -184,7 +189,8 @@ impl Runtime {
             return Err(ENOBUFS);
         }
         link.renew_old_accepts(now)?;
-        let sync = link.process.start_with(now, IoType::WriteRead, encode(request), REPLY_BYTES_MAX, descriptor)?;
+        let sync =
+            link.process.start_with(now, IoType::WriteRead, encode(request), REPLY_BYTES_MAX, descriptor)?;
         link.waiting.insert(sync, purpose);
         Ok(sync)
     }
@@ -263,6 +269,11 @@ impl Runtime {
         let _ = self.start_request(name, &SocketRequest::Leave { socket }, None, Purpose::Nobody);
     }
 
+    /// The same, and the provider has closed what nobody else uses when this is over.
+    pub(crate) fn leave_waited(&mut self, name: &str, socket: SocketId) -> Result<(), FileError> {
+        self.ask_provider(name, &SocketRequest::Leave { socket }, None).map(|_| ())
+    }
+
     /// Asks for a connection, for a posted accept.
     pub(crate) fn start_accept(
         &mut self,
@@ -293,9 +304,8 @@ impl Runtime {
     pub(crate) fn cancel_request(&mut self, file: u64, operation: SyncId) {
         for link in &mut self.sockets.links {
             let its = |purpose: &Purpose| match purpose {
-                Purpose::Accept { file: of, operation: id, .. } | Purpose::Claim { file: of, operation: id, .. } => {
-                    (*of, *id) == (file, operation)
-                }
+                Purpose::Accept { file: of, operation: id, .. }
+                | Purpose::Claim { file: of, operation: id, .. } => (*of, *id) == (file, operation),
                 _ => false,
             };
             let found = link.waiting.iter().find(|(_, purpose)| its(purpose)).map(|(sync, _)| *sync);
@@ -391,7 +401,9 @@ impl Runtime {
             (Some((socket, _)), answer) if socket.actions.contains_key(&operation) => {
                 socket.answers.insert(operation, (at, answer));
             }
-            (Some((socket, _)), Answer::Pending { local, remote }) => socket.given_back.push_back((local, remote)),
+            (Some((socket, _)), Answer::Pending { local, remote }) => {
+                socket.given_back.push_back((local, remote))
+            }
             (Some((_, name)), Answer::Claimed { socket, .. }) => self.leave(&name, socket),
             _ => {}
         }
@@ -410,9 +422,9 @@ impl Link {
             let Some(Purpose::Accept { file, operation, request }) = self.waiting.remove(&sync) else {
                 return Ok(());
             };
-            let again = self.process.start_with(now, IoType::WriteRead, encode(&request), REPLY_BYTES_MAX, None)?;
+            let again =
+                self.process.start_with(now, IoType::WriteRead, encode(&request), REPLY_BYTES_MAX, None)?;
             self.waiting.insert(again, Purpose::Accept { file, operation, request });
         }
     }
 }
-

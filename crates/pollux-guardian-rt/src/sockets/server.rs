@@ -37,7 +37,12 @@ pub(crate) fn for_socket(socket: &SocketFile, address: SocketAddr) -> Result<Soc
 
 impl Runtime {
     /// bind. 4022 for a socket that is bound.
-    pub(crate) fn bind_socket(&mut self, number: i32, address: *const u8, length: i32) -> Result<(), FileError> {
+    pub(crate) fn bind_socket(
+        &mut self,
+        number: i32,
+        address: *const u8,
+        length: i32,
+    ) -> Result<(), FileError> {
         let (_, socket) = self.living_socket(number)?;
         let wanted = for_socket(socket, address::read(address, length)?)?;
         if socket.is_bound {
@@ -121,6 +126,8 @@ impl Runtime {
         if socket.backlog == 0 {
             socket.backlog = BACKLOG_USUAL;
         }
+        // Here and not only by the provider: who connects once the call is over finds somebody who listens.
+        rustix::net::listen(socket.fd()?, i32::from(socket.backlog)).map_err(of_linux)?;
         let answer = socket.given_back.pop_front().map(|(local, remote)| Answer::Pending { local, remote });
         Ok(Post { answer, ..Post::asked(Action::Accept(place), Buffer::NONE) })
     }
@@ -250,7 +257,14 @@ impl Runtime {
         if is_said && socket.is_connected && socket.shape().is_stream() {
             discard_input(&socket);
         }
-        if let Some(id) = socket.id.take() {
+        let Some(id) = socket.id.take() else { return };
+        // The last but one duplicate; the provider has the last.
+        let holds_port = !socket.is_connected;
+        drop(socket);
+        if holds_port && !self.is_ending() {
+            // Its address is free when the call is over.
+            let _ = self.leave_waited(name, id);
+        } else {
             self.leave(name, id);
         }
     }

@@ -113,7 +113,10 @@ fn check(connection: &mut TcpStream, count: u32, hash: u64, fill: u32) -> Result
             *byte == (hash as u8).wrapping_add(((at + offset as u64) as u8).wrapping_mul(31))
         };
         if let Some(offset) = part[..bytes].iter().enumerate().position(|pair| !is_right(pair)) {
-            return Err(wrong(format!("byte {} of the reply to request {count} is wrong", at + offset as u64)));
+            return Err(wrong(format!(
+                "byte {} of the reply to request {count} is wrong",
+                at + offset as u64
+            )));
         }
         at += bytes as u64;
     }

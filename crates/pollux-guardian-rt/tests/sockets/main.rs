@@ -40,7 +40,8 @@ fn main() -> ExitCode {
 
 fn compile() -> Programs {
     let programs = Programs::of(&PROGRAMS);
-    let network = programs.compile(common::SOURCES, "sockets_waited", "network_order", &["-DPOLLUX_NETWORK_ORDER"]);
+    let network =
+        programs.compile(common::SOURCES, "sockets_waited", "network_order", &["-DPOLLUX_NETWORK_ORDER"]);
     assert!(network, "with real network order");
     for name in ["tcp_server", "tcp_client", "tcp_echo"] {
         assert!(programs.compile(EXAMPLES, name, name, &STRICT), "{name}.c compiles without a warning");
@@ -64,7 +65,9 @@ fn start_provider(node: &Node, name: &str) {
     let mut provider = spec(&std::env::current_exe().unwrap(), &[PROVIDER_COMMAND], &[]);
     provider.pair = true;
     common::start(node, 0, Some(name), provider);
-    node.wait_until("the provider is a pair", || node.record(name).is_some_and(|record| record.backup.is_some()));
+    node.wait_until("the provider is a pair", || {
+        node.record(name).is_some_and(|record| record.backup.is_some())
+    });
 }
 
 /// A number from the environment.

@@ -5,7 +5,9 @@ use super::{node, start_provider};
 
 pub(crate) const TESTS: &[Test] = &[
     ("nowait_rules", |programs| alone(programs, "sockets_rules", &["nowait"])),
-    ("cancelled_accepts_give_their_connections_back", |programs| alone(programs, "sockets_rules", &["cancel"])),
+    ("cancelled_accepts_give_their_connections_back", |programs| {
+        alone(programs, "sockets_rules", &["cancel"])
+    }),
     ("queue_lengths", |programs| alone(programs, "sockets_rules", &["queue"])),
     ("datagrams", |programs| alone(programs, "sockets_rules", &["datagrams"])),
     ("a_number_is_used_again", |programs| alone(programs, "sockets_rules", &["reuse"])),

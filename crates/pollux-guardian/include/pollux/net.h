@@ -1,8 +1,8 @@
 /* The address structures of the sockets library. Numbers in them are in the order of this machine, so that a program needs no
    htons() and may call it all the same. -DPOLLUX_NETWORK_ORDER, the same for all sources of a program, asks for real network
    order: then htons() and the like exchange bytes. */
-#ifndef POLLUX_POLLUX_NET_H
-#define POLLUX_POLLUX_NET_H
+#ifndef POLLUX_NET_H
+#define POLLUX_NET_H
 #pragma GCC system_header
 
 #include <pollux/types.h>

@@ -13,9 +13,9 @@ const STANDARD: [&str; 33] = [
 
 /// Headers of our set.
 const OURS: [&str; 25] = [
-    "cextdecs", "clurdec", "crtlns", "derror", "dlaunch", "errno", "if", "in", "in6", "inet", "ioctl", "mbuf",
-    "nonstop", "param", "route", "socket", "stdio", "stdlib", "systype", "tal", "tdmext", "tdmsig", "tnsint", "zfilc",
-    "zspic",
+    "cextdecs", "clurdec", "crtlns", "derror", "dlaunch", "errno", "if", "in", "in6", "inet", "ioctl",
+    "mbuf", "nonstop", "param", "route", "socket", "stdio", "stdlib", "systype", "tal", "tdmext", "tdmsig",
+    "tnsint", "zfilc", "zspic",
 ];
 
 /// A header that is known.

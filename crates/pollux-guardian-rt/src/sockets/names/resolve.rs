@@ -228,9 +228,11 @@ mod tests {
         assert_eq!(name, None);
         let streams = Hints { shape: SOCK_STREAM, flags: AI_PASSIVE, ..hints };
         let (found, _) = look_up(None, Some("80"), streams).unwrap();
-        assert_eq!(found, [Found { address: "0.0.0.0:80".parse().unwrap(), shape: SOCK_STREAM, protocol: TCP }]);
-        let (_, name) =
-            look_up(Some("127.0.0.1"), None, Hints { flags: AI_CANONNAME, ..hints }).unwrap();
+        assert_eq!(
+            found,
+            [Found { address: "0.0.0.0:80".parse().unwrap(), shape: SOCK_STREAM, protocol: TCP }]
+        );
+        let (_, name) = look_up(Some("127.0.0.1"), None, Hints { flags: AI_CANONNAME, ..hints }).unwrap();
         assert_eq!(name.as_deref(), Some("127.0.0.1"));
     }
 
