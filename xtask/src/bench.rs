@@ -4,7 +4,12 @@ use crate::run::{Outcome, cargo};
 
 /// Passes its arguments on.
 pub(crate) fn all(arguments: &[&str]) -> Outcome {
-    cargo(&["build", "--quiet", "--release", "--package", "pollux-cli", "--package", "pollux-bench"])?;
+    let mut build = vec!["build", "--quiet", "--release"];
+    // The library is what C programs run with.
+    for package in ["pollux-cli", "pollux-bench", "pollux-guardian-rt"] {
+        build.extend(["--package", package]);
+    }
+    cargo(&build)?;
     let mut words = vec!["run", "--quiet", "--release", "--package", "pollux-bench", "--"];
     words.extend(arguments);
     cargo(&words)

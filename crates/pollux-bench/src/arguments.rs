@@ -12,6 +12,8 @@ pub(crate) enum Benchmark {
     Takeover,
     /// One request and its reply, against a raw unix socket
     Roundtrip,
+    /// One request and its reply between two C programs, against the same in Rust
+    CRoundtrip,
     /// Checkpointed requests per second, against the same server without a backup
     Replicated,
 }

@@ -3,6 +3,7 @@
 //! | Benchmark | Measures | Against |
 //! | --- | --- | --- |
 //! | `roundtrip` | a request and its reply | the same bytes over a raw unix socket |
+//! | `c-roundtrip` | the same between two C programs | the same between two Rust programs |
 //! | `replicated` | requests whose change is checkpointed | the same server without a backup, and a raw chain |
 //! | `takeover` | the pause of a requester when the primary is killed | the same with no memory to free |
 //!
@@ -15,10 +16,13 @@
 //!  keeper (this command) --- pollux up, run, down; removes the run directory, also after a failure or Ctrl-C
 //!    measurer (--inside-node) --- the requester; prints the table
 //!      server (started by the node), raw echo, raw primary + backup (started by the measurer)
+//!      C server (started by the node), C requester (started by the measurer)
 //! ```
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod c_programs;
+mod c_roundtrip;
 mod keeper;
 mod load;
 mod node;
@@ -69,6 +73,9 @@ fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     if arguments.wants(Benchmark::Roundtrip) {
         rows.extend(roundtrip::measure(&bench, &plan)?);
+    }
+    if arguments.wants(Benchmark::CRoundtrip) {
+        rows.extend(c_roundtrip::measure(&bench, &plan)?);
     }
     if arguments.wants(Benchmark::Replicated) {
         rows.extend(replicated::measure(&bench, &plan)?);

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use pollux::Node;
 use serde::de::DeserializeOwned;
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// See `pollux --help`.
@@ -73,12 +73,23 @@ impl Bench {
     /// Runs this program's server under a name, with its primary in CPU 0.
     pub(crate) fn run_server(&self, name: &str, pair: bool, arguments: &[&str]) -> Result<()> {
         let program = env::current_exe().context("find this program")?;
+        self.run_program(name, pair, &program, &[&["server"], arguments].concat())
+    }
+
+    /// Runs any program in the same way.
+    pub(crate) fn run_program(
+        &self,
+        name: &str,
+        pair: bool,
+        program: &Path,
+        arguments: &[&str],
+    ) -> Result<()> {
         let mut pollux = Command::new(pollux_program()?);
         pollux.args(["run", "--cpu", "0", "--ready-timeout", "60", "--name", name]);
         if pair {
             pollux.arg("--pair");
         }
-        pollux.arg(program).arg("server").args(arguments).stdin(Stdio::null());
+        pollux.arg(program).args(arguments).stdin(Stdio::null());
         let output = pollux.output().context("run pollux run")?;
         if !output.status.success() {
             bail!("{name} did not start: {}", String::from_utf8_lossy(&output.stderr).trim());

@@ -27,10 +27,15 @@ impl Placement {
 
     /// Puts the calling thread there, with the server in CPU `cpu`.
     pub(crate) fn enter(self, bench: &Bench, cpu: u8) -> Result<()> {
+        pin(None, self.processors(bench, cpu))
+    }
+
+    /// The processors of it, with the server in CPU `cpu`; none for all.
+    pub(crate) fn processors(self, bench: &Bench, cpu: u8) -> &[usize] {
         match self {
-            Placement::Same => pin(None, first(bench.processors(cpu))),
-            Placement::Other => pin(None, first(bench.processors_of_other(cpu))),
-            Placement::Free => pin(None, &[]),
+            Placement::Same => first(bench.processors(cpu)),
+            Placement::Other => first(bench.processors_of_other(cpu)),
+            Placement::Free => &[],
         }
     }
 }

@@ -109,15 +109,21 @@ pub(crate) fn error_number<T: ErrorNumber>(
 pub(crate) fn condition_code<T: ConditionCode>(
     name: &'static str,
     missing: u16,
+    file: Option<i16>,
     body: impl FnOnce() -> T,
 ) -> i16 {
     guarded(name, || {
         if missing == 0 {
             return body().condition_code();
         }
-        runtime::with(|runtime| runtime.last_error = MISSING_PARAMETER);
+        runtime::with(|runtime| runtime.note(file.unwrap_or(-1), MISSING_PARAMETER));
         -1
     })
+}
+
+/// The number of the missing parameter goes where the caller wants to be told which parameter is wrong.
+pub(crate) fn detail(to: *mut i16, missing: u16) {
+    memory::put_word(to, missing as i16);
 }
 
 /// The entry point of a procedure that gives nothing.

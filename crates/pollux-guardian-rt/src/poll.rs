@@ -5,6 +5,7 @@ use crate::runtime::Runtime;
 use crate::waits::{Ready, Source};
 use pollux::binding::Link;
 use pollux_os::{Event, Interest, Registry};
+use pollux_wire::OpenId;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -76,7 +77,8 @@ impl Runtime {
         let watched = self.daemon_watched.set(&registry, Source::Daemon, self.daemon.as_fd(), Some(interest));
         let mut ready = std::mem::take(&mut self.ready);
         ready.clear();
-        let has_news = !links.is_empty() || !always.is_empty();
+        let opens = self.server.look_at_rings();
+        let has_news = !opens.is_empty() || !links.is_empty() || !always.is_empty();
         let timeout = if has_news { Some(Duration::ZERO) } else { timeout };
         if watched.is_err() || self.waits.wait(timeout, &mut ready).is_err() {
             self.node_lost();
@@ -85,12 +87,11 @@ impl Runtime {
             let event = Event { token: source.token(), readable: true, writable: true, closed: false };
             ready.push(Ready { source, event });
         }
-        self.take_in(&ready, links);
+        self.take_in(&ready, links, opens);
         self.ready = ready;
     }
 
-    fn take_in(&mut self, ready: &[Ready], mut links: Vec<u64>) {
-        let mut opens = Vec::new();
+    fn take_in(&mut self, ready: &[Ready], mut links: Vec<u64>, mut opens: Vec<OpenId>) {
         let mut daemon = false;
         for Ready { source, event } in ready {
             match source {
@@ -99,8 +100,13 @@ impl Runtime {
                     self.note_link(*serial, event.token);
                     links.push(*serial);
                 }
-                Source::Path(open) | Source::Ring(open) => {
+                Source::Path(open) => {
                     if self.server.note_path(*open, event) {
+                        opens.push(*open);
+                    }
+                }
+                Source::Ring(open) => {
+                    if self.server.note_ring(*open) {
                         opens.push(*open);
                     }
                 }

@@ -85,9 +85,14 @@ pub(crate) struct Server {
     /// Requests of opens that are the run-time libraries' own, which programs do not see.
     pub(crate) internal: std::collections::VecDeque<Message>,
     opens: BTreeMap<OpenId, Open>,
+    /// Opens that are accepted and have no path: few, or none. One that has a path again, or is gone, is left out when the
+    /// list is gone through.
+    pathless: Vec<OpenId>,
     lingering: Vec<Path>,
     /// As many messages are unread as the program allows: nothing more is taken in.
     is_deaf: bool,
+    /// Paths whose rings were read since the last wait, or rang while nobody heard.
+    awake: Vec<OpenId>,
 }
 
 enum Incoming {
@@ -95,6 +100,7 @@ enum Incoming {
     Cancel(SyncId),
     Close(i16),
     Resumed,
+    RingTaken(bool),
 }
 
 impl Server {
@@ -105,19 +111,23 @@ impl Server {
 
     /// The opens whose opener must be asked after; they count as asked.
     pub(crate) fn fates_due(&mut self, now: Instant) -> Vec<OpenId> {
+        let Self { opens, pathless, .. } = self;
         let mut due = Vec::new();
-        for (id, open) in &mut self.opens {
+        pathless.retain(|id| {
+            let Some(open) = opens.get_mut(id).filter(|open| open.fate_at.is_some()) else { return false };
             if !open.fate_asked && open.fate_at.is_some_and(|at| at <= now) {
                 open.fate_asked = true;
                 due.push(*id);
             }
-        }
+            true
+        });
         due
     }
 
     /// When the next opener must be asked after.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.opens.values().filter(|open| !open.fate_asked).filter_map(|open| open.fate_at).min()
+        let asked_after = self.pathless.iter().filter_map(|id| self.opens.get(id));
+        asked_after.filter(|open| !open.fate_asked).filter_map(|open| open.fate_at).min()
     }
 
     /// With `room` messages unread no more are taken in, until half of them are read: each change costs a system call for
@@ -135,11 +145,45 @@ impl Server {
 
     /// A path is ready. True if it is to be read.
     pub(crate) fn note_path(&mut self, id: OpenId, event: &pollux_os::Event) -> bool {
+        if let Some(path) = self.path_mut(id) {
+            path.note_socket_ready();
+        }
         if self.is_deaf && !event.closed {
             self.flush(id);
             return false;
         }
         true
+    }
+
+    /// The ring of a path has something to read, or room. True if it is to be read.
+    pub(crate) fn note_ring(&mut self, id: OpenId) -> bool {
+        if self.is_deaf {
+            self.flush(id);
+            if self.path_mut(id).is_some_and(|path| !std::mem::replace(&mut path.is_awake, true)) {
+                self.awake.push(id);
+            }
+        }
+        !self.is_deaf
+    }
+
+    /// Before a wait: the paths whose rings have something. The openers of the others ring from here on. Who is not heard is
+    /// looked at when it is heard again.
+    pub(crate) fn look_at_rings(&mut self) -> Vec<OpenId> {
+        if self.is_deaf {
+            return Vec::new();
+        }
+        let mut awake = std::mem::take(&mut self.awake);
+        awake.retain(|id| {
+            self.path_mut(*id).is_some_and(|path| {
+                path.is_awake = false;
+                !path.fall_asleep()
+            })
+        });
+        awake
+    }
+
+    fn path_mut(&mut self, id: OpenId) -> Option<&mut Path> {
+        self.opens.get_mut(&id)?.path.as_mut()
     }
 
     /// Sends last words.
@@ -158,9 +202,10 @@ impl Server {
 
     /// Sends what is queued for an opener, and looks for room if it does not fit.
     fn flush(&mut self, id: OpenId) {
-        if let Some(path) = self.opens.get_mut(&id).and_then(|open| open.path.as_mut()) {
+        let hears = !self.is_deaf;
+        if let Some(path) = self.path_mut(id) {
             path.flush();
-            path.watch(!self.is_deaf);
+            path.watch(hears);
         }
     }
 
@@ -171,10 +216,15 @@ impl Server {
         let mut frames = Vec::new();
         loop {
             let filled = path.fill();
-            loop {
+            let turned = loop {
                 match path.next_frame() {
-                    Ok(None) => break,
+                    Ok(None) => break false,
                     Ok(Some(frame)) => match read_frame(frame.kind, frame.body) {
+                        Some(Some(Incoming::RingTaken(taken))) => match path.handle_ring_answer(taken) {
+                            Ok(true) => break true,
+                            Ok(false) => {}
+                            Err(_) => return Some((frames, true)),
+                        },
                         Some(Some(frame)) => frames.push(frame),
                         // A kind of a later version.
                         Some(None) => {}
@@ -182,10 +232,17 @@ impl Server {
                     },
                     Err(_) => return Some((frames, true)),
                 }
-            }
+            };
             match filled {
+                // What the socket still holds, or has ended with, is told beside the ring.
+                _ if turned => path.flush(),
                 Ok(Fill::Full) => {}
-                Ok(Fill::Open) => return Some((frames, false)),
+                Ok(Fill::Open) => {
+                    if path.reads_ring() && !std::mem::replace(&mut path.is_awake, true) {
+                        self.awake.push(id);
+                    }
+                    return Some((frames, false));
+                }
                 Ok(Fill::Closed) | Err(_) => return Some((frames, true)),
             }
         }
@@ -236,7 +293,7 @@ impl Runtime {
         self.epoch = self.epoch.max(epoch);
         // What its opener has closed before is closed before this is opened.
         let earlier = self.server.opens_of(opener.phandle);
-        self.read_paths(earlier);
+        self.read_to_the_end(earlier);
         let mut path = Path::new(self.registry(), id, path);
         if self.server.opens.contains_key(&id) {
             self.forget_requests(id, true);
@@ -334,6 +391,16 @@ impl Runtime {
     /// Reads all paths until they are empty: what a dead process had sent comes before the word of its death.
     pub(crate) fn drain_paths(&mut self) {
         let opens: Vec<OpenId> = self.server.opens.keys().copied().collect();
+        self.read_to_the_end(opens);
+    }
+
+    /// Reads these paths until they are empty, also if the poller has not told of them.
+    fn read_to_the_end(&mut self, opens: Vec<OpenId>) {
+        for id in &opens {
+            if let Some(path) = self.server.path_mut(*id) {
+                path.note_socket_ready();
+            }
+        }
         self.read_paths(opens);
     }
 
@@ -350,6 +417,8 @@ impl Runtime {
             Incoming::Close(disposition) => self.close_open(id, disposition),
             // What came over this path before is sent again behind this.
             Incoming::Resumed => self.forget_requests(id, true),
+            // The path has done it when it was read.
+            Incoming::RingTaken(_) => {}
         }
     }
 
@@ -366,6 +435,9 @@ impl Runtime {
             return;
         }
         open.last_sync = open.last_sync.max(sync);
+        if let Some(path) = &mut open.path {
+            path.note_request();
+        }
         let internal = open.opener.details.internal;
         let origin = Origin::Request { open: id, sync, io, reply_bytes_max };
         let body = match io {
@@ -423,6 +495,9 @@ impl Runtime {
         open.has_spoken = false;
         open.fate_asked = false;
         open.fate_at = Some(Instant::now());
+        if !self.server.pathless.contains(&id) {
+            self.server.pathless.push(id);
+        }
         // What it had sent is read, as updates of a lost primary must be; what is in hand has nobody to be replied to.
         self.forget_requests(id, false);
     }
@@ -552,6 +627,7 @@ fn read_frame(kind: u8, body: &[u8]) -> Option<Option<Incoming>> {
             decode::<Epoch>(body).ok()?;
             Incoming::Resumed
         }
+        path::RING_TAKEN => Incoming::RingTaken(decode(body).ok()?),
         _ => return Some(None),
     }))
 }

@@ -11,6 +11,7 @@ use crate::files::table::Number;
 use crate::files::{
     File, FileKind, Mode, OPTION_ANY_NUMBER, OPTION_NO_SYSTEM_MESSAGES, OPTION_NOWAIT_OPEN, Transfer,
 };
+use crate::guardian::handle::same_instance;
 use crate::memory::Buffer;
 use crate::names::{FileName, qualified};
 use crate::receive::queue::RECEIVE_DEPTH_MAX;
@@ -66,6 +67,11 @@ impl Runtime {
     pub(crate) fn open(&mut self, request: OpenRequest) -> Result<(i16, FileError), FileError> {
         if request.mode.options & OPTION_NOWAIT_OPEN != 0 && request.mode.nowait_depth == 0 {
             return Err(BAD_VALUE);
+        }
+        // Whether the primary has the file open is the server's to say; that it is the caller's primary is known here.
+        let is_primary = |handle: Phandle| handle != self.me && same_instance(handle, self.me);
+        if request.backup.is_some_and(|(primary, _)| !is_primary(primary)) {
+            return Err(FileError::NO_PRIMARY_OPEN);
         }
         // A DEFINE may stand for a process; a volume has a name like one.
         if opening::is_linux(&request.name) {

@@ -38,14 +38,16 @@
 //! | Result | Called as | `T` | What C gets |
 //! | --- | --- | --- | --- |
 //! | `error` | `crate::entry::error_number(name, missing, closure)` | `i16`: an error number | `i16`; 29 if missing |
-//! | `cc` | `crate::entry::condition_code(name, missing, closure)` | as `procedures` returns it | `i16` |
+//! | `cc` | `crate::entry::condition_code(name, missing, file, closure)` | as `procedures` returns it | `i16` |
 //! | `void` | `crate::entry::nothing(name, missing, closure)` | `()` | nothing |
 //! | `int16` | `crate::entry::int16(name, missing, missing_result, closure)` | `i16` | `i16` |
 //! | `int32` | `crate::entry::int32(name, missing, missing_result, closure)` | `i32` | `i32` |
 //! | `int64` `long` | `crate::entry::int64(name, missing, missing_result, closure)` | `i64` | `i64` |
 //! | `stream` `pointer` | `crate::entry::stream(name, missing, closure)` | `*mut core::ffi::c_void` | the same; null if missing |
 //!
-//! `name: &'static str`, `missing: u16`, `missing_result` of the result's type. `Out` has the public fields
+//! `name: &'static str`, `missing: u16`, `missing_result` of the result's type; `file: Option<i16>` is the file number that was
+//! given, if the procedure is about one: the error belongs to it. A procedure with an `error_detail` is told there which
+//! parameter is missing: `crate::entry::detail(error_detail, missing)`. `Out` has the public fields
 //! `pointer: *mut u8` and `size: usize`. The functions in `crate::procedures` have the procedure's name, take its
 //! struct of `args` and are safe to call: what a pointer means is theirs to check.
 
@@ -56,6 +58,11 @@ use crate::table::{Kind, Parameter, Procedure, ResultKind, Table};
 /// What no warning is wanted for: names are the procedures' own, and their shape is not ours to choose.
 const ALLOW: &str =
     "#[allow(missing_docs, non_snake_case, unreachable_pub, clippy::all, clippy::pedantic)]\n";
+
+/// The parameter that takes the number of another one that is wrong.
+const DETAIL: &str = "error_detail";
+/// The parameter that says which file a procedure is about.
+const FILE: &str = "filenum";
 
 /// The text of the file, for every procedure of the table that is provided.
 #[must_use]
@@ -117,17 +124,29 @@ fn masked(text: &mut String, procedure: &Procedure) {
         arrow(procedure.result)
     );
     let _ = writeln!(text, "    let missing = missing(present, &[{}]);", parts(procedure).join(", "));
-    let (function, missing_result) = match procedure.result {
+    if let Some(at) = procedure.list().iter().position(|one| one.name == DETAIL && one.kind == Kind::Words) {
+        let _ = writeln!(text, "    if missing != 0 && present >> {at} & 1 == 1 {{");
+        let _ = writeln!(text, "        crate::entry::detail({DETAIL}, missing);\n    }}");
+    }
+    let file = match procedure.list().first() {
+        Some(first) if first.name == FILE && first.kind == Kind::I16 => {
+            format!("if present & 1 == 1 {{ Some({FILE}) }} else {{ None }}, ")
+        }
+        _ => "None, ".to_owned(),
+    };
+    let (function, more) = match procedure.result {
         ResultKind::Error => ("error_number", None),
-        ResultKind::Cc => ("condition_code", None),
+        ResultKind::Cc => ("condition_code", Some(file)),
         ResultKind::Void => ("nothing", None),
-        ResultKind::Int16 => ("int16", Some(procedure.missing_result())),
-        ResultKind::Int32 => ("int32", Some(procedure.missing_result())),
-        ResultKind::Int64 | ResultKind::Long => ("int64", Some(procedure.missing.unwrap_or(-1))),
+        ResultKind::Int16 => ("int16", Some(format!("{}, ", procedure.missing_result()))),
+        ResultKind::Int32 => ("int32", Some(format!("{}, ", procedure.missing_result()))),
+        ResultKind::Int64 | ResultKind::Long => {
+            ("int64", Some(format!("{}, ", procedure.missing.unwrap_or(-1))))
+        }
         ResultKind::Stream | ResultKind::Pointer => ("stream", None),
     };
-    let missing_result = missing_result.map(|number| format!("{number}, ")).unwrap_or_default();
-    let _ = writeln!(text, "    crate::entry::{function}(\"{name}\", missing, {missing_result}|| {{");
+    let more = more.unwrap_or_default();
+    let _ = writeln!(text, "    crate::entry::{function}(\"{name}\", missing, {more}|| {{");
     let _ = writeln!(text, "        crate::procedures::{name}(args::{name} {{");
     for (at, parameter) in procedure.list().iter().enumerate() {
         let value = match parameter.kind {

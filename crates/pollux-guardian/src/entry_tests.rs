@@ -16,11 +16,13 @@ fn the_text_compiles_and_knows_what_is_missing() {
             pub(crate) fn error_number(_: &'static str, missing: u16, f: impl FnOnce() -> i16) -> i16 {
                 if missing != 0 { -(missing as i16) } else { f() }
             }
-            pub(crate) fn condition_code(_: &'static str, _: u16, f: impl FnOnce() -> i16) -> i16 { f() }
+            pub(crate) fn condition_code(_: &'static str, _: u16, _: Option<i16>, f: impl FnOnce() -> i16) -> i16 { f() }
             pub(crate) fn nothing(_: &'static str, _: u16, f: impl FnOnce()) { f() }
             pub(crate) fn int16(_: &'static str, missing: u16, or: i16, f: impl FnOnce() -> i16) -> i16 {
                 if missing != 0 { or } else { f() }
             }
+            // SAFETY: the only caller is below.
+            pub(crate) fn detail(to: *mut i16, missing: u16) { unsafe { *to = missing as i16 } }
             pub(crate) fn int32(_: &'static str, _: u16, _: i32, f: impl FnOnce() -> i32) -> i32 { f() }
             pub(crate) fn int64(_: &'static str, _: u16, _: i64, f: impl FnOnce() -> i64) -> i64 { f() }
             type Stream = *mut core::ffi::c_void;
@@ -54,6 +56,11 @@ fn the_text_compiles_and_knows_what_is_missing() {
                 let whole = |present| entries::px_PROCESS_STOP_(
                     present, none.cast(), 0, 0, 0, 0, none.cast(), none, 0);
                 assert_eq!([whole(0), whole(6), whole(0x40), whole(0x80), whole(0xc0)], [0, 0, -7, -7, 0]);
+                let mut detail = 0;
+                let part = |present, detail| entries::px_PROCESSOR_GETINFOLIST_(
+                    present, none, 0, 0, none.cast(), 0, none.cast(), 0, none.cast(), detail);
+                assert_eq!((part(0x1f8, &raw mut detail), detail), (0, 0));
+                assert_eq!((part(0x1e8, &raw mut detail), detail), (2, 4));
                 let mut word = 0i64;
                 let out = (&raw mut word).cast();
                 assert_eq!(entries::REPLYX(none, 0, out, 0, 0), 0);

@@ -20,6 +20,7 @@ pub mod node;
 pub mod programs;
 pub mod random;
 pub mod requester;
+pub mod ring_path;
 pub mod visitor;
 pub mod wait;
 

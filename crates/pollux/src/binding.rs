@@ -1,4 +1,4 @@
-//! The requester's end of an open and the line to the daemon, for run-time libraries of other languages.
+//! The requester's end of an open, the line to the daemon and the rings of a server, for run-time libraries of other languages.
 //!
 //! They keep their state themselves and have their own loop, so they get the parts and not the whole. Not for programs:
 //! it changes with the inside of this crate.
@@ -13,6 +13,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 pub use crate::daemon::{Message, node_directory};
 pub use crate::link::{Acceptance, Answer};
+pub use crate::path_ring::{RingOffer, unwatch, watch_bell};
 
 /// Low bits of a token that are the link's own.
 pub const LINK_TOKEN_BITS: u32 = link::TOKEN_BITS;

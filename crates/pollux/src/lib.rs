@@ -42,6 +42,7 @@ mod error;
 mod link;
 mod objects;
 mod pair;
+mod path_ring;
 mod receive;
 mod requester;
 #[cfg(feature = "tokio")]

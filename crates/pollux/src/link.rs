@@ -5,6 +5,7 @@
 //! acceptor all use it.
 
 use crate::error::{Context, Error, Result};
+use crate::path_ring::unwatch;
 use pollux_core::requester::{Command, PathNumber, ReplyIs, Requester};
 use pollux_os::{Channel, Fill, Interest, Poller, Registry};
 use pollux_wire::limits::PATH_BODY_BYTES_MAX;
@@ -681,12 +682,6 @@ impl Drop for Link {
             unwatch(&self.registry, &path.channel);
         }
     }
-}
-
-/// The other side holds the bell, too: closing ours would leave it in the poller.
-fn unwatch(registry: &Registry, channel: &Channel) {
-    let _ = registry.remove(channel.as_fd());
-    let _ = channel.bell().map(|bell| registry.remove(bell));
 }
 
 #[cfg(test)]

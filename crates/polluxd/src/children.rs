@@ -51,6 +51,11 @@ pub(crate) struct StartFailure {
 }
 
 impl StartFailure {
+    /// It runs: what goes with an answer of success.
+    pub(crate) fn none() -> Self {
+        Self { error: 0, detail: 0, why: String::new() }
+    }
+
     /// There is no CPU for it: the primary waits until one comes up.
     pub(crate) fn no_cpu(why: impl Into<String>) -> Self {
         Self { error: 10, detail: FileError::PATH_DOWN.0, why: why.into() }

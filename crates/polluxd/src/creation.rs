@@ -285,7 +285,7 @@ impl Daemon {
         let Some(process) = self.processes.get_mut(phandle) else { return };
         if let StartedFor::Creation { cpu, request } = process.starter {
             process.starter = StartedFor::Answered;
-            self.answer_creation(cpu, request, Some(phandle), failure(0, 0, ""));
+            self.answer_creation(cpu, request, Some(phandle), StartFailure::none());
         }
     }
 

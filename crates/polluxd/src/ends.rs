@@ -16,7 +16,7 @@ use crate::daemon::{Daemon, Timer, label};
 use crate::endings::{EndReport, processor_time_us};
 use crate::ledger::Gone;
 use crate::limits::COORDINATOR_RETRY_MS;
-use crate::process::Process;
+use crate::process::{Process, StartedFor};
 use pollux_coordinator::Error;
 use pollux_os::{ProcessEvent, Signal, reap, signal, wait_gone};
 use pollux_wire::admin::{ADMIN, AdminReply};
@@ -122,7 +122,13 @@ impl Daemon {
             self.report(EventKind::Takeover, subject, (Epoch(epoch.0.saturating_sub(1)), epoch), cause);
         }
         let why = format!("the program did not join the node: {}", end.text);
-        self.answer_starter(&process, &StartFailure::not_started(why));
+        match process.starter {
+            // It ran: its creator hears of its end as of that of any other child, also if it was not on record yet.
+            StartedFor::Creation { cpu, request } if process.pidfd.is_some() => {
+                self.answer_creation(cpu, request, Some(phandle), StartFailure::none());
+            }
+            _ => self.answer_starter(&process, &StartFailure::not_started(why)),
+        }
         self.let_go(process, end);
     }
 

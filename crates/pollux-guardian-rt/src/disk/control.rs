@@ -85,7 +85,7 @@ impl ControlledFile {
     ) -> Result<Self, FileError> {
         let name = control_name(&data).map_err(|error| errors::number(&error))?;
         let control_path = directory.join(name);
-        let control = open_control(&control_path).map_err(|_| errors::FILE_SYSTEM_ERROR)?;
+        let control = open_control(&control_path).map_err(|error| errors::of_our_file(&error))?;
         let slot = SlotNumber(0);
         let mut file = Self { data, control, control_path, slot, serial: 0, depth: opening.depth, writable };
         let entered = file.take_slot(opening);

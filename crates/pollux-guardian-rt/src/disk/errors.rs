@@ -40,6 +40,15 @@ pub(crate) fn number(error: &io::Error) -> FileError {
     }
 }
 
+/// The number for an error of a file of ours beside the program's: a shortage is told as what it is, anything else has nothing to do
+/// with the file that the program knows of.
+pub(crate) fn of_our_file(error: &io::Error) -> FileError {
+    match number(error) {
+        shortage @ (FileError(31 | 34) | NO_DISK_SPACE) => shortage,
+        _ => FILE_SYSTEM_ERROR,
+    }
+}
+
 fn by_kind(kind: io::ErrorKind) -> FileError {
     match kind {
         io::ErrorKind::NotFound => FileError::NOT_FOUND,
@@ -70,5 +79,7 @@ mod tests {
         assert_eq!(of(libc::ENOSPC), 43);
         assert_eq!(of(libc::EFBIG), 45);
         assert_eq!(of(libc::EAGAIN), 12);
+        let ours = |errno| of_our_file(&io::Error::from_raw_os_error(errno)).0;
+        assert_eq!((ours(libc::EMFILE), ours(libc::ENOSPC), ours(libc::EACCES)), (31, 43, 53));
     }
 }

@@ -90,8 +90,8 @@ impl Runtime {
         }
         let key = OpenKey { instance: self.me.sequence, file_number: number };
         let opening = Opening { key, backup, access, exclusion, depth: mode.depth };
-        let directory = control_directory().map_err(|_| errors::FILE_SYSTEM_ERROR)?;
-        Ok(Box::new(DiskFile::open(&directory, path, &opening)?))
+        let directory = control_directory().map_err(|error| errors::of_our_file(&error))?;
+        Ok(Box::new(DiskFile::open(directory, path, &opening)?))
     }
 
     /// The disk file with this number. Error 16 if there is none, 2 if it is another kind of file.
@@ -103,8 +103,13 @@ impl Runtime {
     }
 }
 
-fn control_directory() -> std::io::Result<PathBuf> {
+/// Made and looked at with the first open: that needs a descriptor.
+fn control_directory() -> std::io::Result<&'static Path> {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(directory) = DIRECTORY.get() {
+        return Ok(directory);
+    }
     let directory = pollux::binding::node_directory().join(CONTROL_DIRECTORY);
     pollux_os::private_directory(&directory)?;
-    Ok(directory)
+    Ok(DIRECTORY.get_or_init(|| directory))
 }

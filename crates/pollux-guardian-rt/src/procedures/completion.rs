@@ -19,8 +19,9 @@ struct Call {
 
 fn await_io(call: Call) -> Result<(), FileError> {
     let filenum = call.filenum.unwrap_or(std::ptr::null_mut());
-    let given = memory::word(filenum)?;
+    let given = memory::word(filenum);
     runtime::with(|runtime| {
+        let given = runtime.noted(-1, given)?;
         let wanted = Which::of(given).and_then(|which| Ok((which, Limit::of(call.limit)?)));
         let finished = match wanted {
             Ok((which, limit)) => runtime.await_io(which, limit),

@@ -139,8 +139,10 @@ fn subject_of(node: &Asking<'_>, facts: ProcessFacts) -> Result<Subject, Refusal
 }
 
 pub(crate) fn PROCESS_GETINFOLIST_(a: args::PROCESS_GETINFOLIST_) -> i16 {
-    let detail = a.error_detail;
-    finish(asking(|node| get_info_list(node, &a)), detail)
+    let result = asking(|node| get_info_list(node, &a));
+    let told = result.map(|found| Refusal { code: 0, detail: found }).unwrap_or_else(|refusal| refusal);
+    parameters::put_word(a.error_detail, told.detail);
+    told.code
 }
 
 /// How `PROCESS_GETINFOLIST_` looks for processes.
@@ -149,7 +151,8 @@ const FIRST_MATCH: i16 = 1;
 const ALL_MATCHES: i16 = 2;
 const BY_OSS_PID: i16 = 3;
 
-fn get_info_list(node: &Asking<'_>, a: &args::PROCESS_GETINFOLIST_) -> Result<(), Refusal> {
+/// Gives the error detail: how many processes a search has found, else 0.
+fn get_info_list(node: &Asking<'_>, a: &args::PROCESS_GETINFOLIST_) -> Result<i16, Refusal> {
     parameters::put_word(a.ret_values_len, 0);
     let codes = word_list(a.ret_attr_list, a.ret_attr_count, 5)?;
     let attributes = codes.iter().map(|code| attribute(*code)).collect::<Result<Vec<_>, _>>()?;
@@ -168,20 +171,14 @@ fn get_info_list(node: &Asking<'_>, a: &args::PROCESS_GETINFOLIST_) -> Result<()
             attributes::put(values, *attribute, subject);
         }
     };
-    let outcome = match a.srch_option.unwrap_or(EXACT) {
-        EXACT => {
-            put(&mut values, &exact(node, a)?);
-            Ok(())
-        }
-        BY_OSS_PID => {
-            put(&mut values, &by_pid(node, a.oss_pid.ok_or(Refusal::parameter(16))?)?);
-            Ok(())
-        }
+    match a.srch_option.unwrap_or(EXACT) {
+        EXACT => put(&mut values, &exact(node, a)?),
+        BY_OSS_PID => put(&mut values, &by_pid(node, a.oss_pid.ok_or(Refusal::parameter(16))?)?),
         FIRST_MATCH | ALL_MATCHES => return search(node, a, to, room, &put),
         _ => return Err(Refusal { code: 12, detail: 11 }),
-    };
+    }
     store(to, room, &values, a.ret_values_len)?;
-    outcome
+    Ok(0)
 }
 
 fn store(to: *mut i16, room: usize, values: &Words, length: Option<*mut i16>) -> Result<(), Refusal> {
@@ -257,7 +254,7 @@ fn search(
     to: *mut i16,
     room: usize,
     put: &dyn Fn(&mut Words, &Subject),
-) -> Result<(), Refusal> {
+) -> Result<i16, Refusal> {
     let conditions = search_conditions(a)?;
     let (cpu, asked) = place(node, a.cpu, a.pin)?;
     let all = a.srch_option == Some(ALL_MATCHES);
@@ -299,8 +296,7 @@ fn search(
     if first != asked && !all {
         return Err(Refusal { code: 4, detail: found });
     }
-    parameters::put_word(a.error_detail, found);
-    Ok(())
+    Ok(found)
 }
 
 fn search_conditions(a: &args::PROCESS_GETINFOLIST_) -> Result<Vec<attributes::Condition>, Refusal> {

@@ -106,7 +106,7 @@ fn spec(runtime: &Runtime, program: &str) -> Result<ProgramSpec, Failure> {
 fn tell(runtime: &mut Runtime, hand_over: Vec<u8>) -> Result<(), i32> {
     let number_of = |error: FileError| match error {
         // It ended before it could answer: that is no file's error.
-        FileError::PATH_DOWN => errno::ENONSTOP,
+        FileError::PATH_DOWN | FileError::NO_SUCH_PROCESS => errno::ENONSTOP,
         error => i32::from(error.0),
     };
     let name = runtime.name.as_ref().map_or_else(String::new, |name| name.as_str().to_owned());

@@ -12,6 +12,8 @@ pub(crate) const EINVAL: i32 = 4022;
 pub(crate) const ENOENT: i32 = 4002;
 /// `ENOMEM`.
 pub(crate) const ENOMEM: i32 = 4012;
+/// `EMFILE`.
+pub(crate) const EMFILE: i32 = 4024;
 /// `EIO`.
 pub(crate) const EIO: i32 = 4005;
 /// `ENOIMEM`: no memory for the run-time itself.
@@ -111,7 +113,8 @@ pub(crate) fn from_linux(errno: i32) -> i32 {
 pub(crate) fn of_open(error: FileError) -> i32 {
     match error.0 {
         11 => ENOENT,
-        31..=37 => ENOMEM,
+        31 => EMFILE,
+        32..=37 => ENOMEM,
         number => i32::from(number),
     }
 }
@@ -162,6 +165,7 @@ mod tests {
         assert_eq!(from_linux(9999), EIO);
         assert_eq!(of_open(FileError::NOT_FOUND), ENOENT);
         assert_eq!(of_open(FileError::IN_USE), 12);
+        assert_eq!(of_open(FileError(31)), EMFILE);
         assert!(text(45).starts_with("file full"));
         assert!(text(4210).contains("ENONSTOP"));
         assert!(text(-1).contains("unknown"));

@@ -39,3 +39,24 @@ static inline short error_of(short file)
     FILE_GETINFO_(file, &error);
     return error;
 }
+
+/* A program of checks with names: all of them, or the one that its first argument names. */
+struct check {
+    const char *name;
+    void (*run)(void);
+};
+
+#define RUN_CHECKS(list) run_checks(argc, argv, list, sizeof list / sizeof list[0])
+
+static inline int run_checks(int argc, char **argv, const struct check *list, size_t count)
+{
+    size_t i;
+    setvbuf(stdout, NULL, _IONBF, 0);
+    for (i = 0; i < count; i++)
+        if (argc < 2 || strcmp(argv[1], list[i].name) == 0) {
+            printf("check %s\n", list[i].name);
+            list[i].run();
+        }
+    printf("PASSED\n");
+    return 0;
+}

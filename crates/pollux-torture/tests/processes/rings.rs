@@ -1,129 +1,10 @@
 //! Paths through shared memory: what a requester writes there hurts itself only, and its death leaves nothing behind.
 
 use crate::node;
-use pollux_os::{Channel, Fill, Interest, Poller};
 use pollux_torture::cleanup::descriptors_of;
-use pollux_torture::{Fault, Node, PATIENCE, Random, Visitor, faults};
-use pollux_wire::limits::PATH_BODY_BYTES_MAX;
-use pollux_wire::path::{self, IoType, Reply, Request};
-use pollux_wire::{SyncId, Wire as _};
-use std::os::fd::OwnedFd;
-
-/// Where the words that the server reads stand in the memory of a ring: what the requester has written, and what it has read.
-const TAIL: u64 = 256;
-const HEAD: u64 = 128;
-/// Where the bytes of the requester begin.
-const BYTES: u64 = 4096 + 128 * 1024;
-
-/// A requester's end of a path with a ring, frame by frame.
-struct RingPath {
-    channel: Channel,
-    poller: Poller,
-    memory: Option<OwnedFd>,
-    bells: Vec<OwnedFd>,
-    begun: bool,
-    sent: u64,
-    answered: u64,
-}
-
-/// What a requester says to the offer of a ring.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Say {
-    Yes,
-    No,
-    Nothing,
-}
-
-impl RingPath {
-    /// Opens a server and asks it until it offers a ring.
-    fn open(visitor: &mut Visitor, name: &str, say: Say) -> Self {
-        let channel = Channel::new(visitor.open(name, 100).unwrap(), PATH_BODY_BYTES_MAX);
-        let poller = Poller::new().unwrap();
-        poller.add(channel.as_fd(), 0, Interest::READ).unwrap();
-        let (memory, bells) = (None, Vec::new());
-        let mut path = Self { channel, poller, memory, bells, begun: false, sent: 0, answered: 0 };
-        while path.memory.is_none() {
-            path.ask(b"");
-            path.until(say, |path| path.answered == path.sent);
-        }
-        if say == Say::Yes {
-            path.until(say, |path| path.begun);
-        }
-        path
-    }
-
-    fn ask(&mut self, payload: &[u8]) {
-        self.sent += 1;
-        let (sync, io) = (SyncId(self.sent), IoType::WriteRead);
-        let request = Request { sync, reply_bytes_max: 1 << 21, io, again: false, payload };
-        self.channel.queue(path::REQUEST, |out| request.put(out));
-        let _ = self.channel.flush().unwrap();
-    }
-
-    /// Reads until the condition holds; false if the path ends before.
-    fn until(&mut self, say: Say, condition: impl Fn(&Self) -> bool) -> bool {
-        while !condition(self) {
-            match self.channel.fill() {
-                Ok(Fill::Closed) | Err(_) => return false,
-                Ok(_) => {}
-            }
-            let mut offer = None;
-            let mut turned = false;
-            while let Ok(Some(frame)) = self.channel.next_frame() {
-                match frame.kind {
-                    path::REPLY => {
-                        self.answered = Reply::decode(frame.body).unwrap().sync.0.max(self.answered)
-                    }
-                    path::RING_OFFER => offer = Some(frame.descriptors),
-                    path::RING_BEGUN => turned = true,
-                    _ => {}
-                }
-            }
-            if let Some(descriptors) = offer {
-                self.answer_offer(say, descriptors);
-            }
-            if turned {
-                self.channel.read_from_ring().unwrap();
-                self.begun = true;
-                continue;
-            }
-            if !condition(self) && self.channel.fall_asleep() {
-                let events = self.poller.wait(Some(PATIENCE)).unwrap();
-                assert!(!events.is_empty(), "nothing more comes");
-                if events.iter().any(|event| event.token == 0) {
-                    self.channel.note_socket_ready();
-                }
-            }
-        }
-        true
-    }
-
-    fn answer_offer(&mut self, say: Say, descriptors: Vec<OwnedFd>) {
-        self.memory = Some(descriptors[0].try_clone().unwrap());
-        self.bells = descriptors[1..].iter().map(|bell| bell.try_clone().unwrap()).collect();
-        if say == Say::Yes {
-            self.channel.take_ring(descriptors).unwrap();
-            self.poller.add(self.channel.bell().unwrap(), 1, Interest::READ | Interest::EDGE).unwrap();
-        }
-        if say != Say::Nothing {
-            self.channel.queue(path::RING_TAKEN, |out| (say == Say::Yes).put(out));
-        }
-        if say == Say::Yes {
-            self.channel.write_to_ring();
-        }
-        let _ = self.channel.flush().unwrap();
-    }
-
-    /// Writes to the memory as it pleases, and rings.
-    fn scribble(&self, at: u64, bytes: &[u8]) {
-        rustix::io::pwrite(self.memory.as_ref().unwrap(), bytes, at).unwrap();
-        rustix::io::write(&self.bells[1], &1u64.to_ne_bytes()).unwrap();
-    }
-
-    fn ends(&mut self) -> bool {
-        !self.until(Say::Nothing, |_| false)
-    }
-}
+use pollux_torture::ring_path::{BYTES, HEAD, RingPath, Say, TAIL};
+use pollux_torture::{Fault, Node, Random, Visitor, faults};
+use pollux_wire::path;
 
 /// One requester would bring a server down for all others, or make it read outside of the ring.
 #[test]
@@ -252,7 +133,7 @@ fn requesters_that_are_killed_leave_nothing_behind() {
         let mut frame = 60u32.to_le_bytes().to_vec();
         frame.extend([path::REQUEST, 0, 0, 0]);
         frame.resize(68, 1);
-        let tail = written(&path);
+        let tail = path.written();
         path.scribble(BYTES + tail, &frame);
         path.scribble(TAIL, &(tail + bytes).to_ne_bytes());
     }
@@ -261,11 +142,4 @@ fn requesters_that_are_killed_leave_nothing_behind() {
     assert!(!node.request("$GOOD", "").trim().is_empty());
     node.stop_pair("$GOOD");
     node.finish();
-}
-
-/// Bytes that this requester has written so far.
-fn written(path: &RingPath) -> u64 {
-    let mut bytes = [0; 8];
-    rustix::io::pread(path.memory.as_ref().unwrap(), &mut bytes, TAIL).unwrap();
-    u64::from_ne_bytes(bytes)
 }

@@ -3,6 +3,7 @@
 use super::checkpoints::Output;
 use super::{Arrived, Engine, Ready, TOKEN_PATH, rings};
 use crate::error::{Context, Result};
+use crate::path_ring::RingOffer;
 use pollux_core::receive::{Arrival, SavedReply};
 use pollux_os::{Channel, Fill, Interest, clock, socket_pair};
 use pollux_wire::checkpoint::{Opener, Record, TurnKey};
@@ -27,9 +28,7 @@ pub(crate) struct Path {
     writing: bool,
     /// Nothing is read while too much is unsent.
     pub(super) deaf: bool,
-    /// Requests that have come over it.
-    pub(super) requests: u32,
-    pub(super) ring_offered: bool,
+    pub(super) ring_offer: RingOffer,
     /// Its ring is in the list of those to look at before the loop sleeps.
     pub(super) awake: bool,
     /// Requests count from the opener's RESUMED of this epoch on: what came before is from another time (S8).
@@ -46,8 +45,7 @@ impl Path {
             watched: false,
             writing: false,
             deaf: false,
-            requests: 0,
-            ring_offered: false,
+            ring_offer: RingOffer::default(),
             awake: false,
             void_until: None,
             dirty: false,
@@ -201,7 +199,7 @@ impl Engine {
                         }
                     }
                     Some(Incoming::Request { sync, io, reply_bytes_max, again, payload, descriptor }) => {
-                        path.requests = path.requests.saturating_add(1);
+                        path.ring_offer.note_request();
                         self.arrive(open, sync, io, reply_bytes_max, again, payload, descriptor);
                     }
                     Some(Incoming::Cancel(sync)) => self.cancel(open, sync),

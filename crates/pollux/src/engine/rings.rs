@@ -1,13 +1,6 @@
 //! Rings: paths over which much goes, and the pair channel, carry their bytes through shared memory.
 //!
-//! ```text
-//!  requester                      primary
-//!      |------ REQUEST ... ---------->|   the path has carried some: it is worth a ring
-//!      |<----- RING_OFFER + fds ------|
-//!      |------ RING_TAKEN ----------->|   the requester's last frame in the socket
-//!      |<----- RING_BEGUN ------------|   the primary's last frame in the socket
-//!      |====== ring, both ways =======|
-//! ```
+//! How a path turns to its ring: `path_ring`.
 //!
 //! The server offers, so that opens of one request cost nothing, a standby path has no ring before its half is the
 //! primary, and nothing is mapped while openers wait for a takeover. It is also the server that counts: at its limit,
@@ -18,12 +11,10 @@
 use super::paths::Path;
 use super::{Engine, TOKEN_PARTNER_RING, TOKEN_PATH, TOKEN_RING};
 use crate::error::{Context, Error, Result};
+use crate::path_ring;
 use pollux_os::{Channel, Interest, Poller};
-use pollux_wire::{OpenId, Wire as _, checkpoint, path};
+use pollux_wire::{OpenId, Wire as _, checkpoint};
 use std::os::fd::OwnedFd;
-
-/// A path that has carried so many requests is worth a ring.
-const REQUESTS_BEFORE_RING: u32 = 16;
 
 /// Starts to look at a path: its socket by level, its bell by edges.
 pub(super) fn watch(poller: &Poller, open: OpenId, channel: &Channel) -> Result<()> {
@@ -31,18 +22,13 @@ pub(super) fn watch(poller: &Poller, open: OpenId, channel: &Channel) -> Result<
     watch_bell(poller, open, channel)
 }
 
-/// A bell that is added tells at once, so nothing is lost that came before.
 fn watch_bell(poller: &Poller, open: OpenId, channel: &Channel) -> Result<()> {
-    let Some(bell) = channel.bell().filter(|_| channel.reads_ring()) else { return Ok(()) };
-    poller.add(bell, TOKEN_RING | open.0, Interest::READ | Interest::EDGE).context("watch a ring")
+    path_ring::watch_bell(&poller.registry(), TOKEN_RING | open.0, channel).context("watch a ring")
 }
 
-/// Looks at a path no more. The requester holds the bell, too, so that closing it would leave it in the poller.
+/// Looks at a path no more.
 pub(super) fn unwatch(poller: &Poller, channel: &Channel) {
-    let _ = poller.remove(channel.as_fd());
-    if let Some(bell) = channel.bell() {
-        let _ = poller.remove(bell);
-    }
+    path_ring::unwatch(&poller.registry(), channel);
 }
 
 /// One of the three frames by which the pair channel turns to a ring: its kind, and what it says. True if what comes next
@@ -91,35 +77,26 @@ impl Engine {
     /// Offers a ring over a path that has shown that it is used, when nobody waits for a takeover.
     pub(super) fn consider_ring(&mut self, open: OpenId) {
         let Some(path) = self.paths.get_mut(&open) else { return };
-        if path.ring_offered
-            || path.requests < REQUESTS_BEFORE_RING
-            || self.answers_first_until_ns.is_some()
-            || self.acceptors.contains_key(&open)
+        if path.ring_offer.is_due()
+            && self.answers_first_until_ns.is_none()
+            && !self.acceptors.contains_key(&open)
+            && path.ring_offer.make(&mut path.channel)
         {
-            return;
-        }
-        path.ring_offered = true;
-        if let Ok(descriptors) = path.channel.offer_ring() {
-            path.channel.queue_with(path::RING_OFFER, descriptors, |_| {});
             self.queue_on_path_done(open);
         }
     }
 
     /// The requester's answer to the offer. False if it makes no sense.
     pub(super) fn handle_ring_taken(&mut self, open: OpenId, taken: bool) -> Result<bool> {
-        let Some(Path { channel, watched, .. }) = self.paths.get_mut(&open) else { return Ok(true) };
-        if !taken {
-            channel.withdraw_ring();
+        let Some(Path { channel, watched, ring_offer, .. }) = self.paths.get_mut(&open) else {
             return Ok(true);
-        }
-        if channel.read_from_ring().is_err() {
+        };
+        if ring_offer.handle_answer(channel, taken).is_err() {
             return Ok(false);
         }
         if *watched {
             watch_bell(&self.poller, open, channel)?;
         }
-        channel.queue(path::RING_BEGUN, |_| {});
-        channel.write_to_ring();
         self.queue_on_path_done(open);
         Ok(true)
     }
