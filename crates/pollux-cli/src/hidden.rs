@@ -13,6 +13,8 @@ pub(crate) const CPU: &str = "__cpu";
 const ACCEPTOR: &str = "__acceptor";
 /// The key-value server that is built in as a showcase.
 pub(crate) const KV: &str = "__kv";
+/// The TCP/IP provider.
+pub(crate) const PROVIDER: &str = "__provider";
 /// Cleans up after a demo that was killed.
 pub(crate) const GUARD: &str = "__guard";
 
@@ -24,6 +26,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Option<ExitCode> {
         pollux_os::LAUNCHER_COMMAND => Some(pollux_os::launcher_main(rest)),
         ACCEPTOR => Some(acceptor(rest)),
         KV => Some(kv(rest)),
+        PROVIDER => Some(provider()),
         GUARD => Some(crate::demo::guard_main(rest)),
         _ => None,
     }
@@ -41,6 +44,16 @@ fn acceptor(_arguments: &[OsString]) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("pollux: acceptor: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn provider() -> ExitCode {
+    match pollux_sockets::provider::serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pollux: TCP/IP provider: {error}");
             ExitCode::FAILURE
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! | First argument | What runs |
 //! | --- | --- |
-//! | `__cpu`, `__launch`, `__acceptor`, `__kv`, `__guard` | a part of Pollux that runs under its own process id ([`hidden`]) |
+//! | `__cpu`, `__launch`, `__acceptor`, `__provider`, `__kv`, `__guard` | a part of Pollux that runs under its own process id ([`hidden`]) |
 //! | anything else | the command line that people type ([`cli`]) |
 //!
 //! Here nothing is decided about pairs: the command asks the daemons and shows what they say. What it does decide
@@ -25,6 +25,7 @@ mod shutdown;
 mod start;
 mod survey;
 mod table;
+mod tcp;
 #[cfg(test)]
 mod testing;
 mod time;

@@ -17,6 +17,17 @@ use crate::time::unix_ms;
 
 /// The key-value server that is built into this program.
 pub(crate) const BUILT_IN_KV: &str = "pollux-kv";
+/// The TCP/IP provider that is built into this program.
+pub(crate) const BUILT_IN_PROVIDER: &str = "pollux-tcp";
+
+/// The hidden command of a program that is built in.
+fn built_in(written: &OsStr) -> Option<&'static str> {
+    match written.to_str()? {
+        BUILT_IN_KV => Some(hidden::KV),
+        BUILT_IN_PROVIDER => Some(hidden::PROVIDER),
+        _ => None,
+    }
+}
 
 /// What to run, and what to call it in messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +47,7 @@ impl Program {
         })?;
         let found = resolve(written, &search, &directory);
         let (path, first) = match found {
-            Err(Missing::Nowhere) if written == BUILT_IN_KV => (own_program()?, Some(hidden::KV)),
+            Err(Missing::Nowhere) if built_in(written).is_some() => (own_program()?, built_in(written)),
             found => (found.map_err(|missing| missing.failure(written))?, None),
         };
         let mut words: Vec<String> = first.into_iter().map(str::to_owned).collect();
@@ -55,13 +66,22 @@ impl Program {
 
     /// The built-in key-value server with these arguments.
     pub(crate) fn built_in_kv(arguments: &[String], pair: bool) -> Result<Program> {
+        Program::of_this_binary(hidden::KV, arguments, BUILT_IN_KV, pair)
+    }
+
+    /// The built-in TCP/IP provider.
+    pub(crate) fn built_in_provider(pair: bool) -> Result<Program> {
+        Program::of_this_binary(hidden::PROVIDER, &[], BUILT_IN_PROVIDER, pair)
+    }
+
+    fn of_this_binary(command: &str, arguments: &[String], written: &str, pair: bool) -> Result<Program> {
         let mut spec = ProgramSpec::none();
         spec.program = text(own_program()?.as_os_str(), "the path of pollux")?;
-        spec.arguments = std::iter::once(hidden::KV.to_owned()).chain(arguments.iter().cloned()).collect();
+        spec.arguments = std::iter::once(command.to_owned()).chain(arguments.iter().cloned()).collect();
         spec.environment = environment(std::env::vars_os());
         spec.directory = "/".to_owned();
         spec.pair = pair;
-        Ok(Program { spec, written: BUILT_IN_KV.to_owned() })
+        Ok(Program { spec, written: written.to_owned() })
     }
 }
 

@@ -171,8 +171,8 @@ fn kill_9(pid: i32) {
 fn the_life_of_a_node() {
     let place = Place::new();
     place.pollux(&["ps"]).failed(&["not running", "pollux up"]);
-    place.pollux(&["up"]).done();
-    place.pollux(&["up"]).failed(&["is running already", "pollux status", "pollux down"]);
+    place.pollux(&["up", "--no-tcp"]).done();
+    place.pollux(&["up", "--no-tcp"]).failed(&["is running already", "pollux status", "pollux down"]);
     assert_eq!(place.pollux(&["ps", "--json"]).json(), Value::Array(vec![]));
     place.pollux(&["run", "--name", "$KV", "--pair", "pollux-kv", "--port", "0"]).done();
     let listed = place.pollux(&["ps", "--json"]).json();
@@ -240,7 +240,7 @@ fn sorted<'a>(fields: &[&'a str]) -> Vec<&'a str> {
 #[test]
 fn wrong_names_and_wrong_lines() {
     let place = Place::new();
-    place.pollux(&["up", "--cpus", "1"]).done();
+    place.pollux(&["up", "--no-tcp", "--cpus", "1"]).done();
     for words in [&["kill", "$NONE"][..], &["switch", "$NONE"], &["stop", "$NONE"], &["status", "$NONE"]] {
         place.pollux(words).failed(&["no process named $NONE"]);
     }
@@ -274,7 +274,7 @@ fn a_busy_port_is_told_at_once() {
     let place = Place::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    place.pollux(&["up"]).done();
+    place.pollux(&["up", "--no-tcp"]).done();
     place
         .pollux(&["run", "--name", "$KV", "--pair", "pollux-kv", "--port", &port])
         .failed(&["in use", "choose another port with --port"]);
@@ -289,7 +289,7 @@ fn a_busy_port_is_told_at_once() {
 #[test]
 fn a_program_that_is_no_pollux_program_is_killed_and_told() {
     let place = Place::new();
-    place.pollux(&["up"]).done();
+    place.pollux(&["up", "--no-tcp"]).done();
     place
         .pollux(&["run", "--name", "$X", "--ready-timeout", "1", "sleep", "1000"])
         .failed(&["is it a Pollux program?"]);
@@ -310,7 +310,7 @@ fn a_program_that_is_no_pollux_program_is_killed_and_told() {
 #[test]
 fn run_and_wait_gives_the_programs_own_end() {
     let place = Place::new();
-    place.pollux(&["up", "--cpus", "1"]).done();
+    place.pollux(&["up", "--no-tcp", "--cpus", "1"]).done();
     let said = place.pollux(&["run", "--wait", "sh", "-c", "echo out; echo err >&2; exit 7"]);
     assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(7), "out\n", "err\n"));
     assert_eq!(place.pollux(&["run", "--wait", "sh", "-c", "kill -9 $$"]).code, Some(128 + 9));
@@ -328,7 +328,7 @@ fn run_and_wait_gives_the_programs_own_end() {
 #[test]
 fn daemons_that_are_killed() {
     let place = Place::new();
-    place.pollux(&["up", "--reload-after-ms", "0"]).done();
+    place.pollux(&["up", "--no-tcp", "--reload-after-ms", "0"]).done();
     place.pollux(&["run", "--name", "$KV", "--pair", "pollux-kv", "--port", "0"]).done();
     kill_9(place.daemon(0));
     wait_until(
@@ -365,7 +365,7 @@ fn daemons_that_are_killed() {
     place.expect_nothing_left();
     place.pollux(&["ps"]).failed(&["not running", "pollux up"]);
     place.pollux(&["run", "true"]).failed(&["not running", "pollux up"]);
-    place.pollux(&["up"]).done();
+    place.pollux(&["up", "--no-tcp"]).done();
     assert_eq!(place.pollux(&["ps", "--json"]).json(), Value::Array(vec![]));
     place.pollux(&["down"]).done();
     place.expect_nothing_left();
@@ -377,7 +377,7 @@ fn the_command_itself_is_killed() {
     let place = Place::new();
     for pause in [0, 5, 20, 60] {
         let mut up = place
-            .command(&["up", "--cpus", "4"])
+            .command(&["up", "--no-tcp", "--cpus", "4"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -386,7 +386,7 @@ fn the_command_itself_is_killed() {
         thread::sleep(Duration::from_millis(pause));
         up.kill().unwrap();
         up.wait().unwrap();
-        let again = place.pollux(&["up", "--cpus", "4"]);
+        let again = place.pollux(&["up", "--no-tcp", "--cpus", "4"]);
         if again.code != Some(0) {
             // Daemons that were started already come up without their command.
             again.failed(&["pollux down"]);
@@ -399,7 +399,7 @@ fn the_command_itself_is_killed() {
         };
         wait_until("no process is left", down, || format!("{:?}", place.processes()));
     }
-    place.pollux(&["up"]).done();
+    place.pollux(&["up", "--no-tcp"]).done();
     let mut run = place.command(&["run", "--wait", "sleep", "1000"]).spawn().unwrap();
     wait_until("it runs", || place.pollux(&["ps"]).done().contains("sleep"), String::new);
     run.kill().unwrap();
@@ -439,14 +439,14 @@ fn a_full_run_directory() {
         println!("skipped: a file system cannot be mounted here");
         return;
     };
-    let said = place.pollux(&["up"]);
+    let said = place.pollux(&["up", "--no-tcp"]);
     said.failed(&["no room", "free some", "another run directory"]);
     place.expect_nothing_left();
     drop(_small);
 
     fs::remove_dir(&place.root).unwrap();
     let Some(_small) = Tmpfs::mount(&place.root, "64m") else { return };
-    place.pollux(&["up"]).done();
+    place.pollux(&["up", "--no-tcp"]).done();
     place.pollux(&["run", "--name", "$KV", "--pair", "pollux-kv", "--port", "0"]).done();
     // Full to the last byte.
     let mut filler = File::create(place.root.join("filler")).unwrap();
@@ -476,7 +476,7 @@ fn a_full_run_directory() {
 fn two_nodes_side_by_side() {
     let place = Place::new();
     for node in ["\\A", "\\B"] {
-        place.pollux(&["--node", node, "up"]).done();
+        place.pollux(&["--node", node, "up", "--no-tcp"]).done();
         place.pollux(&["--node", node, "run", "--name", "$KV", "--pair", "pollux-kv", "--port", "0"]).done();
     }
     let of = |node: &str| place.pollux(&["--node", node, "ps", "--json"]).json();
@@ -487,5 +487,36 @@ fn two_nodes_side_by_side() {
     assert_eq!(of("\\B"), b, "nothing has happened to the other node");
     place.pollux(&["ps"]).failed(&["\\POLLUX", "not running"]);
     place.pollux(&["--node", "\\B", "down"]).done();
+    place.expect_nothing_left();
+}
+
+/// A program that asks for a socket on a fresh node would find nobody who has them.
+#[test]
+fn the_tcp_provider_comes_with_the_node() {
+    let place = Place::new();
+    let said = place.pollux(&["up"]).done();
+    assert!(said.contains("$ZTC0"), "{said}");
+    let roles = |place: &Place| -> Vec<String> {
+        let listed = place.pollux(&["ps", "--json"]).json();
+        let word =
+            |view: &Value| format!("{} {}", view["name"].as_str().unwrap(), view["role"].as_str().unwrap());
+        listed.as_array().unwrap().iter().map(word).collect()
+    };
+    assert_eq!(roles(&place), ["$ZTC0 primary", "$ZTC0 backup"]);
+    assert_eq!(place.pollux(&["sockets", "--json"]).json(), Value::Array(vec![]));
+    assert_eq!(place.pollux(&["sockets"]).done().lines().count(), 1);
+    place.pollux(&["kill", "$ZTC0"]).done();
+    wait_until("the pair is whole again", || place.status_code() == Some(0), String::new);
+    place.pollux(&["sockets", "$NONE"]).failed(&["$NONE", "pollux-tcp"]);
+    place.pollux(&["down"]).done();
+    place.expect_nothing_left();
+
+    place.pollux(&["up", "--cpus", "1", "--tcp", "$ZTC0", "--tcp", "$ZTC1"]).done();
+    assert_eq!(roles(&place), ["$ZTC0 single", "$ZTC1 single"]);
+    place.pollux(&["stop", "$ZTC1"]).done();
+    place.pollux(&["run", "--name", "$ZTC1", "pollux-tcp"]).done();
+    assert_eq!(place.pollux(&["sockets"]).done().lines().count(), 1);
+    place.pollux(&["down"]).done();
+    assert_eq!(place.pollux(&["up", "--no-tcp", "--tcp", "$ZTC0"]).code, Some(2));
     place.expect_nothing_left();
 }

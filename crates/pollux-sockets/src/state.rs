@@ -75,6 +75,8 @@ pub enum Offer {
     },
     /// The next who asks the listener is told of it; it can be claimed, too.
     Returned,
+    /// Its listener is gone, and so is who was told of it; another process may know its address, and claim it.
+    Stray,
 }
 
 /// A socket.
@@ -169,6 +171,7 @@ impl State {
             let ticks = match socket.offer {
                 Offer::Pending { .. } => PENDING_TICKS,
                 Offer::None if socket.members.is_empty() => ORPHAN_TICKS,
+                Offer::Stray => ORPHAN_TICKS,
                 _ => continue,
             };
             state.timers.insert(id, ticks);

@@ -17,7 +17,7 @@ pub(crate) struct Stored {
     listens: bool,
     members: Vec<StoredMember>,
     past: Vec<StoredMember>,
-    /// 0: offered to nobody; 1: to whoever claims it, with who asked; 2: to the next who asks.
+    /// 0: offered to nobody; 1: to whoever claims it, with who asked; 2: to the next who asks; 3: to whoever claims it.
     offer: u8,
     asker: (u64, u64),
 }
@@ -36,6 +36,7 @@ impl From<&Socket> for Stored {
             Offer::None => (0, (0, 0)),
             Offer::Pending { open, sync } => (1, (open.0, sync.0)),
             Offer::Returned => (2, (0, 0)),
+            Offer::Stray => (3, (0, 0)),
         };
         Self {
             role: match socket.role {
@@ -79,6 +80,7 @@ impl Stored {
                 0 => Offer::None,
                 1 => Offer::Pending { open: OpenId(self.asker.0), sync: SyncId(self.asker.1) },
                 2 => Offer::Returned,
+                3 => Offer::Stray,
                 _ => return None,
             },
         })

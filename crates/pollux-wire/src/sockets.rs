@@ -17,7 +17,11 @@
 //!    |-- Join { socket, brother } + channel --->|            Joined, and a duplicate over the channel
 //! ```
 //!
-//! Errors are the reply's error number: of the file system, or of sockets (4000 and above).
+//! Errors are the reply's error number: of the file system, or of sockets (4000 and above). Beyond those named below: 60 no
+//! such socket, 48 the asker is no member of it, 4009 the descriptor did not come, 4022 wrong role or value.
+//!
+//! An accept may wait for long, and an open takes no requests that are more than its nowait depth ahead of it: a program
+//! opens the provider once for each socket.
 
 use crate::codec::{DecodeError, Reader, Wire, wire_enum, wire_flat_enum, wire_struct};
 use crate::{OpenId, Phandle, SocketId};
@@ -38,7 +42,8 @@ wire_flat_enum! {
 wire_enum! {
     /// What a program asks.
     pub enum SocketRequest {
-        /// The descriptor is a socket that the provider is to keep; the asker is its first member.
+        /// The descriptor is a socket that the provider is to keep; the asker is its first member. A listener becomes
+        /// nonblocking, for all who have it.
         0 => Keep { role: SocketRole },
         /// Listens, if that has not been done, with this length of the queue (1 to 128), and waits for a connection. One at a
         /// time for each listener and member: 4103 for another. To cancel the request gives a connection back.

@@ -154,11 +154,16 @@ impl Daemon {
             return Ok((Self(daemon), message));
         }
         let mut welcome = None;
-        let daemon = daemon::Daemon::visit(|daemon| {
+        let daemon = daemon::Daemon::visit(&node_directory(), |daemon| {
             welcome = Some(daemon.attach(life, keeps)?);
             Ok(())
         })?;
         Ok((Self(daemon), welcome.expect("a visit ends well only after an attach that did")))
+    }
+
+    /// This process's place in its node, for opens by way of [`crate::Server`]. Nobody reads other messages from here on.
+    pub fn into_node(self, life: LifePage) -> crate::Node {
+        crate::Node::over(self.0, life)
     }
 
     /// Queues a message and sends what the socket takes.

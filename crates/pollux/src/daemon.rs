@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
 use std::env;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How long a daemon may take for an answer that needs no other process.
@@ -40,9 +40,8 @@ impl Daemon {
         Ok(Some(Self::over(fd)))
     }
 
-    /// A channel to any CPU of the node that the environment names: the first that `attach` is content with.
-    pub(crate) fn visit(mut attach: impl FnMut(&mut Self) -> Result<()>) -> Result<Self> {
-        let directory = node_directory();
+    /// A channel to any CPU of the node in that directory: the first that `attach` is content with.
+    pub(crate) fn visit(directory: &Path, mut attach: impl FnMut(&mut Self) -> Result<()>) -> Result<Self> {
         let mut reason = "nothing listens there".to_owned();
         for cpu in 0..CPUS_PER_NODE_MAX {
             match connect_unix(&directory.join(format!("cpu-{cpu}.sock"))) {

@@ -384,9 +384,9 @@ impl Link {
         }
     }
 
-    /// True when an answer waits to be fetched.
-    pub(crate) fn has_news(&self) -> bool {
-        !self.answers.0.is_empty() || self.opened().is_some_and(|opened| opened.is_err())
+    /// True when this answer waits to be fetched.
+    pub(crate) fn has_answer(&self, sync: SyncId) -> bool {
+        self.answers.get(sync).is_some()
     }
 
     /// Nothing was heard for a while.

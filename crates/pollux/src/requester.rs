@@ -1,6 +1,6 @@
 //! The blocking requester: for programs that ask servers and serve nobody themselves.
 
-use crate::daemon::{Daemon, wait_fds};
+use crate::daemon::{Daemon, node_directory, wait_fds};
 use crate::error::{Context, Error, Result};
 use crate::link::{Answer, Link};
 use pollux_os::LifePage;
@@ -9,6 +9,7 @@ use pollux_wire::limits::{PAYLOAD_BYTES_MAX, SYNC_DEPTH_MAX};
 use pollux_wire::{Epoch, FileError, OpenId, ProcessName, SyncId};
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,9 @@ const PATIENCE: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub struct Node {
     daemon: Rc<RefCell<Daemon>>,
-    _life: Rc<LifePage>,
+    life: Rc<LifePage>,
+    /// Where it looks for another CPU when its own is lost.
+    directory: Rc<Path>,
 }
 
 /// How a server is opened (Guardian Procedure Calls, `FILE_OPEN_`).
@@ -75,9 +78,23 @@ impl Node {
                 welcome(daemon.attach(&life, StateKeeping::Managed)?)?;
                 daemon
             }
-            None => visit(&life)?,
+            None => visit(&node_directory(), &life)?,
         };
-        Ok(Self { daemon: Rc::new(RefCell::new(daemon)), _life: Rc::new(life) })
+        Ok(Self::over(daemon, life))
+    }
+
+    /// Attaches to the node whose sockets are in that directory.
+    pub fn connect_in(directory: &Path) -> Result<Self> {
+        let life = LifePage::create().context("make the life page")?;
+        life.hold().context("hold the life page")?;
+        let daemon = visit(directory, &life)?;
+        Ok(Self { directory: directory.into(), ..Self::over(daemon, life) })
+    }
+
+    /// Over a channel that is attached.
+    pub(crate) fn over(daemon: Daemon, life: LifePage) -> Self {
+        let directory = node_directory().into();
+        Self { daemon: Rc::new(RefCell::new(daemon)), life: Rc::new(life), directory }
     }
 
     /// Opens a server by name, one request at a time, with sync depth 1.
@@ -125,7 +142,7 @@ impl Node {
         match self.ask_open_once(&mut daemon, name, options, again) {
             Err(Error::Unknown) => {
                 // This CPU is lost; any other will do.
-                *daemon = visit(&self._life)?;
+                *daemon = visit(&self.directory, &self.life)?;
                 match self.ask_open_once(&mut daemon, name, options, again) {
                     // That one is lost, too: the caller asks again.
                     Err(Error::Unknown) => Ok(Err(FileError::PATH_DOWN)),
@@ -189,8 +206,8 @@ fn wait_until_opened(link: &mut Link) -> Result<Result<(), FileError>> {
     }
 }
 
-fn visit(life: &LifePage) -> Result<Daemon> {
-    Daemon::visit(|daemon| welcome(daemon.attach(life, StateKeeping::Managed)?))
+fn visit(directory: &Path, life: &LifePage) -> Result<Daemon> {
+    Daemon::visit(directory, |daemon| welcome(daemon.attach(life, StateKeeping::Managed)?))
 }
 
 fn welcome((message, _): crate::daemon::Message) -> Result<()> {
@@ -268,7 +285,7 @@ impl Server {
                 self.link.cancel(ticket.0);
                 return Ok(None);
             }
-            self.step(deadline)?;
+            self.step(&ticket, deadline)?;
         }
     }
 
@@ -288,10 +305,11 @@ impl Server {
     }
 
     /// Waits for the paths and takes in what comes.
-    fn step(&mut self, deadline: Option<Instant>) -> Result<()> {
+    fn step(&mut self, ticket: &Ticket, deadline: Option<Instant>) -> Result<()> {
         // What was read before has been taken in, and what was started has been sent: the poll tells what is new.
         self.fetch_path()?;
-        if !self.link.has_news() {
+        // The answers of other requests may lie there for long.
+        if !self.link.has_answer(ticket.0) {
             let mut timeout = PATIENCE;
             if let Some(deadline) = deadline {
                 timeout = timeout.min(deadline.saturating_duration_since(Instant::now()));

@@ -10,6 +10,7 @@ pub(crate) mod logs;
 pub(crate) mod man;
 pub(crate) mod ps;
 pub(crate) mod run;
+pub(crate) mod sockets;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod switch;

@@ -28,6 +28,8 @@ pub(crate) struct Up {
     /// A failed CPU is started again after so long; 0 = never
     #[arg(long, default_value_t = Settings::DEFAULT.reload_after_ms, value_name = "MS")]
     reload_after_ms: u32,
+    #[command(flatten)]
+    tcp: crate::tcp::Tcp,
 }
 
 impl Up {
@@ -41,6 +43,7 @@ impl Up {
             reload_after_ms: self.reload_after_ms,
         };
         let started = start::start(node, &settings)?;
+        let providers = self.tcp.start(node, self.cpus)?;
         let mut table = Table::bare();
         for status in &started.survey.statuses {
             let processors = processors(&status.processors);
@@ -51,6 +54,9 @@ impl Up {
                 format!("pid {}", status.pid).into(),
                 format!("processors {processors}").into(),
             ]);
+        }
+        for name in providers {
+            table.row([node.name().as_str().into(), name.as_str().into(), Cell::styled("up", GOOD)]);
         }
         output::print(&table.render())?;
         Ok(ExitCode::SUCCESS)

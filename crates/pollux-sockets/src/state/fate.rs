@@ -20,8 +20,8 @@ impl State {
             self.timers.remove(&id);
             let Some(socket) = self.table.get(id) else { continue };
             match socket.offer {
-                Offer::Pending { .. } if self.its_listener(id).is_none() => self.close(id, true),
-                Offer::Pending { .. } => self.give_back(id, kernel),
+                Offer::Pending { .. } if self.its_listener(id).is_some() => self.give_back(id, kernel),
+                Offer::Pending { .. } | Offer::Stray => self.close(id, true),
                 Offer::None if socket.members.is_empty() => {
                     let is_stream = socket.role == SocketRole::Stream;
                     if !self.offer_again(id, kernel) {
@@ -131,6 +131,7 @@ impl State {
             }
             // Another process may have been told, and claim it.
             None => {
+                self.table.change(id, |socket| socket.offer = Offer::Stray);
                 self.timers.insert(id, ORPHAN_TICKS);
             }
         }

@@ -137,7 +137,7 @@ fn forget<K: Ord>(index: &mut BTreeMap<K, BTreeSet<SocketId>>, key: K, id: Socke
 fn concerned(socket: &Socket) -> impl Iterator<Item = OpenId> {
     let told = match socket.offer {
         Offer::Pending { open, .. } => Some(open),
-        Offer::None | Offer::Returned => None,
+        Offer::None | Offer::Returned | Offer::Stray => None,
     };
     socket.members.iter().map(|member| member.open).chain(told)
 }

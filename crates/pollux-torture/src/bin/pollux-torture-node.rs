@@ -18,6 +18,13 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+        ("__provider", _) => match pollux_sockets::provider::serve() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("provider: {error}");
+                ExitCode::FAILURE
+            }
+        },
         ("__kv", _) => {
             pollux_kv::server::main(std::iter::once("pollux-kv".into()).chain(rest.iter().cloned()))
         }

@@ -6,7 +6,9 @@ pub mod crasher;
 pub mod http;
 pub mod lines;
 pub mod objects;
+pub mod puppet;
 pub mod shelf;
+pub mod sockets;
 pub mod tiers;
 
 use pollux::{Error, Node, Result};
@@ -32,6 +34,8 @@ pub fn run(words: &[&str]) -> Option<ExitCode> {
         ["shelf"] => shelf::serve(),
         ["shelve", name, times] => shelf::shelve(name, number(times)),
         ["waste", name, times] => shelf::waste(name, number(times)),
+        ["puppet", directory] => puppet::serve(directory),
+        ["echo", provider] => sockets::echo(provider),
         ["crasher"] => crasher::serve(),
         ["ask", name, payload] => ask(name, payload),
         _ => return None,

@@ -14,6 +14,7 @@ mod objects;
 mod order;
 mod redis;
 mod rings;
+mod sockets;
 mod tcp;
 mod tiers;
 

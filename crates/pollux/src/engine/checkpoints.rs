@@ -65,6 +65,8 @@ pub(crate) struct Batch {
     turn_records_at: usize,
     turn_descriptors_at: usize,
     turn_outputs_at: usize,
+    /// Something in it exists nowhere else: it is sent with the end of the turn.
+    pub(super) urgent: bool,
 }
 
 impl Batch {
@@ -177,15 +179,23 @@ impl Engine {
     /// Sends completed turns early when they have grown large.
     pub(super) fn relieve_batch(&mut self) {
         let many = self.batch.descriptors.len() + 2 >= DESCRIPTORS_PER_FRAME_MAX;
-        if many || self.batch.turn_records_at > BATCH_BYTES_MAX {
+        let urgent = !self.turn.open && std::mem::take(&mut self.batch.urgent);
+        if many || urgent || self.batch.turn_records_at > BATCH_BYTES_MAX {
             self.send_completed();
             self.flush_partner();
         }
     }
 
     fn send_completed(&mut self) {
-        let Batch { records, descriptors, outputs, turn_records_at, turn_descriptors_at, turn_outputs_at } =
-            &mut self.batch;
+        let Batch {
+            records,
+            descriptors,
+            outputs,
+            turn_records_at,
+            turn_descriptors_at,
+            turn_outputs_at,
+            ..
+        } = &mut self.batch;
         if *turn_records_at > 0 {
             if self.pair.checkpoints()
                 && let Some(partner) = &mut self.partner

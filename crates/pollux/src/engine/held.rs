@@ -40,6 +40,7 @@ impl Engine {
         let held = HeldId(u64::from(self.me.incarnation) << 32 | u64::from(self.daemon.next_request()));
         self.record(&Record::Held { held, label }, Some(fd.as_fd()));
         self.held.insert(held, Held::new(fd));
+        self.batch.urgent = true;
         self.relieve_batch();
         Ok(held)
     }

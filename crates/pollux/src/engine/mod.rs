@@ -329,6 +329,7 @@ impl Engine {
     pub(crate) fn next_delivery(&mut self) -> Result<Option<Delivery>> {
         loop {
             self.end_turn();
+            self.relieve_batch();
             if self.stopped {
                 return Ok(None);
             }
