@@ -60,10 +60,10 @@ impl Runtime {
                             always.push(source);
                         }
                     }
-                    if let Some(fd) = &socket.descriptor {
-                        if file.watched.set(&registry, source, fd.as_fd(), wanted).is_err() {
-                            always.push(source);
-                        }
+                    if let Some(fd) = &socket.descriptor
+                        && file.watched.set(&registry, source, fd.as_fd(), wanted).is_err()
+                    {
+                        always.push(source);
                     }
                 }
                 FileKind::Receive => {}

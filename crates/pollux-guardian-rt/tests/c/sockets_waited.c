@@ -150,6 +150,22 @@ static void names(void)
     CHECK_IS(list == NULL, 1);
     CHECK_IS(strlen(gai_strerror(EAI_SERVICE)) > 0, 1);
     CHECK_IS(lwres_gethostbyname("localhost") != NULL, 1);
+    CHECK_IS(lwres_getaddrinfo("127.0.0.1", NULL, &hints, &list), 0);
+    CHECK_IS(lwres_getnameinfo(list->ai_addr, list->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST), 0);
+    CHECK_TEXT(text, "127.0.0.1");
+    lwres_freeaddrinfo(list);
+    host = gethostbyname2("127.0.0.1", AF_INET);
+    CHECK_IS(host != NULL && host->h_length == 4, 1);
+    CHECK_IS(gethostbyname2("127.0.0.1", AF_INET6) == NULL, 1);
+    CHECK_IS(h_errno, HOST_NOT_FOUND);
+    host = lwres_gethostbyname2("::1", AF_INET6);
+    CHECK_IS(host != NULL && host->h_length == 16, 1);
+    address.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK_TEXT(host_file_gethostbyaddr((char *) &address, 4, AF_INET)->h_name, "localhost");
+    CHECK_TEXT(lwres_gethostbyaddr((char *) &address, 4, AF_INET)->h_name, "localhost");
+    CHECK_IS(gethostbyaddr((char *) &address, 3, AF_INET) == NULL, 1);
+    CHECK_IS(getnetbyname("loopback")->n_net, 127);
+    CHECK_TEXT(getnetbyaddr(127, AF_INET)->n_name, "loopback");
 
     interfaces = if_nameindex();
     CHECK_IS(interfaces != NULL && interfaces[0].if_name != NULL, 1);

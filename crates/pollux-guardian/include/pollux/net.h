@@ -10,12 +10,6 @@
 #if defined(_SYS_SOCKET_H) || defined(_NETINET_IN_H)
 #error "this source includes the system's socket headers, too: a program uses those or the Guardian ones"
 #endif
-/* The system's headers, if they come later, would describe the same things in another way. */
-#define _SYS_SOCKET_H 1
-#define _NETINET_IN_H 1
-#define _ARPA_INET_H 1
-#define _NETDB_H 1
-
 typedef unsigned short sa_family_t;
 typedef uint32_t in_addr_t;
 typedef uint16_t in_port_t;
