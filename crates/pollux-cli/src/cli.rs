@@ -25,12 +25,14 @@ Exit codes:
   2    wrong command line
   3    status: a wanted pair is not whole
   4    status: a CPU failed
+  domain status: 3 a server of the list is away or lags, 4 no master acts.
   130  interrupted by Ctrl-C
   run --wait exits with the program's own code, or 128 + the signal that ended it.
 
 Environment:
   POLLUX_RUN_DIR  where nodes live; default $XDG_RUNTIME_DIR/pollux, or for root /run/pollux,
                   or /tmp/pollux-<uid>
+  POLLUX_STATE_DIR  where domains keep their files; default /var/lib/pollux (root) or ~/.local/state/pollux
   POLLUX_NODE     the node that is meant without --node; default \\POLLUX
   NO_COLOR        no colours, as when the output is not a terminal
 
@@ -62,7 +64,7 @@ enum Command {
     Down(commands::down::Down),
     #[command(subcommand)]
     Cpu(commands::cpu::Cpu),
-    Run(commands::run::Run),
+    Run(Box<commands::run::Run>),
     Ps(commands::ps::Ps),
     Sockets(commands::sockets::Sockets),
     Status(commands::status::Status),
@@ -71,6 +73,9 @@ enum Command {
     Switch(commands::switch::Switch),
     Events(commands::events::Events),
     Logs(commands::logs::Logs),
+    #[command(subcommand)]
+    Domain(commands::domain::Domain),
+    Snaadmin(commands::snaadmin::Snaadmin),
     Cc(commands::cc::Cc),
     Demo(crate::demo::Demo),
     Completions(commands::completions::Completions),
@@ -80,8 +85,14 @@ enum Command {
 
 /// Runs the command line of this process.
 pub(crate) fn run() -> ExitCode {
+    let mut words = std::env::args_os();
+    let name = words.next().unwrap_or_default();
+    let rest: Vec<_> = words.collect();
     // Exits by itself for a wrong line (2), --help and --version (0).
-    let cli = Cli::parse();
+    let cli = match commands::snaadmin::as_alias(&name, &rest) {
+        Some(line) => Cli::parse_from(line),
+        None => Cli::parse(),
+    };
     match execute(cli) {
         Ok(code) => code,
         Err(failure) => {
@@ -111,6 +122,8 @@ fn execute(cli: Cli) -> Result<ExitCode> {
         Command::Switch(switch) => switch.run(&node),
         Command::Events(events) => events.run(&node),
         Command::Logs(logs) => logs.run(&node),
+        Command::Domain(domain) => domain.run(&node),
+        Command::Snaadmin(snaadmin) => snaadmin.run(&node),
         Command::Cc(cc) => cc.run(),
         Command::Demo(demo) => demo.run(),
         Command::Completions(completions) => completions.run(),

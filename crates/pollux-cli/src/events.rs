@@ -56,9 +56,11 @@ impl EventLine {
     /// One line for people; the columns line up from event to event.
     pub(crate) fn render(&self) -> String {
         let style = match self.kind() {
-            Some(EventKind::Started | EventKind::Paired | EventKind::CpuUp) => GOOD,
+            Some(EventKind::Started | EventKind::Paired | EventKind::CpuUp | EventKind::ProgramStarted) => {
+                GOOD
+            }
             Some(EventKind::BackupFailed | EventKind::Quarantined) => BAD,
-            Some(EventKind::Ended) => DIM,
+            Some(EventKind::Ended | EventKind::Listener) => DIM,
             _ => CARE,
         };
         let mut line = format!(

@@ -15,6 +15,8 @@ const ACCEPTOR: &str = "__acceptor";
 pub(crate) const KV: &str = "__kv";
 /// The TCP/IP provider.
 pub(crate) const PROVIDER: &str = "__provider";
+/// One half of a node's domain server.
+pub(crate) const DOMAIN: &str = "__domain";
 /// Cleans up after a demo that was killed.
 pub(crate) const GUARD: &str = "__guard";
 
@@ -27,6 +29,9 @@ pub(crate) fn run(arguments: &[OsString]) -> Option<ExitCode> {
         ACCEPTOR => Some(acceptor(rest)),
         KV => Some(kv(rest)),
         PROVIDER => Some(provider()),
+        pollux_keeper::KEEPER_COMMAND => Some(pollux_keeper::keeper_main(rest)),
+        pollux_keeper::THRESHOLD_COMMAND => Some(pollux_keeper::threshold_main(rest)),
+        DOMAIN => Some(pollux_domaind::server::main(rest)),
         GUARD => Some(crate::demo::guard_main(rest)),
         _ => None,
     }

@@ -30,8 +30,21 @@ pub(crate) struct ProcessView {
     pub(crate) lag_bytes: u64,
     /// When it was started.
     pub(crate) started_unix_ms: u64,
+    /// The program that it keeps running; none for a process that is no keeper.
+    pub(crate) kept: Option<KeptView>,
     #[serde(skip)]
     order: (bool, Role),
+}
+
+/// A program under a keeper.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct KeptView {
+    /// Its path.
+    pub(crate) program: String,
+    /// Its process id; none while it does not run, and for a backup, which has no program.
+    pub(crate) pid: Option<u32>,
+    /// How often it was started again.
+    pub(crate) restarts: u64,
 }
 
 impl ProcessView {
@@ -49,6 +62,7 @@ impl ProcessView {
             state: process.state.map(PairState::name),
             lag_bytes: process.lag_bytes,
             started_unix_ms: process.started_unix_ms,
+            kept: kept(survey, process),
             order: (process.name.is_none(), role),
         }
     }
@@ -62,6 +76,15 @@ impl ProcessView {
         });
         views
     }
+}
+
+/// What the process keeps running. The backup says nothing of its own: it keeps what its primary keeps.
+fn kept(survey: &Survey, process: &ProcessInfo) -> Option<KeptView> {
+    let name = process.name.as_ref()?;
+    let primary = survey.record(name)?.primary;
+    let kept = survey.process(primary)?.kept.as_ref()?;
+    let pid = kept.pid.filter(|_| process.phandle == primary);
+    Some(KeptView { program: kept.program.clone(), pid, restarts: kept.restarts })
 }
 
 /// The node, as `status` shows it.
@@ -190,7 +213,7 @@ mod tests {
         assert_eq!(views.iter().map(|view| view.role).collect::<Vec<_>>(), ["primary", "backup", "single"]);
         assert_eq!(
             serde_json::to_string(&views[0]).unwrap(),
-            r#"{"name":"$KV","role":"primary","cpu":1,"pid":1005,"phandle":"1,5:7.1","epoch":3,"program":"/bin/server","state":"paired","lag_bytes":0,"started_unix_ms":1700000000000}"#
+            r#"{"name":"$KV","role":"primary","cpu":1,"pid":1005,"phandle":"1,5:7.1","epoch":3,"program":"/bin/server","state":"paired","lag_bytes":0,"started_unix_ms":1700000000000,"kept":null}"#
         );
         assert_eq!(views[2].name, None);
     }

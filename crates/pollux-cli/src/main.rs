@@ -2,7 +2,7 @@
 //!
 //! | First argument | What runs |
 //! | --- | --- |
-//! | `__cpu`, `__launch`, `__acceptor`, `__provider`, `__kv`, `__guard` | a part of Pollux that runs under its own process id ([`hidden`]) |
+//! | `__cpu`, `__launch`, `__acceptor`, `__provider`, `__kv`, `__keeper`, `__kept`, `__domain`, `__guard` | a part of Pollux that runs under its own process id ([`hidden`]) |
 //! | anything else | the command line that people type ([`cli`]) |
 //!
 //! Here nothing is decided about pairs: the command asks the daemons and shows what they say. What it does decide

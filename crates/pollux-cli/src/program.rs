@@ -64,6 +64,20 @@ impl Program {
         Ok(Program { spec, written: written.to_string_lossy().into_owned() })
     }
 
+    /// The domain server of a node with these words.
+    pub(crate) fn domain_server(words: &[OsString]) -> Result<Program> {
+        let mut spec = ProgramSpec::none();
+        spec.program = text(own_program()?.as_os_str(), "the path of pollux")?;
+        spec.arguments = vec![hidden::DOMAIN.to_owned()];
+        for word in words {
+            spec.arguments.push(text(word, "an argument")?);
+        }
+        spec.environment = environment(std::env::vars_os());
+        spec.directory = "/".to_owned();
+        spec.pair = true;
+        Ok(Program { spec, written: "the domain server".to_owned() })
+    }
+
     /// The built-in key-value server with these arguments.
     pub(crate) fn built_in_kv(arguments: &[String], pair: bool) -> Result<Program> {
         Program::of_this_binary(hidden::KV, arguments, BUILT_IN_KV, pair)

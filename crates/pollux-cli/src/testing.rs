@@ -38,6 +38,7 @@ pub(crate) fn process(phandle: Phandle, of: Option<&str>, state: Option<PairStat
         program: "/bin/server".to_owned(),
         started_unix_ms: 1_700_000_000_000,
         lag_bytes: 0,
+        kept: None,
     }
 }
 

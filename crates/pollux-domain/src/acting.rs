@@ -16,10 +16,11 @@ use crate::configuration::Configuration;
 use crate::difference::{Action, difference};
 use crate::files::Faults;
 use pollux_wire::Epoch;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// How a step ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StepOutcome {
     /// Done, or it was so already.
     Done,
@@ -50,7 +51,7 @@ pub enum Order {
 }
 
 /// How a change ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
     /// All steps are done.
     Applied,

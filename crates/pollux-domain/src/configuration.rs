@@ -8,8 +8,11 @@
 
 use crate::files::{Faults, Record, parse_records, print_record};
 use crate::name::ServerName;
+use crate::nof::numbers as n;
+use crate::nof::view::LogTypes;
 use pollux_wire::limits::CPUS_PER_NODE_MAX;
 use pollux_wire::{NodeName, ProcessName};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -21,9 +24,10 @@ pub const PAIRS_MAX: usize = 4_096;
 pub const ARGUMENTS_MAX: usize = 64;
 
 /// A node of the domain.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
     /// Its name.
+    #[serde(with = "crate::words::text")]
     pub name: NodeName,
     /// The server that runs it.
     pub server: ServerName,
@@ -32,11 +36,13 @@ pub struct Node {
 }
 
 /// A process pair of the domain.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pair {
     /// Its name.
+    #[serde(with = "crate::words::text")]
     pub name: ProcessName,
     /// Where it runs.
+    #[serde(with = "crate::words::text")]
     pub node: NodeName,
     /// The program's path.
     pub program: String,
@@ -53,7 +59,7 @@ pub struct Pair {
 }
 
 /// What follows when a pair lost both halves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Restart {
     /// It is started again, without its state.
     Always,
@@ -70,6 +76,23 @@ pub struct Configuration {
     pub nodes: BTreeMap<NodeName, Node>,
     /// The pairs by name.
     pub pairs: BTreeMap<ProcessName, Pair>,
+    /// What is logged, and where.
+    pub logging: Logging,
+}
+
+/// What the servers of a domain log, and where to: the record `[logging]`, which may be left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Logging {
+    /// Problems of all servers go to the acting master's log, too.
+    pub central: bool,
+    /// The domain's log switches.
+    pub types: LogTypes,
+}
+
+impl Default for Logging {
+    fn default() -> Self {
+        Self { central: true, types: LogTypes::default() }
+    }
 }
 
 impl Configuration {
@@ -83,9 +106,11 @@ impl Configuration {
             match record.kind.as_str() {
                 "node" => configuration.add_node(record, &mut faults),
                 "pair" => pairs.push(record),
-                kind => {
-                    faults.add(record.line, format!("[{kind}] is not known; records are [node] and [pair]"))
-                }
+                "logging" => configuration.set_logging(record, &mut faults),
+                kind => faults.add(
+                    record.line,
+                    format!("[{kind}] is not known; records are [node], [pair] and [logging]"),
+                ),
             }
         }
         for record in pairs {
@@ -99,7 +124,34 @@ impl Configuration {
         let mut text = String::new();
         self.nodes.values().for_each(|node| print_record(&mut text, &node.record()));
         self.pairs.values().for_each(|pair| print_record(&mut text, &pair.record()));
+        if self.logging != Logging::default() {
+            print_record(&mut text, &self.logging.record());
+        }
         text
+    }
+
+    fn set_logging(&mut self, record: &Record, faults: &mut Faults) {
+        record.check_fields(LOGGING_FIELDS, &[], faults);
+        let mut value = |name: &str, default: bool| match record.one(name) {
+            None => default,
+            Some((_, "yes")) => true,
+            Some((_, "no")) => false,
+            Some((line, text)) => {
+                faults.add(line, format!("{name} = {text}: neither yes nor no"));
+                default
+            }
+        };
+        let default = Logging::default();
+        let yes = n::AP_YES;
+        self.logging = Logging {
+            central: value("central", default.central),
+            types: LogTypes {
+                audit: value("audit", default.types.audit == yes).into(),
+                exception: value("exception", default.types.exception == yes).into(),
+                succinct_audits: value("succinct_audits", default.types.succinct_audits == yes).into(),
+                succinct_errors: value("succinct_errors", default.types.succinct_errors == yes).into(),
+            },
+        };
     }
 
     fn add_node(&mut self, record: &Record, faults: &mut Faults) {
@@ -140,6 +192,44 @@ impl Configuration {
         } else if self.pairs.insert(name.clone(), pair).is_some() {
             faults.add(record.line, format!("pair {name} is defined twice; keep one [pair]"));
         }
+    }
+}
+
+/// The fields of `[logging]`, each `yes` or `no`.
+const LOGGING_FIELDS: &[&str] = &["central", "audit", "exception", "succinct_audits", "succinct_errors"];
+
+impl Logging {
+    fn record(&self) -> Record {
+        let word = |yes: bool| if yes { "yes" } else { "no" };
+        let types = &self.types;
+        Record::new("logging")
+            .with("central", word(self.central))
+            .with("audit", word(types.audit == n::AP_YES))
+            .with("exception", word(types.exception == n::AP_YES))
+            .with("succinct_audits", word(types.succinct_audits == n::AP_YES))
+            .with("succinct_errors", word(types.succinct_errors == n::AP_YES))
+    }
+
+    /// The same text of a domain file with these rules; everything else in it stays as people wrote it.
+    pub fn put_into(&self, text: &str) -> String {
+        let mut out = String::new();
+        let mut inside = false;
+        for line in text.lines() {
+            if line.trim().starts_with('[') {
+                inside = line.trim() == "[logging]";
+            }
+            if !inside {
+                out.push_str(line);
+                out.push('\n');
+            }
+        }
+        if *self != Logging::default() {
+            if !out.is_empty() && !out.ends_with("\n\n") {
+                out.push('\n');
+            }
+            print_record(&mut out, &self.record());
+        }
+        out
     }
 }
 
@@ -267,6 +357,23 @@ pub(crate) mod tests {
         let configuration = Configuration::parse(TEXT).unwrap();
         assert_eq!(configuration.pairs.len(), 1);
         assert_eq!(Configuration::parse(&configuration.print()), Ok(configuration));
+    }
+
+    // SET_CENTRAL_LOGGING must not rewrite what an administrator has typed.
+    #[test]
+    fn logging_is_put_into_a_text_and_taken_out() {
+        let text = format!("# mine\n{TEXT}");
+        let off = Logging { central: false, ..Logging::default() };
+        let with = off.put_into(&text);
+        assert!(with.starts_with("# mine\n[node]") && with.contains("[logging]\ncentral = no\n"), "{with}");
+        assert_eq!(Configuration::parse(&with).unwrap().logging, off);
+        let again = Logging { central: true, types: LogTypes { audit: 1, ..LogTypes::default() } };
+        let both = again.put_into(&with);
+        assert_eq!(both.matches("[logging]").count(), 1);
+        assert_eq!(Configuration::parse(&both).unwrap().logging, again);
+        assert_eq!(Logging::default().put_into(&both).trim_end(), text.trim_end());
+        let faults = Configuration::parse("[logging]\ncentral = maybe\n").unwrap_err().to_string();
+        assert_eq!(faults, "line 2: central = maybe: neither yes nor no");
     }
 
     // An administrator who gets one fault per try gives up.

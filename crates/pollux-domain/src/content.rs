@@ -9,6 +9,7 @@
 use crate::list::{ListError, ServerList};
 use crate::name::{Aliases, ServerName};
 use pollux_wire::Epoch;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -21,9 +22,10 @@ pub const DONE_REQUESTS_KEPT: usize = 64;
 pub const HISTORY_EPOCHS_KEPT: usize = 32;
 
 /// Dates a content. Ordered: epoch, then revision. The writer only tells two sides of a split apart.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Stamp {
     /// Of the acting master that made the change.
+    #[serde(with = "crate::words::epoch")]
     pub epoch: Epoch,
     /// Grows by one with each change.
     pub revision: u64,
@@ -45,7 +47,7 @@ impl fmt::Display for Stamp {
 }
 
 /// Names one request of a program, so that a retry has no second effect (S3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RequestId {
     /// Who asked: a number that no other asker has.
     pub origin: u64,
@@ -60,7 +62,7 @@ impl fmt::Display for RequestId {
 }
 
 /// A change of the content.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
     /// ADD_BACKUP.
     AddBackup {
@@ -89,7 +91,7 @@ pub enum Change {
 }
 
 /// Why a change has no effect.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum Refusal {
     /// The list says no.
     #[error(transparent)]
@@ -107,7 +109,7 @@ pub enum Refusal {
 }
 
 /// The list and the domain file at one stamp.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
     /// Dates it.
     pub stamp: Stamp,

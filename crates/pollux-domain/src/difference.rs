@@ -4,10 +4,11 @@
 //! What it does not: whether they succeed, see [`crate::acting`].
 
 use crate::configuration::{Configuration, Node, Pair};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// One step from a configuration to another.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
     /// A pair ends.
     StopPair(Pair),

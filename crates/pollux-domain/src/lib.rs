@@ -31,3 +31,4 @@ pub mod simulation;
 pub mod snaadmin;
 pub mod store;
 pub mod succession;
+mod words;

@@ -6,6 +6,7 @@
 //! Invariant: no computer stands in the list twice, and a list that had an entry keeps one.
 
 use crate::name::{Aliases, ServerName};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use std::sync::Arc;
 pub const LIST_ENTRIES_MAX: usize = 64;
 
 /// Why a change of the list is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum ListError {
     /// AP_DUPLICATE_RECORD.
     #[error("{name} is already in the list as {listed}; nothing to add")]
@@ -52,9 +53,24 @@ pub enum ListError {
 }
 
 /// Servers in the order of succession; the first is *the* master.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<ServerName>", into = "Vec<ServerName>")]
 pub struct ServerList {
     entries: Arc<[ServerName]>,
+}
+
+impl TryFrom<Vec<ServerName>> for ServerList {
+    type Error = ListError;
+
+    fn try_from(entries: Vec<ServerName>) -> Result<Self, ListError> {
+        Self::from_entries(entries)
+    }
+}
+
+impl From<ServerList> for Vec<ServerName> {
+    fn from(list: ServerList) -> Self {
+        list.entries.to_vec()
+    }
 }
 
 impl ServerList {

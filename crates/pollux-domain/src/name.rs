@@ -4,6 +4,7 @@
 //!
 //! Invariant: a [`ServerName`] that exists is valid and in small letters, so equality is equality of host names.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -38,7 +39,8 @@ pub enum NameError {
 }
 
 /// The host name of a server, short or fully qualified.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ServerName(Arc<str>);
 
 impl ServerName {
@@ -78,6 +80,20 @@ impl ServerName {
     /// Its first label.
     pub fn short(&self) -> &str {
         self.0.split('.').next().unwrap_or(&self.0)
+    }
+}
+
+impl TryFrom<String> for ServerName {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        Self::new(&text)
+    }
+}
+
+impl From<ServerName> for String {
+    fn from(name: ServerName) -> Self {
+        name.0.as_ref().to_owned()
     }
 }
 

@@ -13,9 +13,11 @@
 //!
 //! [`exclusion`] decides who may open beside whom, [`journal`] makes each write of an open with a sync depth happen
 //! exactly once although either half of the pair may be killed between any two instructions, and [`control`] does
-//! the I/O for both. [`file`] keeps the positions and gives Guardian's error numbers.
+//! the I/O for both. [`file`] keeps the positions and gives Guardian's error numbers. [`entries`] makes, removes and
+//! renames files, [`search`] finds them by patterns.
 
 pub(crate) mod control;
+pub(crate) mod entries;
 pub(crate) mod errors;
 pub(crate) mod exclusion;
 pub(crate) mod file;
@@ -25,4 +27,5 @@ pub(crate) mod line_file;
 pub(crate) mod names;
 pub(crate) mod opening;
 mod other;
+pub(crate) mod search;
 pub(crate) mod sync_block;

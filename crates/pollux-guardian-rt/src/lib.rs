@@ -25,7 +25,6 @@ pub mod files;
 mod guardian;
 pub mod memory;
 mod messages;
-pub mod names;
 mod node;
 mod poll;
 #[allow(non_snake_case)]

@@ -176,6 +176,27 @@ pub fn prefix(from: *const u8, max: usize, belongs: impl Fn(u8) -> bool) -> Vec<
     bytes
 }
 
+/// A copy of a text that ends with a null byte, if it is UTF-8; none for null.
+pub fn c_text(from: *const u8) -> Option<String> {
+    if from.is_null() {
+        return None;
+    }
+    String::from_utf8(prefix(from, usize::MAX, |byte| byte != 0)).ok()
+}
+
+/// Copies of the texts whose addresses are at `from`, up to a null address and at most `max`; none for null.
+pub fn c_texts(from: *const u8, max: usize) -> Vec<String> {
+    let mut texts = Vec::new();
+    while !from.is_null() && texts.len() < max {
+        let at = from.wrapping_add(texts.len() * size_of::<usize>());
+        let Ok(bytes) = Buffer::new(at.cast(), size_of::<usize>()).map(Buffer::get) else { break };
+        let address = usize::from_ne_bytes(bytes.try_into().expect("as many bytes as were asked for"));
+        let Some(text) = c_text(address as *const u8) else { break };
+        texts.push(text);
+    }
+    texts
+}
+
 /// The process handle at `from`; `None` for the null handle, of which the first word alone is enough. Error 22 for a null
 /// address, 590 for words that are no handle.
 pub fn phandle(from: *const i16) -> Result<Option<Phandle>, FileError> {

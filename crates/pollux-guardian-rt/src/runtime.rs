@@ -60,6 +60,8 @@ pub(crate) enum Asker {
     File(u64),
     /// The creation of a process that is not waited for, with its tag: message -102.
     Creation(i32),
+    /// The same by `PROCESS_SPAWN_`: message -141.
+    Spawn(i32),
     /// What became of the opener of this open.
     Fate(OpenId),
 }
@@ -432,6 +434,7 @@ impl Runtime {
                 }
             }
             (Some(Asker::Creation(tag)), answer) => self.handle_created(tag, answer),
+            (Some(Asker::Spawn(tag)), answer) => self.handle_spawned(tag, answer),
             (Some(Asker::Fate(open)), ToProcess::Answer { answer: Answer::Fate { fate }, .. }) => {
                 self.handle_fate(open, fate);
             }

@@ -2,12 +2,14 @@
 //!
 //! | Module | What it holds |
 //! | --- | --- |
-//! | [`messages`] | startup, ASSIGN and PARAM messages |
+//! | [`messages`] | startup and PARAM messages |
+//! | [`assign`] | ASSIGN messages |
 //! | [`begin`] | where they come from, and what `main` gets |
 //! | [`handover`] | what a primary tells its new backup |
 //! | [`backup`] | `__ns_start_backup` |
 //! | [`ending`] | which halves end with a program, and with which completion code |
 
+pub(crate) mod assign;
 pub(crate) mod backup;
 pub(crate) mod begin;
 pub(crate) mod ending;

@@ -11,16 +11,16 @@ use crate::files::table::Number;
 use crate::files::{
     File, FileKind, Mode, OPTION_ANY_NUMBER, OPTION_NO_SYSTEM_MESSAGES, OPTION_NOWAIT_OPEN, Transfer,
 };
+use crate::guardian::file_name::{FileName, Object, Qualifiers};
 use crate::guardian::handle::same_instance;
 use crate::memory::Buffer;
-use crate::names::{FileName, qualified};
 use crate::receive::queue::RECEIVE_DEPTH_MAX;
 use crate::runtime::Runtime;
 use crate::sockets::numbers::EBADSYS;
 use crate::waits::{Source, Watched};
 use pollux_wire::control::{OpenDetails, Target};
 use pollux_wire::path::IoType;
-use pollux_wire::{FileError, Phandle};
+use pollux_wire::{FileError, Phandle, ProcessName};
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -78,15 +78,25 @@ impl Runtime {
             let name = request.name.clone();
             return self.open_other(&request, &name);
         }
-        match FileName::parse(&opening::names().follow(&request.name)?)? {
-            FileName::Receive => self.open_receive(request.mode),
-            FileName::Process { node, target, qualifier } => {
-                if node.is_some_and(|node| node != self.node) {
-                    return Err(UNKNOWN_NODE);
-                }
-                self.open_process(&request, target, qualifier)
+        let text = opening::names().follow(&request.name)?;
+        let name = FileName::parse(&text).map_err(|_| FileError::BAD_NAME)?;
+        if name.node.as_ref().is_some_and(|node| *node != self.node) {
+            return Err(UNKNOWN_NODE);
+        }
+        let full = FileName { node: Some(self.node.clone()), ..name.clone() }.to_string();
+        match name.object {
+            object if object.is_receive() => self.open_receive(request.mode),
+            Object::Named { name, sequence, qualifiers } => {
+                // A device has a longer name than any process, and there are none.
+                let name = ProcessName::new(&name).map_err(|_| FileError::NO_SUCH_PROCESS)?;
+                self.open_process(&request, Target::Name { name, sequence }, &qualifiers, full)
             }
-            FileName::Other(name) => self.open_other(&request, &name),
+            Object::Unnamed { cpu, pin, sequence, qualifiers } => {
+                self.open_process(&request, Target::Place { cpu, pin, sequence }, &qualifiers, full)
+            }
+            // No volume of the map: the name of a process, whose qualifiers begin with a letter.
+            Object::Temporary { volume, .. } if ProcessName::new(&volume).is_ok() => Err(FileError::BAD_NAME),
+            Object::Disk { .. } | Object::Temporary { .. } => self.open_other(&request, &text),
         }
     }
 
@@ -109,7 +119,8 @@ impl Runtime {
         &mut self,
         request: &OpenRequest,
         target: Target,
-        qualifier: String,
+        qualifiers: &Qualifiers,
+        name: String,
     ) -> Result<(i16, FileError), FileError> {
         let mode = request.mode;
         if mode.nowait_depth > NOWAIT_DEPTH_MAX {
@@ -121,7 +132,7 @@ impl Runtime {
             access: mode.access,
             exclusion: mode.exclusion,
             options: mode.options,
-            qualifier: qualifier.clone(),
+            qualifier: qualifiers.to_string(),
             home_terminal: self.home_terminal.clone(),
             primary: request.backup.map(|(primary, _)| primary),
             primary_file_number: request.backup.map_or(0, |(_, number)| number),
@@ -129,7 +140,6 @@ impl Runtime {
             internal: request.internal,
             waited: mode.nowait_depth == 0,
         };
-        let name = qualified(&self.node, &target, &qualifier);
         let is_partner = matches!(&target, Target::Name { name, .. } if Some(name) == self.name.as_ref());
         let serial = self.next_serial();
         let place = (self.registry(), Source::Link(serial).token());

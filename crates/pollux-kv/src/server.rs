@@ -99,7 +99,8 @@ pub fn serve(address: &str) -> Result<()> {
             | Event::System(_)
             | Event::Disconnected(_)
             | Event::OpenerLost(_)
-            | Event::Readable(_) => {}
+            | Event::Readable(_)
+            | Event::Local(_) => {}
         }
     }
     Ok(())

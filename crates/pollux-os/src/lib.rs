@@ -10,6 +10,7 @@
 
 #![deny(unsafe_code)]
 
+mod calls;
 mod channel;
 pub mod clock;
 mod doorbell;
@@ -26,6 +27,9 @@ mod signals;
 mod socket;
 mod tcp;
 
+pub use calls::{
+    CALL_PATH_BYTES_MAX, Call, CallGate, WaitingCall, copy_descriptor, gate_calls, read_memory, signal_group,
+};
 pub use channel::{Channel, DESCRIPTORS_WAITING_MAX, FILL_BYTES_MAX, Fill, Flush, socket_pair};
 pub use doorbell::Doorbell;
 pub use files::{connect_unix, listen_unix, private_directory};
@@ -37,6 +41,7 @@ pub use poller::{Event, Interest, Poller, Registry};
 pub use process::{
     INHERITED_DESCRIPTORS_MAX, LAUNCH_MS_MAX, LAUNCHER_COMMAND, Launch, LaunchError, Launched, ProcessEvent,
     bind_to, launch, launcher_main, processors_allowed, reap, signal, take_inherited, wait_gone,
+    wait_readable,
 };
 pub use ring::{RING_DESCRIPTORS, RINGS_PER_PROCESS_MAX};
 pub use rustix::process::{Pid, Signal};

@@ -486,6 +486,11 @@ pub fn wait_gone(pidfd: impl AsFd, timeout: Duration) -> io::Result<bool> {
     readable_by(pidfd, Instant::now() + timeout)
 }
 
+/// Waits until the descriptor is readable, also by its end; false if the time is over first.
+pub fn wait_readable(fd: impl AsFd, timeout: Duration) -> io::Result<bool> {
+    readable_by(fd, Instant::now() + timeout)
+}
+
 fn readable_by(fd: impl AsFd, deadline: Instant) -> io::Result<bool> {
     loop {
         let left = timespec(deadline.saturating_duration_since(Instant::now()));

@@ -134,7 +134,7 @@ impl Provider {
                 }
             }
             Event::Connected(connection) => connection.close(),
-            Event::System(_) | Event::Input(_) | Event::Disconnected(_) => {}
+            Event::System(_) | Event::Input(_) | Event::Disconnected(_) | Event::Local(_) => {}
         }
         Ok(())
     }

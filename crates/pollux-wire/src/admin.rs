@@ -59,6 +59,20 @@ wire_struct! {
         pub started_unix_ms: u64,
         /// Checkpoint bytes its backup has not acknowledged.
         pub lag_bytes: u64,
+        /// What it supervises, if it is the keeper of a program.
+        pub kept: Option<Kept>,
+    }
+}
+
+wire_struct! {
+    /// A program under a keeper.
+    pub struct Kept {
+        /// Its path.
+        pub program: String,
+        /// Its process id; none while it does not run.
+        pub pid: Option<u32>,
+        /// How often it was started again.
+        pub restarts: u64,
     }
 }
 

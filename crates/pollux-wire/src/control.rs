@@ -2,7 +2,7 @@
 //!
 //! Every message is one frame of kind [`CONTROL`]; descriptors are named in the variant's doc, in their order.
 
-use crate::admin::ProgramSpec;
+use crate::admin::{Kept, ProgramSpec};
 use crate::checkpoint::Opener;
 use crate::codec::{wire_enum, wire_flat_enum, wire_struct};
 use crate::event::Event;
@@ -75,8 +75,29 @@ wire_enum! {
         12 => Query { request: u32, query: Query },
         /// Adopts a process or changes what others see of this one (`PROCESS_SETINFO_`, `STEPMOM`); answered with `Answer`.
         13 => BecomeMomOf { request: u32, child: Phandle },
+        /// Changes something of the process itself (`PROCESS_SETINFO_`, `SETSTOP`); answered with `Answer`.
+        14 => Set { request: u32, setting: Setting },
+        /// What the process supervises, for listings; the last one counts.
+        20 => Keeps { kept: Kept },
     }
 }
+
+wire_enum! {
+    /// What a process changes of itself.
+    pub enum Setting {
+        /// Its priority, 1 to 199.
+        0 => Priority { value: u8 },
+        /// Its stop mode. With [`STOP_MODE_NOBODY`] a stop by another process waits until the mode is another one.
+        1 => StopMode { mode: u8 },
+    }
+}
+
+/// The highest stop mode: no other process stops this one.
+pub const STOP_MODE_NOBODY: u8 = 2;
+/// The stop mode of a process that has set none.
+pub const STOP_MODE_DEFAULT: u8 = 1;
+/// The highest priority.
+pub const PRIORITY_MAX: u8 = 199;
 
 wire_flat_enum! {
     /// Who keeps a backup in step.
@@ -268,6 +289,10 @@ wire_struct! {
         pub job: u16,
         /// Priority.
         pub priority: u8,
+        /// Its stop mode.
+        pub stop_mode: u8,
+        /// True when a stop waits for the end of [`STOP_MODE_NOBODY`].
+        pub stop_waits: bool,
         /// When it was created, microseconds since 1970.
         pub created_unix_us: u64,
     }
@@ -362,7 +387,7 @@ wire_enum! {
         12 => Created { request: u32, process: Option<Phandle>, name: Option<ProcessName>, error: u16, detail: u16, why: String },
         /// Answer to `Stopping`: end now.
         13 => StopNow { request: u32 },
-        /// Answer to `StopOther`, `Query` and `BecomeMomOf`.
+        /// Answer to `StopOther`, `Query`, `BecomeMomOf` and `Set`.
         14 => Answer { request: u32, answer: Answer },
         /// The name's record has changed: for both halves of a pair that keeps its state itself.
         15 => RecordChanged { record: NameRecord },

@@ -28,6 +28,12 @@ wire_flat_enum! {
         10 => HungKilled = "hung-killed",
         /// A request killed its server twice and was set aside (L5).
         11 => Quarantined = "quarantined",
+        /// A keeper started its program.
+        20 => ProgramStarted = "program-start",
+        /// The program of a keeper ended, or could not be started.
+        21 => ProgramEnded = "program-end",
+        /// A keeper holds a listening socket of its program, or holds it no more.
+        22 => Listener = "listener",
     }
 }
 

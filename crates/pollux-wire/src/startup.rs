@@ -17,7 +17,14 @@ pub const PARAMS_VARIABLE: &str = "POLLUX_PARAMS";
 pub const PRIORITY_VARIABLE: &str = "POLLUX_PRI";
 /// What becomes of the connections that a backup has when it takes over: `strict` or `continue`. Inherited like any variable.
 pub const SOCKETS_VARIABLE: &str = "POLLUX_SOCKETS";
-/// All of those of the startup: a process that the program creates does not inherit them.
+/// The volumes: `$VOLUME=/directory`, several of them with colons between them. Processes that the program creates inherit
+/// this and the next two.
+pub const VOLUMES_VARIABLE: &str = "POLLUX_VOLUMES";
+/// The default volume and subvolume, `$VOLUME.SUBVOLUME`.
+pub const DEFAULTS_VARIABLE: &str = "POLLUX_DEFAULTS";
+/// The DEFINEs, one `=NAME=FILE` a line.
+pub const DEFINES_VARIABLE: &str = "POLLUX_DEFINES";
+/// All that are about one start: a process that the program creates does not inherit them.
 pub const STARTUP_VARIABLES: [&str; 7] = [
     STARTUP_VARIABLE,
     IN_VARIABLE,

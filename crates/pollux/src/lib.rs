@@ -63,5 +63,5 @@ pub use pollux_wire::system::{Ending, SystemMessage};
 pub use pollux_wire::{
     ConnectionId, CpuNumber, Epoch, FileError, HeldId, ListenerId, OpenId, Phandle, ProcessName, SyncId,
 };
-pub use receive::{Connection, Event, Input, Listener, Receive, ReceiveDepth, Request};
+pub use receive::{Connection, Event, Input, Listener, Receive, ReceiveDepth, Request, WatchId};
 pub use requester::{Node, OpenOptions, Server, Ticket};

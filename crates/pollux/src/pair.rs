@@ -10,7 +10,9 @@ use crate::objects::map::{self, RawMap};
 use crate::objects::{Objects, Shared};
 use crate::receive::{Listener, Receive, ReceiveDepth};
 use crate::{Cell, Log, Machine, Map};
+use pollux_wire::admin::Kept;
 use pollux_wire::control::PairState;
+use pollux_wire::event::EventKind;
 use pollux_wire::{CpuNumber, Epoch, FileError, HeldId, ObjectId, OpenId, Phandle, ProcessName};
 use serde::{Serialize, de::DeserializeOwned};
 use std::cell::RefCell;
@@ -156,6 +158,18 @@ impl Pair {
     /// this half dies before, it does not leave at all: the repeated reply comes without it.
     pub fn hand_over(&self, channel: OwnedFd, id: HeldId) -> Result<()> {
         self.handle.engine().hand_over(channel, id)
+    }
+
+    /// Reports an event that `pollux events` shows.
+    #[doc(hidden)]
+    pub fn report(&self, kind: EventKind, cause: String) -> Result<()> {
+        self.handle.engine().report_own(kind, cause)
+    }
+
+    /// Says what this half supervises, for `pollux ps`.
+    #[doc(hidden)]
+    pub fn report_kept(&self, kept: Kept) -> Result<()> {
+        self.handle.engine().report_kept(kept)
     }
 
     /// Stops the pair: the backup first, so that nothing takes over.

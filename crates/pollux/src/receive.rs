@@ -44,6 +44,10 @@ pub struct Receive {
     handle: Handle,
 }
 
+/// Names a descriptor that [`Receive::watch_local`] watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WatchId(u32);
+
 /// What came.
 pub enum Event {
     /// A request of an opener.
@@ -55,6 +59,8 @@ pub enum Event {
     OpenerLost(OpenId),
     /// A held descriptor is readable; told once for each [`Receive::watch`].
     Readable(HeldId),
+    /// A descriptor of this process is readable; see [`Receive::watch_local`].
+    Local(WatchId),
     /// A connection was accepted.
     Connected(Connection),
     /// Bytes came over a connection.
@@ -102,6 +108,7 @@ impl Receive {
             }
             Delivery::OpenerLost(open) => Event::OpenerLost(open),
             Delivery::Readable(held) => Event::Readable(held),
+            Delivery::Local(id) => Event::Local(WatchId(id)),
             Delivery::System(message) => Event::System(message),
             Delivery::Connected(id) => Event::Connected(Connection { handle, id }),
             Delivery::Input(data) => Event::Input(Input { handle, data: Some(data) }),
@@ -131,7 +138,18 @@ impl Receive {
         self.handle.engine().watch_held(id)
     }
 
-    /// From here on [`Event::Tick`] comes at this interval, in the primary.
+    /// Waits for a descriptor of this process alone beside everything else: [`Event::Local`] comes as long as it is
+    /// readable, in the primary. At most 1024.
+    pub fn watch_local(&mut self, fd: OwnedFd) -> Result<WatchId> {
+        self.handle.engine().watch_local(fd).map(WatchId)
+    }
+
+    /// Waits for it no more, and closes it.
+    pub fn unwatch_local(&mut self, id: WatchId) {
+        self.handle.engine().unwatch_local(id.0);
+    }
+
+    /// From here on [`Event::Tick`] comes at this interval, in the primary; the first one at once.
     pub fn tick_every(&mut self, interval: Duration) {
         self.handle.engine().tick_every = Some(interval);
     }

@@ -6,7 +6,7 @@ use crate::clerk::{Job, NumbersFor};
 use crate::daemon::{Daemon, Timer, label};
 use crate::limits::{COORDINATOR_RETRY_MS, NUMBERS_PER_REQUEST_MAX};
 use crate::links::{LinkId, Role};
-use crate::process::{Origin, Process, Request, Stage, StartedFor, cut};
+use crate::process::{Origin, Process, Request, Stage, StartedFor, cut, shortened};
 use crate::start::unix_ms;
 use pollux_coordinator::Error;
 use pollux_os::LifeWatch;
@@ -47,6 +47,10 @@ impl Daemon {
                 }
                 (found.state, found.epoch, found.lag_bytes) = (Some(state), epoch, lag_bytes);
             }
+            ToDaemon::Keeps { mut kept } => {
+                kept.program = shortened(&kept.program).to_owned();
+                found.kept = Some(kept);
+            }
             ToDaemon::Open { request, target, sync_depth, nowait_depth, details } => {
                 self.start_open(asker(request), target, None, (sync_depth, nowait_depth), details);
             }
@@ -71,6 +75,7 @@ impl Daemon {
                 self.handle_query(Origin::Process(asker(request)), query);
             }
             ToDaemon::BecomeMomOf { request, child } => self.handle_become_mom(asker(request), child),
+            ToDaemon::Set { request, setting } => self.handle_set(asker(request), setting),
         }
     }
 

@@ -20,7 +20,7 @@ use crate::limits::{ASKED_MAX, SPEC_BYTES_MAX};
 use crate::process::{Family, Process, Request, StartedFor, shortened};
 use pollux_coordinator::Error;
 use pollux_wire::admin::ProgramSpec;
-use pollux_wire::control::{Creation, NameChoice, StartAs, StateKeeping, ToProcess};
+use pollux_wire::control::{Creation, NameChoice, PRIORITY_MAX, StartAs, StateKeeping, ToProcess};
 use pollux_wire::mesh::{StartOrder, ToPeer};
 use pollux_wire::record::NameRecord;
 use pollux_wire::startup::STARTUP_VARIABLES;
@@ -43,8 +43,6 @@ pub(crate) enum Role {
 /// Numbers of the parameters of `PROCESS_CREATE_`, as its error detail gives them.
 const PARAMETER_PROGRAM: u16 = 1;
 const PARAMETER_PRIORITY: u16 = 5;
-/// `PROCESS_CREATE_`, highest priority.
-const PRIORITY_MAX: u8 = 199;
 
 fn failure(error: u16, detail: u16, why: impl Into<String>) -> StartFailure {
     StartFailure { error, detail, why: why.into() }

@@ -7,9 +7,11 @@ use crate::limits::{ENDED_KEPT_MAX, PROCESSES_MAX};
 use crate::links::LinkId;
 use crate::opens::PathOrigin;
 use crate::start::unix_ms;
-use pollux_wire::admin::{ProcessInfo, ProgramSpec};
+use pollux_wire::admin::{Kept, ProcessInfo, ProgramSpec};
 use pollux_wire::checkpoint::Opener;
-use pollux_wire::control::{PairState, ProcessFacts, StartAs, StateKeeping, StopReport, ToProcess};
+use pollux_wire::control::{
+    PairState, ProcessFacts, STOP_MODE_DEFAULT, StartAs, StateKeeping, StopReport, ToProcess,
+};
 use pollux_wire::record::NameRecord;
 use pollux_wire::{CpuNumber, Epoch, OpenId, Phandle, Pin, ProcessName};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -88,6 +90,8 @@ pub(crate) struct Process {
     pub(crate) state: Option<PairState>,
     pub(crate) epoch: Epoch,
     pub(crate) lag_bytes: u64,
+    /// What it supervises.
+    pub(crate) kept: Option<Kept>,
     pub(crate) started_unix_ms: u64,
     /// Own tick in which its program ran.
     pub(crate) running_tick: u64,
@@ -107,6 +111,10 @@ pub(crate) struct Process {
     pub(crate) stopping: Option<StopReport>,
     /// Who stops it, if somebody does.
     pub(crate) stopped_by: Option<Stopper>,
+    /// Who may stop it (`SETSTOP`).
+    pub(crate) stop_mode: u8,
+    /// A stop that its stop mode does not let through.
+    pub(crate) stop_that_waits: Option<Stopper>,
     /// Who waits until it is gone.
     pub(crate) stop_waiters: Vec<Origin>,
     /// True when its name is off the record though it runs: its end concerns nobody.
@@ -201,6 +209,7 @@ impl Process {
             state: None,
             epoch,
             lag_bytes: 0,
+            kept: None,
             started_unix_ms: unix_ms(),
             running_tick: 0,
             stopped_tick: None,
@@ -211,6 +220,8 @@ impl Process {
             waiters: Vec::new(),
             stopping: None,
             stopped_by: None,
+            stop_mode: STOP_MODE_DEFAULT,
+            stop_that_waits: None,
             stop_waiters: Vec::new(),
             off_record: false,
             processor_us: 0,
@@ -294,6 +305,8 @@ impl Process {
             mom: self.partner().or(self.family.mom),
             job: self.family.job,
             priority: self.family.priority,
+            stop_mode: self.stop_mode,
+            stop_waits: self.stop_that_waits.is_some(),
             created_unix_us: self.started_unix_ms.saturating_mul(1_000),
         }
     }
@@ -310,6 +323,7 @@ impl Process {
             program: shortened(&self.spec.program).to_owned(),
             started_unix_ms: self.started_unix_ms,
             lag_bytes: self.lag_bytes,
+            kept: self.kept.clone(),
         }
     }
 }

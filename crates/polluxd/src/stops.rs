@@ -9,6 +9,9 @@
 //!    <-- Answer ---|
 //! ```
 //!
+//! A process whose stop mode is 2 is stopped when it sets another one; its stopper is told so at once (error 638). That
+//! holds for the stop of a single process by another one, not for commands and not for the stop of both halves.
+//!
 //! Invariant: when both halves are to go, the name is off the record before the first of them is killed, so that no
 //! half ever takes over from one that was stopped with it.
 
@@ -20,11 +23,16 @@ use crate::limits::{ASKED_MAX, COORDINATOR_RETRY_MS, STOP_WAIT_MS};
 use crate::process::{Origin, Request, Stage};
 use pollux_coordinator::Error;
 use pollux_os::{Pid, Signal, signal};
-use pollux_wire::control::{Answer, StopReport, ToProcess};
+use pollux_wire::control::{Answer, PRIORITY_MAX, STOP_MODE_NOBODY, Setting, StopReport, ToProcess};
 use pollux_wire::mesh::ToPeer;
 use pollux_wire::record::NameRecord;
 use pollux_wire::{FileError, Phandle};
 use rustix::process::{PidfdFlags, pidfd_open};
+
+/// A value that there is not (FEBADPARMVALUE).
+const BAD_VALUE: FileError = FileError(590);
+/// The stop is done when the process lets it (FEQUEUEDSTOPMODE1).
+const STOP_WAITS: FileError = FileError(638);
 
 /// A name that is to end with both its halves.
 #[derive(Debug, Clone)]
@@ -104,6 +112,30 @@ impl Daemon {
             self.take_off(TakeOff { half: target, by: StopsBoth::Other { origin, stopper } });
         } else {
             self.dismiss(&[target], &stopper, None, Afterwards::Answer(origin));
+        }
+    }
+
+    /// A process changes something of itself. Error 590 for a value that there is not.
+    pub(crate) fn handle_set(&mut self, asker: Request, setting: Setting) {
+        let Some(process) = self.processes.get_mut(asker.process) else { return };
+        let error = match setting {
+            Setting::Priority { value: value @ 1..=PRIORITY_MAX } => {
+                process.family.priority = value;
+                FileError::OK
+            }
+            Setting::StopMode { mode: mode @ 0..=STOP_MODE_NOBODY } => {
+                process.stop_mode = mode;
+                FileError::OK
+            }
+            Setting::Priority { .. } | Setting::StopMode { .. } => BAD_VALUE,
+        };
+        let waits = match process.stop_mode {
+            STOP_MODE_NOBODY => None,
+            _ => process.stop_that_waits.take(),
+        };
+        self.answer_error(Origin::Process(asker), error);
+        if let Some(stopper) = waits {
+            self.take_stop(asker.process, stopper, false, Origin::Nobody);
         }
     }
 
@@ -208,6 +240,11 @@ impl Daemon {
         let Some(process) = self.processes.get_mut(target) else {
             return self.answer_stop(origin, FileError::NOT_FOUND);
         };
+        // A name that is off the record must have no processes, and an operator must be able to stop everything.
+        if process.stop_mode == STOP_MODE_NOBODY && stopper.killer.is_some() && !quietly {
+            process.stop_that_waits.get_or_insert(stopper);
+            return self.answer_stop(origin, STOP_WAITS);
+        }
         tracing::info!(process = label(process), epoch = process.epoch.0, "{}", stopper.why);
         // One that is being started is killed as soon as it runs.
         let starting = matches!(process.stage, Stage::Registering | Stage::Launching(_));

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::commands::domain::join;
 use crate::error::{Failure, Result};
 use crate::node::Node;
 use crate::output::{self, CARE};
@@ -27,6 +28,7 @@ impl Down {
             return Err(nothing());
         }
         let _lock = start::lock(node)?;
+        join::leave(node);
         let ended = shut_down(node, END_MAX)?;
         if ended.is_empty() {
             return Err(nothing());

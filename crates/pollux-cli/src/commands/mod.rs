@@ -3,6 +3,7 @@
 pub(crate) mod cc;
 pub(crate) mod completions;
 pub(crate) mod cpu;
+pub(crate) mod domain;
 pub(crate) mod down;
 pub(crate) mod events;
 pub(crate) mod kill;
@@ -10,6 +11,7 @@ pub(crate) mod logs;
 pub(crate) mod man;
 pub(crate) mod ps;
 pub(crate) mod run;
+pub(crate) mod snaadmin;
 pub(crate) mod sockets;
 pub(crate) mod status;
 pub(crate) mod stop;

@@ -4,9 +4,11 @@
 //! run --name '$KV' --pair P    ends when the pair is whole, or P is killed and the reason shown
 //! run --name '$KV' P           ends when P has joined the node
 //! run P                        ends at once
+//! run --restart P              ends when the keeper of P is there, for a node of several CPUs as a pair
 //! run --wait ...               ends with the program (with the name, for a pair), with its exit code
 //! ```
 
+mod keep;
 mod ready;
 mod startup;
 mod wait;
@@ -62,6 +64,8 @@ pub(crate) struct Run {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    keep: keep::Keep,
+    #[command(flatten)]
     startup: startup::Startup,
     /// The program, looked up in PATH (pollux-kv is built in), and its arguments: all that follows is the program's
     #[arg(value_name = "PROGRAM", required = true, trailing_var_arg = true)]
@@ -79,12 +83,18 @@ pub(crate) struct Running {
 
 impl Run {
     /// Runs the program.
-    pub(crate) fn run(self, node: &Node) -> Result<ExitCode> {
+    pub(crate) fn run(mut self, node: &Node) -> Result<ExitCode> {
         let mut daemons = Daemons::of(node);
         let survey = daemons.survey()?;
         let cpu = choose_cpu(node, &survey, self.cpu)?;
         let (written, arguments) = self.command.split_first().expect("the command line has a program");
         let mut program = Program::find(written, arguments, self.pair)?;
+        if self.keep.is_wanted() {
+            // Its keeper is a pair wherever it can be one.
+            self.pair |= survey.cpus_up().len() > 1;
+            self.name = Some(self.name.take().unwrap_or_else(|| keep::free_name(&survey, &program.written)));
+            program.spec = self.keep.keeper_of(program.spec, self.pair)?;
+        }
         self.startup.tell(&mut program.spec.environment)?;
         let streams = if self.wait {
             Streams::own()?

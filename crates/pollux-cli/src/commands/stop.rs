@@ -33,6 +33,11 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
+    /// The command for this name.
+    pub(crate) fn of(name: ProcessName) -> Stop {
+        Stop { name, force: false }
+    }
+
     /// Stops it.
     pub(crate) fn run(self, node: &Node) -> Result<ExitCode> {
         let mut daemons = Daemons::of(node);

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::error::Result;
+use crate::commands::domain::{join, link};
+use crate::error::{Failure, Result};
 use crate::node::Node;
 use crate::output::{self, GOOD};
 use crate::start::{self, Settings};
@@ -30,6 +31,11 @@ pub(crate) struct Up {
     reload_after_ms: u32,
     #[command(flatten)]
     tcp: crate::tcp::Tcp,
+    /// Make the node a server of this domain: pollux domain --help
+    #[arg(long, value_name = "NAME", value_parser = link::parse_domain)]
+    domain: Option<String>,
+    #[command(flatten)]
+    server: join::Options,
 }
 
 impl Up {
@@ -42,8 +48,19 @@ impl Up {
             hang_after_ms: self.hang_after_ms,
             reload_after_ms: self.reload_after_ms,
         };
+        let domain = self.domain.map(|domain| self.server.settings(node, &domain)).transpose()?;
         let started = start::start(node, &settings)?;
         let providers = self.tcp.start(node, self.cpus)?;
+        if let Some(domain) = &domain {
+            join::join(node, domain).map_err(|failure| {
+                let again = format!("pollux domain join {}{}", domain.domain, node.option());
+                let next = format!(
+                    "{}; the node is up without its domain server: {again}, or pollux down",
+                    failure.next
+                );
+                Failure { next, ..failure }
+            })?;
+        }
         let mut table = Table::bare();
         for status in &started.survey.statuses {
             let processors = processors(&status.processors);
@@ -59,6 +76,9 @@ impl Up {
             table.row([node.name().as_str().into(), name.as_str().into(), Cell::styled("up", GOOD)]);
         }
         output::print(&table.render())?;
+        if let Some(domain) = domain {
+            output::line(&format!("{}  server {} of domain {}", node.name(), domain.host, domain.domain))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -15,11 +15,13 @@
 //! ```
 
 pub mod atomic;
+mod client_file;
 mod domain_file;
 mod node_file;
 mod record;
 mod sna_net;
 
+pub use client_file::ClientFile;
 pub use domain_file::{DOMAIN_FILE_BYTES_MAX, DomainFile};
 pub use node_file::NodeFile;
 pub use record::{Fault, Faults, Record, checksum, parse_records, print_record};

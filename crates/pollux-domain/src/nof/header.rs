@@ -70,8 +70,12 @@ pub fn nof_c_h() -> String {
     out.push_str(
         "\ntypedef union ap_corr {\n  void *corr_p;\n  AP_UINT32 corr_l;\n  int corr_i;\n} AP_CORR;\n\n\
          typedef void (*NOF_CALLBACK)(AP_UINT32 target_handle, void *nofvcb, AP_CORR corr, AP_UINT32 indic_length);\n\n\
-         void nof(AP_UINT32 target_handle, void *nofvcb);\n\
-         AP_UINT16 nof_async(AP_UINT32 target_handle, void *nofvcb, NOF_CALLBACK comp_proc, AP_CORR corr);\n\n\
+         /* Each layout has entry points of its own. */\n\
+         #if POLLUX_NOF_NAME_BYTES == 64\n#define POLLUX_ENTRY(name) __asm__(#name \"_n64\")\n\
+         #else\n#define POLLUX_ENTRY(name)\n#endif\n\n\
+         void nof(AP_UINT32 target_handle, void *nofvcb) POLLUX_ENTRY(nof);\n\
+         AP_UINT16 nof_async(AP_UINT32 target_handle, void *nofvcb, NOF_CALLBACK comp_proc, AP_CORR corr)\n\
+         \x20   POLLUX_ENTRY(nof_async);\n\n\
          #if defined(__cplusplus)\n}\n#endif\n\n#endif\n",
     );
     out

@@ -4,10 +4,11 @@ use super::numbers as n;
 use crate::content::Content;
 use crate::name::ServerName;
 use pollux_wire::Epoch;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Whether the local software runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Software {
     /// It runs.
     Running,
@@ -18,7 +19,7 @@ pub enum Software {
 }
 
 /// Log switches of a node or of the domain; AP_YES or AP_NO each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogTypes {
     /// Audit messages.
     pub audit: u8,
@@ -51,7 +52,7 @@ impl LogTypes {
 }
 
 /// A server of the domain.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerView {
     /// Its name.
     pub name: ServerName,
@@ -66,7 +67,7 @@ pub struct ServerView {
 }
 
 /// The domain as this computer sees it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DomainView {
     /// The local software.
     pub software: Software,
@@ -79,6 +80,7 @@ pub struct DomainView {
     /// This computer.
     pub local: ServerName,
     /// The acting master that can be reached, and its epoch.
+    #[serde(with = "crate::words::server_and_epoch")]
     pub acting: Option<(ServerName, Epoch)>,
     /// The content that can be read here, and the server that holds it.
     pub content: Option<(Arc<Content>, ServerName)>,

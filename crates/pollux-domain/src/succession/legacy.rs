@@ -26,6 +26,7 @@ use crate::content::{Change, Content, RequestId, Stamp, View};
 use crate::list::ServerList;
 use crate::name::{Aliases, ServerName};
 use pollux_wire::Epoch;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -33,7 +34,7 @@ use std::sync::Arc;
 pub const SERVERS_KNOWN_MAX: usize = 256;
 
 /// What servers say to each other.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Message {
     /// A sign of life.
     Beat(Box<Peer>),
@@ -44,13 +45,15 @@ pub enum Message {
 }
 
 /// What a server says about itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
     /// Which life.
     pub incarnation: Incarnation,
     /// It acts, in this epoch.
+    #[serde(with = "crate::words::epoch_or_none")]
     pub acting: Option<Epoch>,
     /// The highest epoch it knows of.
+    #[serde(with = "crate::words::epoch")]
     pub epoch: Epoch,
     /// Its content.
     pub stamp: Option<Stamp>,

@@ -35,6 +35,7 @@ pub use records::{Acting, Beat, Expect, Incarnation, Proposal, Records};
 use crate::content::{Change, Content, Refusal, RequestId, Stamp};
 use crate::name::ServerName;
 use pollux_wire::Epoch;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Changes that wait for the acting master; one more is answered [`Answer::Busy`].
@@ -54,7 +55,8 @@ impl Tick {
 }
 
 /// Which rules a domain follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Safe under partitions; changes need the coordinator.
     Quorum,
@@ -255,7 +257,7 @@ pub enum Command {
 }
 
 /// What a program is told about its change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     /// Done, and in every later acting master's content (quorum mode).
     Done(Stamp),
@@ -270,11 +272,12 @@ pub enum Answer {
 }
 
 /// What programs and the operator are told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Notice {
     /// Another server, or nobody, is acting master as this server sees it.
     Master {
         /// Who, in which epoch.
+        #[serde(with = "crate::words::server_and_epoch")]
         acting: Option<(ServerName, Epoch)>,
     },
     /// The content is of this stamp.
@@ -296,7 +299,7 @@ pub enum Notice {
 }
 
 /// What an operator should read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum Problem {
     /// The coordinator has forgotten: this server saw a newer state.
     #[error(
@@ -304,8 +307,10 @@ pub enum Problem {
     )]
     CoordinatorWentBack {
         /// What it holds.
+        #[serde(with = "crate::words::epoch")]
         found: Epoch,
         /// What was seen.
+        #[serde(with = "crate::words::epoch")]
         seen: Epoch,
     },
     /// The coordinator holds nothing.
@@ -331,7 +336,8 @@ pub enum Problem {
 }
 
 /// What a server is in the domain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// First in the list, acting or not.
     Master,
@@ -344,11 +350,12 @@ pub enum Role {
 }
 
 /// What a server knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// This server's role.
     pub role: Role,
     /// The acting master as far as known, itself included. Central logging goes there.
+    #[serde(with = "crate::words::server_and_epoch")]
     pub acting: Option<(ServerName, Epoch)>,
     /// This server acts.
     pub acts: bool,

@@ -137,7 +137,14 @@ pub(crate) fn write(media: &mut impl Media, write: &Write<'_>) -> io::Result<Com
 
 /// Finishes the write that a dead process has left under way, if there is one.
 pub(crate) fn recover(media: &mut impl Media) -> io::Result<()> {
-    let Some(intent) = pending(media)? else { return Ok(()) };
+    let bytes = intent_bytes(media)?;
+    let Some(intent) = Intent::decode(&bytes) else {
+        // What a torn clearing has left must not become whole again by the torn intent of the next write.
+        if bytes.iter().any(|byte| *byte != 0) {
+            media.control_write(INTENT_AT, &[0; INTENT_BYTES])?;
+        }
+        return Ok(());
+    };
     let mut data = vec![0; intent.length as usize];
     media.control_read(DATA_AT, &mut data)?;
     carry_out(media, &intent, &data)?;
@@ -146,9 +153,13 @@ pub(crate) fn recover(media: &mut impl Media) -> io::Result<()> {
 
 /// The write that is under way.
 pub(crate) fn pending(media: &mut impl Media) -> io::Result<Option<Intent>> {
+    Ok(Intent::decode(&intent_bytes(media)?))
+}
+
+fn intent_bytes(media: &mut impl Media) -> io::Result<[u8; INTENT_BYTES]> {
     let mut bytes = [0; INTENT_BYTES];
     media.control_read(INTENT_AT, &mut bytes)?;
-    Ok(Intent::decode(&bytes))
+    Ok(bytes)
 }
 
 /// The completions that a slot's open remembers.

@@ -167,6 +167,33 @@ proptest! {
     }
 }
 
+// A write that is done came back with the bytes of the next one: its intent was cleared in part, and the beginning of the next
+// intent, which is the same, was all that came of that.
+#[test]
+fn a_torn_clearing_and_a_torn_intent_make_no_whole_one() {
+    for torn in 0..=u8::MAX {
+        let mut media = Simulated::new();
+        write(&mut media, &request(1, Place::End, b"a", 1)).unwrap();
+        let steps = media.steps;
+        let mut media = Simulated::new();
+        (media.left, media.torn) = (Some(steps - 1), torn);
+        assert!(write(&mut media, &request(1, Place::End, b"a", 1)).is_err());
+        for step in 0..3 {
+            let mut media = Simulated {
+                control: media.control.clone(),
+                file: media.file.clone(),
+                left: Some(step),
+                torn,
+                ..Simulated::new()
+            };
+            assert!(write(&mut media, &request(2, Place::End, b"b", 1)).is_err());
+            media.left = None;
+            write(&mut media, &request(2, Place::End, b"b", 1)).unwrap();
+            assert_eq!(media.file, b"ab", "{torn} at step {step}");
+        }
+    }
+}
+
 // What the promise is worth: without a sync depth the same kill doubles the bytes.
 #[test]
 fn with_depth_0_a_repeated_append_is_done_twice() {

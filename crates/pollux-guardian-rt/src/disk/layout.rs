@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Each record ends with a check word over its other bytes, so that one that was written in part is no record. What a
-//! torn record means is harmless at each place: a torn intent is a write that has not begun or is complete, a torn
-//! completion is written again from the intent, a torn slot belongs to nobody.
+//! torn record means is harmless at each place: a torn intent is a write that has not begun or is complete (the next writer
+//! clears it first), a torn completion is written again from the intent, a torn slot belongs to nobody.
 
 use super::exclusion::{Access, Exclusion};
 

@@ -21,8 +21,8 @@ use std::path::Path;
 
 /// Bytes of input that wait for a read; a line without an end is given out in pieces of this size.
 const LINE_BYTES_MAX: usize = 64 << 10;
-/// Device type of a terminal (`FILE_GETINFO_`).
-const TERMINAL: i16 = 6;
+/// Device type of a terminal, and no other words (`FILE_GETINFO_`).
+pub(crate) const TERMINAL_TYPE_WORDS: [i16; 5] = [6, 0, -1, -1, -1];
 
 /// Lines of input that have arrived.
 #[derive(Debug, Default)]
@@ -103,7 +103,7 @@ impl LineFile {
 
 impl OtherFile for LineFile {
     fn type_words(&self) -> [i16; 5] {
-        [TERMINAL, 0, -1, -1, -1]
+        TERMINAL_TYPE_WORDS
     }
 
     fn start(&mut self, transfer: &Transfer, _mode: Mode) -> Result<Option<Outcome>, FileError> {

@@ -17,13 +17,6 @@ use pollux_wire::FileError;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Environment variable: `$VOLUME=/directory`, several of them with colons between them.
-pub(crate) const VOLUMES_VARIABLE: &str = "POLLUX_VOLUMES";
-/// Environment variable: the default volume and subvolume, `$VOLUME.SUBVOLUME`.
-pub(crate) const DEFAULTS_VARIABLE: &str = "POLLUX_DEFAULTS";
-/// Environment variable: one `=NAME=FILE` a line.
-pub(crate) const DEFINES_VARIABLE: &str = "POLLUX_DEFINES";
-
 /// DEFINEs that stand for one another, before it counts as a circle.
 const DEFINES_DEEP_MAX: usize = 8;
 /// FENOSUCHSYS.
@@ -100,6 +93,17 @@ impl Names {
             Some((volume, _)) => self.on_volume(volume, name, exists),
             None => Ok(in_working_directory(name, exists)),
         }
+    }
+
+    /// The volumes of the map with their directories.
+    pub(crate) fn volumes(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.volumes.iter().map(|(name, directory)| (name.as_str(), directory.as_path()))
+    }
+
+    /// The directory of a name that is a volume of the map and nothing else.
+    pub(crate) fn volume(&self, name: &str) -> Option<&Path> {
+        let name = self.local(name).ok()?;
+        self.volumes.get(&name.to_ascii_uppercase()).map(PathBuf::as_path)
     }
 
     /// The default volume and subvolume as a program reads them.

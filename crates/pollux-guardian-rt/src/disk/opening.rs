@@ -6,11 +6,12 @@ use super::exclusion::{Access, Exclusion};
 use super::file::DiskFile;
 use super::layout::OpenKey;
 use super::line_file::LineFile;
-use super::names::{DEFAULTS_VARIABLE, DEFINES_VARIABLE, Names, VOLUMES_VARIABLE};
+use super::names::Names;
 use crate::files::table::Number;
 use crate::files::{FileKind, Mode, OtherFile};
 use crate::runtime::Runtime;
 use pollux_wire::FileError;
+use pollux_wire::startup::{DEFAULTS_VARIABLE, DEFINES_VARIABLE, VOLUMES_VARIABLE};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -103,8 +104,8 @@ impl Runtime {
     }
 }
 
-/// Made and looked at with the first open: that needs a descriptor.
-fn control_directory() -> std::io::Result<&'static Path> {
+/// Where the control files of the node are. Made and looked at with the first open: that needs a descriptor.
+pub(super) fn control_directory() -> std::io::Result<&'static Path> {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     if let Some(directory) = DIRECTORY.get() {
         return Ok(directory);

@@ -2,6 +2,7 @@
 //!
 //! Operations are done when they are started; those without wait are finished by AWAITIOX like any other.
 
+use super::entries::DISK_TYPE_WORDS;
 use super::errors;
 use super::file::DiskFile;
 use crate::files::operations::{Kind, Outcome};
@@ -9,10 +10,6 @@ use crate::files::{Mode, OtherFile, Transfer};
 use pollux_wire::FileError;
 use std::any::Any;
 
-/// Device type of a disk (`FILE_GETINFO_`).
-const DISK: i16 = 3;
-/// Object type: a file; file type: unstructured; file code: a C binary file.
-const UNSTRUCTURED: [i16; 3] = [0, 0, 180];
 /// CONTROL: the file ends at the current position.
 const CONTROL_WRITE_EOF: i16 = 2;
 /// CONTROL: what was written is on the disk.
@@ -22,7 +19,7 @@ const CONTROL_MESSAGE: i16 = -32;
 
 impl OtherFile for DiskFile {
     fn type_words(&self) -> [i16; 5] {
-        [DISK, 0, UNSTRUCTURED[0], UNSTRUCTURED[1], UNSTRUCTURED[2]]
+        DISK_TYPE_WORDS
     }
 
     fn start(&mut self, transfer: &Transfer, _mode: Mode) -> Result<Option<Outcome>, FileError> {

@@ -50,15 +50,17 @@ pub(crate) enum Attribute {
     PageFaults,
     /// 62.
     IsNamed,
-    /// 63: stop mode 1, stopped by qualified users.
+    /// 63.
     StopMode,
+    /// 64: a stop waits for another stop mode.
+    StopWaits,
     /// 65.
     MomsName,
     /// 66: name of the job's ancestor.
     JobAncestorsName,
     /// 90.
     OssPid,
-    /// 28, 31, 36, 44, 45, 49, 51, 64, 73: words that are 0 for every process of Pollux.
+    /// 28, 31, 36, 44, 45, 49, 51, 73: words that are 0 for every process of Pollux.
     Zero,
     /// 8: the device subtype.
     Subtype,
@@ -74,7 +76,7 @@ impl Attribute {
             6 => Self::JobAncestor,
             7 => Self::Job,
             8 => Self::Subtype,
-            28 | 31 | 36 | 44 | 45 | 49 | 51 | 64 | 73 => Self::Zero,
+            28 | 31 | 36 | 44 | 45 | 49 | 51 | 73 => Self::Zero,
             30 => Self::ProcessTime,
             32 => Self::State,
             33 | 34 => Self::NoFile,
@@ -89,6 +91,7 @@ impl Attribute {
             59 => Self::PageFaults,
             62 => Self::IsNamed,
             63 => Self::StopMode,
+            64 => Self::StopWaits,
             65 => Self::MomsName,
             66 => Self::JobAncestorsName,
             90 => Self::OssPid,
@@ -153,7 +156,8 @@ pub(crate) fn put(words: &mut Words, attribute: Attribute, subject: &Subject) {
         Attribute::Pages => words.word(i16::try_from(subject.usage.resident_pages).unwrap_or(i16::MAX)),
         Attribute::PageFaults => words.int32(i32::try_from(subject.usage.page_faults).unwrap_or(i32::MAX)),
         Attribute::IsNamed => words.word(i16::from(facts.name.is_some())),
-        Attribute::StopMode => words.word(1),
+        Attribute::StopMode => words.word(i16::from(facts.stop_mode)),
+        Attribute::StopWaits => words.word(i16::from(facts.stop_waits)),
         Attribute::MomsName => put_text(words, &subject.moms_descriptor),
         Attribute::OssPid => words.int32(facts.pid as i32),
         Attribute::Zero | Attribute::Subtype => words.word(0),

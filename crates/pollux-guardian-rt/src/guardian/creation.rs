@@ -3,10 +3,13 @@
 
 use pollux_wire::admin::ProgramSpec;
 use pollux_wire::control::{Creation, NameChoice};
+use pollux_wire::startup::STARTUP_VARIABLE;
 use pollux_wire::{CpuNumber, FileError, ProcessName};
 
 /// The priority of a process that is not told one.
 pub(crate) const PRIORITY_DEFAULT: u8 = 150;
+/// Value of [`STARTUP_VARIABLE`]: the start messages come from `$RECEIVE`.
+const STARTUP_MESSAGES: &str = "messages";
 /// The priorities there are.
 const PRIORITIES: std::ops::RangeInclusive<i16> = 1..=199;
 /// The bits of create-options that mean something: `<9>` to `<15>`.
@@ -71,6 +74,14 @@ pub(crate) struct CreateCall {
     pub(crate) create_options: Option<i16>,
     /// 19.
     pub(crate) debug_options: Option<i16>,
+    /// Arguments of `main`, behind the program's name (`PROCESS_SPAWN_`).
+    pub(crate) arguments: Vec<String>,
+    /// The environment, in place of the caller's (`PROCESS_SPAWN_`).
+    pub(crate) environment: Option<Vec<(String, String)>>,
+    /// Variables that tell the new process how it begins.
+    pub(crate) variables: Vec<(String, String)>,
+    /// True for `PROCESS_SPAWN_`.
+    pub(crate) spawned: bool,
 }
 
 /// Numbers of the parameters, for the error detail: those of the two procedures differ.
@@ -109,6 +120,18 @@ impl ParameterNumbers {
         job: 1,
         create_options: 1,
         debug_options: 1,
+    };
+
+    /// `PROCESS_SPAWN_`: all but the program are in its extension.
+    pub(crate) const SPAWN: Self = Self {
+        program: 1,
+        priority: 7,
+        processor: 7,
+        name_option: 7,
+        name: 7,
+        job: 7,
+        create_options: 7,
+        debug_options: 7,
     };
 }
 
@@ -171,7 +194,8 @@ pub(crate) fn creation(
     let spec = match &call.program {
         Some(program) => Some(ProgramSpec {
             program: (caller.find)(program).map_err(CreationError::program)?,
-            environment: caller.environment.clone(),
+            arguments: call.arguments.clone(),
+            environment: call.environment.clone().unwrap_or_else(|| caller.environment.clone()),
             directory: caller.directory.clone(),
             ..ProgramSpec::none()
         }),
@@ -180,7 +204,13 @@ pub(crate) fn creation(
         None => return Err(CreationError::parameter(numbers.program)),
     };
     let home_terminal = call.home_terminal.clone().unwrap_or_default();
-    Ok(Creation { spec, variables: Vec::new(), name, cpu, home_terminal, job, priority })
+    let mut variables = call.variables.clone();
+    if backup && variables.is_empty() {
+        // Its creator sends it what it begins with, as any other child; the run-time tells only the backups that it starts
+        // itself.
+        variables.push((STARTUP_VARIABLE.to_owned(), STARTUP_MESSAGES.to_owned()));
+    }
+    Ok(Creation { spec, variables, name, cpu, home_terminal, job, priority })
 }
 
 #[cfg(test)]
@@ -236,6 +266,7 @@ mod tests {
         let backup = |call: &mut CreateCall| (call.name_option, call.program) = (Some(3), None);
         let creation = try_with(true, backup).unwrap();
         assert_eq!((creation.name, creation.spec), (NameChoice::Callers {}, None));
+        assert_eq!(creation.variables, [("POLLUX_STARTUP".to_owned(), "messages".to_owned())]);
         let other = try_with(true, |call| call.name_option = Some(3)).unwrap();
         assert!(other.spec.is_some());
     }

@@ -200,6 +200,11 @@ impl fmt::Display for FileName {
 }
 
 impl Object {
+    /// True for `$RECEIVE`, the caller's own input.
+    pub(crate) fn is_receive(&self) -> bool {
+        matches!(self, Self::Named { name, sequence: None, .. } if name == "$RECEIVE")
+    }
+
     fn with_destination(parts: &[&str]) -> Result<Self, BadName> {
         let destination = parts[0];
         if let Some(place) = destination.strip_prefix("$:") {
@@ -291,6 +296,16 @@ impl Qualifiers {
             identifier(second, PART_LETTERS_MAX)?;
         }
         Ok(Self { first: Some(first.to_owned()), second: second.map(str::to_owned) })
+    }
+}
+
+impl fmt::Display for Qualifiers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.first.as_deref().unwrap_or_default())?;
+        match &self.second {
+            Some(second) => write!(f, ".{second}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -158,6 +158,8 @@ pub(crate) mod testing {
             home_terminal: "$ZTN".to_owned(),
             mom: None,
             job: 0,
+            stop_mode: 1,
+            stop_waits: false,
             priority: 150,
             created_unix_us: 1,
         }

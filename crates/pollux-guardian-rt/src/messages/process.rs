@@ -1,5 +1,5 @@
 //! System messages that the run-time makes itself, word by word (Guardian Procedure Errors and Messages, "System
-//! messages"): -26, -102, and those about other nodes, -100, -110, -111, -113. What a daemon tells is laid out in
+//! messages"): -26, -102, -141, and those about other nodes, -100, -110, -111, -113. What a daemon tells is laid out in
 //! `receive::layout`.
 
 use crate::guardian::words::Words;
@@ -65,6 +65,22 @@ pub(crate) fn process_created(created: &ProcessCreated) -> Vec<u8> {
     words.into_bytes()
 }
 
+/// -141: a `PROCESS_SPAWN_` that was not waited for has ended. The process id is that of nobody: the handle names it.
+pub(crate) fn process_spawned(created: &ProcessCreated, errno: i32) -> Vec<u8> {
+    /// Words behind the length: handle, process id, errno, error and detail.
+    const RESULTS_BYTES: i32 = 32;
+    let mut words = Words::message(-141);
+    words.reserved(13);
+    words.int32(created.tag);
+    words.int32(RESULTS_BYTES);
+    words.handle(created.phandle);
+    words.int32(0);
+    words.int32(errno);
+    words.word(created.error);
+    words.word(created.detail);
+    words.into_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,5 +133,14 @@ mod tests {
         let failed = process_created(&ProcessCreated { error: 10, detail: 201, ..Default::default() });
         assert_eq!([13, 14, 15].map(|at| word_at(&failed, at).unwrap()), [10, 201, 0]);
         assert_eq!(handle_at(&failed, 3), Some(None));
+    }
+
+    #[test]
+    fn a_spawned_process() {
+        let created = ProcessCreated { tag: 7, error: 1, detail: 11, ..ProcessCreated::default() };
+        let bytes = process_spawned(&created, 4002);
+        assert_eq!(bytes.len(), 68);
+        assert_eq!([0, 18, 32, 33].map(|at| word_at(&bytes, at)), [-141, -1, 1, 11].map(Some));
+        assert_eq!([14, 16, 28, 30].map(|at| int32_at(&bytes, at)), [7, 32, 0, 4002].map(Some));
     }
 }

@@ -1,4 +1,4 @@
-//! Device-style control: `SETMODE`, `CONTROL`, `CONTROLBUF`, `SETPARAM`, `CONTROLMESSAGESYSTEM` (Guardian Procedure Calls).
+//! Device-style control: `SETMODE`, `CONTROL`, `CONTROLBUF`, `SETPARAM`, `CONTROLMESSAGESYSTEM`, `MESSAGESYSTEMINFO` (Guardian Procedure Calls).
 //!
 //! Some functions of `SETMODE` are switches of this process's own open; all others go to the server as a message.
 
@@ -9,6 +9,7 @@ use crate::files::FileKind;
 use crate::memory::{self, Buffer};
 use crate::receive::layout::{Words, word_at};
 use crate::runtime::{self, Runtime};
+use crate::transfer::BAD_VALUE;
 use pollux_wire::FileError;
 
 /// Bytes of a CONTROLBUF or SETPARAM message.
@@ -186,7 +187,7 @@ fn put_last_parameters(
     };
     let length = usize::try_from(bytes).map_err(|_| FileError::INVALID_OPERATION)?;
     let data = reply.get(4..4 + length).ok_or(FileError::INVALID_OPERATION)?;
-    let room = room.map_or(Ok(length), usize::try_from).map_err(|_| FileError(590))?;
+    let room = room.map_or(Ok(length), usize::try_from).map_err(|_| BAD_VALUE)?;
     if length > room {
         return Err(FileError(563));
     }
@@ -197,11 +198,17 @@ fn put_last_parameters(
 
 pub(crate) fn CONTROLMESSAGESYSTEM(args: args::CONTROLMESSAGESYSTEM) -> Result<(), FileError> {
     let (action, value) = (args.actioncode.unwrap_or(-1), args.value.unwrap_or(-1));
-    let at =
-        usize::try_from(action).ok().filter(|at| *at < MESSAGE_LIMITS_MAX.len()).ok_or(FileError(590))?;
+    let at = usize::try_from(action).ok().filter(|at| *at < MESSAGE_LIMITS_MAX.len()).ok_or(BAD_VALUE)?;
     if !(1..=MESSAGE_LIMITS_MAX[at]).contains(&value) {
-        return Err(FileError(590));
+        return Err(BAD_VALUE);
     }
     runtime::with(|runtime| runtime.message_limits[at] = value);
+    Ok(())
+}
+
+pub(crate) fn MESSAGESYSTEMINFO(args: args::MESSAGESYSTEMINFO) -> Result<(), FileError> {
+    let item = usize::try_from(args.itemcode.unwrap_or(-1)).ok();
+    let limit = runtime::with(|runtime| item.and_then(|item| runtime.message_limits.get(item).copied()));
+    memory::put_word(args.value.unwrap_or(std::ptr::null_mut()), limit.ok_or(BAD_VALUE)?);
     Ok(())
 }

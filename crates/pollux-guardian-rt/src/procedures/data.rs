@@ -2,7 +2,6 @@
 
 use super::buffer;
 use crate::args;
-use crate::disk::file::AT_END;
 use crate::entry::{Out, put};
 use crate::files::operations::Kind;
 use crate::files::{LONG_TRANSFER_BYTES_MAX, SHORT_TRANSFER_BYTES_MAX, Transfer};
@@ -95,22 +94,6 @@ writes! {
     FILE_WRITE64_: Write, LONG_TRANSFER_BYTES_MAX;
     WRITEUPDATEX: WriteUpdate, SHORT_TRANSFER_BYTES_MAX;
     FILE_WRITEUPDATE64_: WriteUpdate, LONG_TRANSFER_BYTES_MAX;
-}
-
-/// Unstructured disk files: the position is a byte address, -1 the end.
-pub(crate) fn POSITION(args: args::POSITION) -> Result<(), FileError> {
-    let number = args.filenum.unwrap_or(-1);
-    let at = match args.record_specifier.unwrap_or(0) {
-        -1 => Ok(AT_END),
-        at => u64::try_from(at).map_err(|_| FileError(23)),
-    };
-    runtime::with(|runtime| {
-        let result = at.and_then(|at| {
-            runtime.disk_file(number)?.set_position(at);
-            Ok(())
-        });
-        runtime.noted(number, result)
-    })
 }
 
 macro_rules! write_reads {

@@ -127,7 +127,7 @@ pub(crate) fn FILENAME_TO_PROCESSHANDLE_(a: args::FILENAME_TO_PROCESSHANDLE_) ->
 }
 
 /// The process with a name: the primary of a pair.
-fn process_named(node: &Asking<'_>, name: &FileName) -> Result<Phandle, FileError> {
+pub(super) fn process_named(node: &Asking<'_>, name: &FileName) -> Result<Phandle, FileError> {
     let own = node.own();
     if name.node.as_ref().is_some_and(|on| *on != own.node) {
         return Err(NO_SUCH_NODE);

@@ -1,24 +1,22 @@
-//! Creation, end and standing still of processes (Guardian Procedure Calls, `PROCESS_CREATE_`, `PROCESS_LAUNCH_`,
-//! `PROCESS_STOP_`, `STOP`, `ABEND`, `PROCESS_SUSPEND_`, `PROCESS_ACTIVATE_`, `PROCESS_DELAY_`, `DELAY`, `DEBUG`).
+//! End and standing still of processes (Guardian Procedure Calls, `PROCESS_STOP_`, `STOP`, `ABEND`, `PROCESS_SUSPEND_`,
+//! `PROCESS_ACTIVATE_`, `PROCESS_DELAY_`, `DELAY`, `DEBUG`), and what a process changes of itself (`PROCESS_SETINFO_`,
+//! `SETSTOP`).
 
 use super::process_info::{Refusal, finish};
 use crate::args;
 use crate::entry;
-use crate::guardian::creation::{self, Caller, CreateCall, CreationError, ParameterNumbers};
-use crate::guardian::handle::{self, same_instance};
+use crate::guardian::handle::same_instance;
 use crate::guardian::node::Node;
-use crate::guardian::parameters::{self, BAD_VALUE, TextPlace};
-use crate::memory::{self, Buffer};
-use crate::messages::process::{ProcessCreated, process_created};
+use crate::guardian::parameters::{self, BAD_VALUE};
+use crate::memory;
 use crate::node::{Asking, asking};
-use crate::runtime::{self, Asker, Runtime};
-use pollux_wire::control::{Answer, StopReport, ToDaemon, ToProcess};
+use crate::runtime::{self, Runtime};
+use pollux_wire::control::{Answer, Setting, StopReport, ToDaemon, ToProcess};
 use pollux_wire::{CpuNumber, FileError, Phandle, Pin, ProcessName};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// A nowait tag that asks for a waited creation.
-const WAITED: i32 = -1;
 /// Bytes of the text that a process leaves behind.
 const TERMINATION_TEXT_BYTES_MAX: usize = 80;
 /// Words of a subsystem id.
@@ -27,193 +25,6 @@ const SUBSYSTEM_WORDS: usize = 6;
 const MISSING_PARAMETER: FileError = FileError(29);
 /// Environment variable that names the debugger to call; `1` for gdb.
 const DEBUG_VARIABLE: &str = "POLLUX_DEBUG";
-/// Environment variable that is for one process only.
-const OWN_VARIABLE: &str = "POLLUX_CONTROL_FD";
-
-// --- Creation
-
-pub(crate) fn PROCESS_CREATE_(a: args::PROCESS_CREATE_) -> i16 {
-    let detail = a.error_detail;
-    // What a failed creation leaves in the handle is the null handle.
-    parameters::put_handle(a.processhandle, None);
-    parameters::put_word(a.process_descr_len, 0);
-    let created = create_call(&a).and_then(|call| {
-        let tag = a.nowait_tag.unwrap_or(WAITED);
-        create(&call, ParameterNumbers::CREATE, tag)
-    });
-    let (error, number) = match &created {
-        Ok(created) => (created.error, created.detail),
-        Err(error) => (error.error, error.detail),
-    };
-    parameters::put_word(detail, number);
-    let Ok(created) = created else { return error };
-    parameters::put_handle(a.processhandle, created.phandle);
-    let place =
-        TextPlace { to: a.process_descr, maxlen: a.process_descr_maxlen, length: a.process_descr_len };
-    if place.put(&created.descriptor).is_err() {
-        // The process runs; only its name has no room.
-        parameters::put_word(detail, 11);
-        return CreationError::bounds(11).error;
-    }
-    error
-}
-
-fn create_call(a: &args::PROCESS_CREATE_) -> Result<CreateCall, CreationError> {
-    let text = |number: i16, from: Option<*const u8>, length: Option<i16>| {
-        parameters::text(from, length).map_err(|error| match error {
-            memory::BAD_ADDRESS => CreationError::bounds(number),
-            _ => CreationError::parameter(number),
-        })
-    };
-    Ok(CreateCall {
-        program: text(1, a.program_file, a.program_length)?,
-        priority: a.priority,
-        processor: a.processor,
-        name_option: a.name_option,
-        name: text(10, a.process_name, a.process_name_length)?,
-        home_terminal: text(14, a.hometerm, a.hometerm_length)?,
-        job: a.jobid,
-        create_options: a.create_options,
-        debug_options: a.debug_options,
-    })
-}
-
-pub(crate) fn PROCESS_LAUNCH_(a: args::PROCESS_LAUNCH_) -> i16 {
-    parameters::put_word(a.output_list_len, 0);
-    let launched = launch(&a);
-    let (error, number) = match &launched {
-        Ok(created) => (created.error, created.detail),
-        Err(error) => (error.error, error.detail),
-    };
-    parameters::put_word(a.error_detail, number);
-    error
-}
-
-fn launch(a: &args::PROCESS_LAUNCH_) -> Result<ProcessCreated, CreationError> {
-    let from = a.param_list.unwrap_or(std::ptr::null());
-    let list = LaunchList::read(from).map_err(|error| match error {
-        memory::BAD_ADDRESS => CreationError::bounds(1),
-        _ => CreationError::parameter(1),
-    })?;
-    let created = create(&list.call, ParameterNumbers::LAUNCH, list.nowait_tag)?;
-    if let (Some(to), Some(maxlen)) = (a.output_list, a.maxlen) {
-        let room = usize::try_from(maxlen).map_err(|_| CreationError::parameter(3))?;
-        let place = Buffer::new(to.cast_const().cast(), room).map_err(|_| CreationError::bounds(3))?;
-        let stored = place.put(&process_created(&created));
-        parameters::put_word(a.output_list_len, stored as i16);
-    }
-    Ok(created)
-}
-
-/// The parameters in `process_launch_parms_def`.
-#[derive(Debug)]
-struct LaunchList {
-    call: CreateCall,
-    nowait_tag: i32,
-}
-
-/// Bytes of the structure, as the compiler of a 64-bit program lays it out.
-const LAUNCH_LIST_BYTES: usize = 152;
-/// The one version of the structure.
-const LAUNCH_LIST_VERSION: i16 = 1;
-
-impl LaunchList {
-    fn read(from: *const u8) -> Result<Self, FileError> {
-        let head = Buffer::new(from.cast(), 4)?.get();
-        let word = |bytes: &[u8], at: usize| i16::from_ne_bytes([bytes[at], bytes[at + 1]]);
-        if word(&head, 0) != LAUNCH_LIST_VERSION || usize::try_from(word(&head, 2)) != Ok(LAUNCH_LIST_BYTES) {
-            return Err(BAD_VALUE);
-        }
-        let list = Buffer::new(from.cast(), LAUNCH_LIST_BYTES)?.get();
-        let int = |at: usize| i32::from_ne_bytes(std::array::from_fn(|byte| list[at + byte]));
-        // Seven texts, each an address and a length, from the eighth byte on.
-        let text = |number: usize| {
-            let at = 8 + 16 * number;
-            let address = usize::from_ne_bytes(std::array::from_fn(|byte| list[at + byte]));
-            let length = i16::try_from(int(at + 8)).map_err(|_| BAD_VALUE)?;
-            match address {
-                0 => Ok(None),
-                address => parameters::text(Some(address as *const u8), Some(length)),
-            }
-        };
-        let create_options = i16::try_from(int(136)).map_err(|_| BAD_VALUE)?;
-        let call = CreateCall {
-            program: text(0)?,
-            name: text(4)?,
-            home_terminal: text(5)?,
-            create_options: Some(create_options),
-            name_option: Some(word(&list, 140)),
-            debug_options: Some(word(&list, 142)),
-            priority: Some(word(&list, 144)),
-            processor: Some(word(&list, 146)),
-            job: Some(word(&list, 150)),
-        };
-        Ok(Self { call, nowait_tag: int(116) })
-    }
-}
-
-/// Creates a process, or begins to. What begins ends with message -102.
-fn create(call: &CreateCall, numbers: ParameterNumbers, tag: i32) -> Result<ProcessCreated, CreationError> {
-    let environment = std::env::vars().filter(|(name, _)| name != OWN_VARIABLE).collect();
-    let directory = std::env::current_dir().map(|path| path.to_string_lossy().into_owned());
-    let directory = directory.unwrap_or_else(|_| "/".to_owned());
-    let find = |name: &str| find_program(name, &directory);
-    runtime::with(|runtime| {
-        let named = runtime.name.is_some();
-        let caller = Caller { named, environment, directory: directory.clone(), find: &find };
-        let creation = creation::creation(call, &caller, numbers)?;
-        if tag != WAITED {
-            runtime.ask_for(Asker::Creation(tag), |request| ToDaemon::Create { request, creation });
-            return Ok(ProcessCreated { tag, ..ProcessCreated::default() });
-        }
-        let answer = runtime.call_daemon(|request| ToDaemon::Create { request, creation });
-        let created = created(runtime, tag, answer);
-        // 14: it runs, with a warning.
-        match created.error {
-            0 | 14 => Ok(created),
-            error => Err(CreationError { error, detail: created.detail }),
-        }
-    })
-}
-
-/// What the daemon says about a creation.
-fn created(runtime: &Runtime, tag: i32, answer: ToProcess) -> ProcessCreated {
-    match answer {
-        ToProcess::Created { process, name, error, detail, .. } => {
-            let descriptor =
-                process.map(|process| handle::descriptor(process, name.as_ref(), &runtime.node, true));
-            ProcessCreated {
-                tag,
-                phandle: process,
-                error: error as i16,
-                detail: detail as i16,
-                descriptor: descriptor.map(|name| name.to_string()).unwrap_or_default(),
-            }
-        }
-        _ => ProcessCreated {
-            tag,
-            error: 10,
-            detail: FileError::PATH_DOWN.0 as i16,
-            ..ProcessCreated::default()
-        },
-    }
-}
-
-impl Runtime {
-    /// A creation that was not waited for has ended.
-    pub(crate) fn handle_created(&mut self, tag: i32, answer: ToProcess) {
-        let created = created(self, tag, answer);
-        self.push_system(process_created(&created));
-    }
-}
-
-/// The absolute path of a program: a path of Linux, from the working directory on.
-fn find_program(name: &str, directory: &str) -> Result<String, FileError> {
-    let as_written = std::path::Path::new(directory).join(name);
-    let in_small_letters = std::path::Path::new(directory).join(name.to_ascii_lowercase());
-    let found = [as_written, in_small_letters].into_iter().find(|path| path.is_file());
-    found.map(|path| path.to_string_lossy().into_owned()).ok_or(FileError::NOT_FOUND)
-}
 
 // --- End
 
@@ -477,6 +288,10 @@ fn wait_for_tracer() {
 
 /// `PROCESS_SETINFO_`: the mom.
 const ATTRIBUTE_MOM: i16 = 40;
+/// `PROCESS_SETINFO_`: the priority.
+const ATTRIBUTE_PRIORITY: i16 = 42;
+/// `PROCESS_SETINFO_`: whether the process answers questions about its subordinate names.
+const ATTRIBUTE_QUALIFIERS: i16 = 49;
 /// `PROCESS_SETINFO_`: being primary.
 const ATTRIBUTE_PRIMARY: i16 = 47;
 
@@ -534,8 +349,58 @@ fn set_info(node: &Asking<'_>, a: &args::PROCESS_SETINFO_) -> Result<(), Refusal
             }
             become_primary(node, &old)
         }
+        // Of another process, or of both halves, nothing but the mom can be changed.
+        ATTRIBUTE_PRIORITY | ATTRIBUTE_QUALIFIERS if target != own => Err(Refusal::parameter(1)),
+        ATTRIBUTE_PRIORITY | ATTRIBUTE_QUALIFIERS if a.specifier == Some(BOTH_HALVES) => {
+            Err(Refusal::parameter(2))
+        }
+        ATTRIBUTE_PRIORITY => {
+            let value = value.as_deref().and_then(|words| <[i16; 1]>::try_from(words).ok());
+            let value = value.and_then(|[value]| u8::try_from(value).ok()).ok_or(Refusal::parameter(4))?;
+            let facts = node.facts(own).map_err(Refusal::of_node)?.ok_or(Refusal::NO_SUCH_PROCESS)?;
+            old(&[i16::from(facts.priority)])?;
+            match set(node, Setting::Priority { value }) {
+                Err(BAD_VALUE) => Err(Refusal::parameter(4)),
+                result => result.map_err(Refusal::of_node),
+            }
+        }
+        ATTRIBUTE_QUALIFIERS => {
+            let value = match value.as_deref() {
+                Some([0]) => false,
+                Some([1]) => true,
+                _ => return Err(Refusal::parameter(4)),
+            };
+            old(&[i16::from(QUALIFIERS.swap(value, Ordering::Relaxed))])
+        }
         _ => Err(Refusal::parameter(3)),
     }
+}
+
+/// What the program has set attribute 49 to. Nothing in the node asks for subordinate names.
+static QUALIFIERS: AtomicBool = AtomicBool::new(false);
+
+/// Changes something of the caller.
+fn set(node: &Asking<'_>, setting: Setting) -> Result<(), FileError> {
+    let answer = node.runtime(|runtime| runtime.call_daemon(|request| ToDaemon::Set { request, setting }));
+    match answer {
+        ToProcess::Answer { answer: Answer::Done { error }, .. } if error.is_ok() => Ok(()),
+        ToProcess::Answer { answer: Answer::Done { error }, .. } => Err(error),
+        _ => Err(FileError::PATH_DOWN),
+    }
+}
+
+/// What `SETSTOP` gives for a mode that there is not.
+const NO_SUCH_MODE: i16 = -1;
+
+pub(crate) fn SETSTOP(a: args::SETSTOP) -> i16 {
+    let Ok(mode) = u8::try_from(a.mode.unwrap_or(NO_SUCH_MODE)) else { return NO_SUCH_MODE };
+    asking(|node| {
+        let last = node.facts(node.own().phandle).ok().flatten().map(|facts| i16::from(facts.stop_mode));
+        match set(node, Setting::StopMode { mode }) {
+            Ok(()) => last.unwrap_or(NO_SUCH_MODE),
+            Err(_) => NO_SUCH_MODE,
+        }
+    })
 }
 
 fn adopt(node: &Asking<'_>, child: Phandle) -> Result<(), Refusal> {

@@ -7,11 +7,15 @@
 //! | [`completion`] | all forms of AWAITIO and CANCEL, `MESSAGESTATUS` |
 //! | [`information`] | what is known of the last message |
 //! | [`control`] | `SETMODE`, `CONTROL`, `CONTROLBUF`, `SETPARAM`, limits |
+//! | [`startup`] | startup, ASSIGN and PARAM messages |
 //! | [`streams`] | the C extension functions: streams, states, `__ns_start_backup`, the end |
 //! | [`sync`] | sync blocks |
 //! | [`handles`] | process handles, names of processes and nodes |
 //! | [`file_names`] | file names as texts |
-//! | [`lifecycle`] | creation, end, standing still, roles |
+//! | [`disk_files`] | files by their names, positions, `FILEINFO` |
+//! | [`searches`] | searches for disk files |
+//! | [`creation`], [`spawn`] | creation |
+//! | [`lifecycle`] | end, standing still, roles |
 //! | [`process_info`] | what is known of processes and pairs |
 //! | [`losses`] | monitoring, openers and children that are lost |
 //! | [`timers`] | timers |
@@ -21,7 +25,9 @@
 
 mod completion;
 mod control;
+mod creation;
 mod data;
+mod disk_files;
 mod file_names;
 mod handles;
 mod information;
@@ -29,9 +35,12 @@ mod lifecycle;
 mod losses;
 mod open;
 mod process_info;
+mod searches;
 mod sockets;
 mod sockets_data;
 mod sockets_names;
+mod spawn;
+mod startup;
 mod status;
 mod streams;
 mod sync;
@@ -40,7 +49,9 @@ mod timers;
 
 pub(crate) use completion::*;
 pub(crate) use control::*;
+pub(crate) use creation::*;
 pub(crate) use data::*;
+pub(crate) use disk_files::*;
 pub(crate) use file_names::*;
 pub(crate) use handles::*;
 pub(crate) use information::*;
@@ -48,9 +59,12 @@ pub(crate) use lifecycle::*;
 pub(crate) use losses::*;
 pub(crate) use open::*;
 pub(crate) use process_info::*;
+pub(crate) use searches::*;
 pub(crate) use sockets::*;
 pub(crate) use sockets_data::*;
 pub(crate) use sockets_names::*;
+pub(crate) use spawn::*;
+pub(crate) use startup::*;
 pub(crate) use status::*;
 pub(crate) use streams::*;
 pub(crate) use sync::*;

@@ -69,12 +69,7 @@ pub(crate) fn FILE_GETINFO_(args: args::FILE_GETINFO_) -> Result<(), FileError> 
         }
         let file = runtime.files.get(number)?;
         put_word(args.last_error, file.last_error.0 as i16);
-        let types = match &file.kind {
-            FileKind::Process(_) => [0, 0, -1, -1, -1],
-            FileKind::Receive => [2, 0, -1, -1, -1],
-            FileKind::Socket(_) => SOCKET_TYPE,
-            FileKind::Other(other) => other.type_words(),
-        };
+        let types = type_words(&file.kind);
         if let Some(to) = args.type_info {
             memory::put_words(to, &types);
         }
@@ -93,6 +88,16 @@ pub(crate) fn FILE_GETINFO_(args: args::FILE_GETINFO_) -> Result<(), FileError> 
         }
         Ok(())
     })
+}
+
+/// Device type, subtype, object type, file type and file code.
+pub(super) fn type_words(kind: &FileKind) -> [i16; 5] {
+    match kind {
+        FileKind::Process(_) => [0, 0, -1, -1, -1],
+        FileKind::Receive => [2, 0, -1, -1, -1],
+        FileKind::Socket(_) => SOCKET_TYPE,
+        FileKind::Other(other) => other.type_words(),
+    }
 }
 
 fn put_word(to: Option<*mut i16>, value: i16) {

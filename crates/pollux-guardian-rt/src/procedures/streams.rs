@@ -2,10 +2,9 @@
 
 use crate::args;
 use crate::disk::file::SYNC_DEPTH_MAX;
-use crate::entry::put;
 use crate::memory::{self, Buffer};
 use crate::start::backup::{self, BackupCall, Failure};
-use crate::start::{begin, ending, messages};
+use crate::start::ending;
 use crate::stdio::streams::As;
 use crate::stdio::{errno, glue};
 use std::ffi::c_void;
@@ -18,7 +17,9 @@ fn text(pointer: Option<*const u8>) -> Option<String> {
 fn open(name: Option<*const u8>, mode: Option<*const u8>, depth: i16) -> *mut c_void {
     let (Some(name), Some(mode)) = (text(name), text(mode)) else { return invalid() };
     match u16::try_from(depth) {
-        Ok(depth) if depth <= SYNC_DEPTH_MAX => glue::open(&name, &mode, depth, As::First).cast(),
+        Ok(depth) if depth <= SYNC_DEPTH_MAX => {
+            glue::open(&glue::assigned(name), &mode, depth, As::First).cast()
+        }
         _ => invalid(),
     }
 }
@@ -38,6 +39,11 @@ pub(crate) fn __ns_fopen64_special(args: args::__ns_fopen64_special) -> *mut c_v
 
 pub(crate) fn fopen_guardian(args: args::fopen_guardian) -> *mut c_void {
     open(args.name, args.mode, 0)
+}
+
+pub(crate) fn fopen_std_file(args: args::fopen_std_file) -> *mut c_void {
+    // The standard files are open before `main`; a program cannot ask for another time.
+    glue::standard_stream(args.file.unwrap_or(-1))
 }
 
 pub(crate) fn __ns_fget_file_open_state(args: args::__ns_fget_file_open_state) -> i64 {
@@ -100,37 +106,4 @@ pub(crate) fn terminate_program(args: args::terminate_program) {
         end.report.text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
     }
     glue::terminate(&end);
-}
-
-pub(crate) fn get_startup_msg(args: args::get_startup_msg) -> i32 {
-    let message = begin::with_started(|started| started.messages.startup.clone());
-    let to = args.startup.unwrap_or(null_mut());
-    match Buffer::new(to.cast_const().cast(), message.len()) {
-        Ok(buffer) if !message.is_empty() => {
-            put(args.length, message.len() as i64);
-            buffer.put(&message);
-            0
-        }
-        _ => -1,
-    }
-}
-
-pub(crate) fn get_param_by_name(args: args::get_param_by_name) -> i32 {
-    let params = begin::with_started(|started| messages::decode_params(&started.messages.params));
-    let Some(name) = text(args.name) else { return -1 };
-    let found = params.unwrap_or_default().into_iter().find(|(known, _)| known.eq_ignore_ascii_case(&name));
-    let Some((_, value)) = found else { return -1 };
-    let room = args.maxlen.map_or(value.len() + 1, |room| usize::try_from(room).unwrap_or(0));
-    // A text that ends with a null byte, as far as there is room.
-    let mut bytes = value.clone().into_bytes();
-    bytes.truncate(room.saturating_sub(1));
-    bytes.push(0);
-    bytes.truncate(room);
-    match Buffer::new(args.value.unwrap_or(null_mut()).cast_const().cast(), bytes.len()) {
-        Ok(buffer) => {
-            buffer.put(&bytes);
-            value.len() as i32
-        }
-        Err(_) => -1,
-    }
 }

@@ -1,4 +1,4 @@
-//! Timers of the program (Guardian Procedure Calls, `SIGNALTIMEOUT`, `CANCELTIMEOUT`, `SIGNALPROCESSTIMEOUT`,
+//! Timers of the program (Guardian Procedure Calls, `SIGNALTIMEOUT`, `SIGNALTIMEOUT_`, `CANCELTIMEOUT`, `SIGNALPROCESSTIMEOUT`,
 //! `CANCELPROCESSTIMEOUT`, `TIMER_START_`, `TIMER_STOP_`).
 //!
 //! The clock of processor time is told to the table of timers as an instant, too: the start of the process and the
@@ -11,6 +11,7 @@ use crate::entry;
 use crate::guardian::parameters;
 use crate::runtime::{self, Runtime};
 use crate::timers::Timers;
+use pollux_wire::FileError;
 use std::time::{Duration, Instant};
 
 /// A timer is running.
@@ -29,6 +30,19 @@ pub(crate) fn SIGNALTIMEOUT(a: args::SIGNALTIMEOUT) -> i16 {
         let now = Instant::now();
         signal(&mut runtime.timers, now, a.timeout, a.param1, a.param2, a.tag)
     })
+}
+
+pub(crate) fn SIGNALTIMEOUT_(a: args::SIGNALTIMEOUT_) -> Result<(), FileError> {
+    // The message has room for 32 bits.
+    let param2 = a.param2.map(|value| value as i32);
+    let started = runtime::with(|runtime| {
+        signal(&mut runtime.timers, Instant::now(), a.timeout, a.param1, param2, a.tag)
+    });
+    match started {
+        STARTED => Ok(()),
+        NONE_FREE => Err(FileError::NO_BUFFER_SPACE),
+        _ => Err(parameters::BAD_VALUE),
+    }
 }
 
 pub(crate) fn SIGNALPROCESSTIMEOUT(a: args::SIGNALPROCESSTIMEOUT) -> i16 {

@@ -3,8 +3,8 @@
 //! Numbers are in the order of the host, at the word offsets of the manual: programs lay structures over them that are
 //! packed on two bytes. Offsets inside a message count bytes from its beginning.
 
+use crate::guardian::handle::descriptor;
 use crate::memory::handle_words;
-use crate::names::descriptor;
 use pollux_wire::checkpoint::Opener;
 use pollux_wire::system::{Ending, SystemMessage};
 use pollux_wire::{CpuNumber, NodeName, Phandle};
@@ -134,7 +134,7 @@ pub fn process_death(node: &NodeName, message: &SystemMessage) -> Option<Vec<u8>
     let text = clip(&report.text, TERMINATION_TEXT_BYTES_MAX);
     let (_, text_length) = tail.text(text);
     let (name_offset, name_length) = match name {
-        Some(name) => tail.text(&descriptor(node, Some(name), *phandle)),
+        Some(name) => tail.text(&descriptor(*phandle, Some(name), node, true).to_string()),
         None => (0, 0),
     };
     let subsystem = (0..6).map(|at| report.subsystem.get(at).map_or(0, |word| *word as i16));
@@ -162,7 +162,7 @@ pub fn open(node: &NodeName, opener: &Opener) -> Vec<u8> {
     let mut tail = Tail::after_words(30);
     let (_, qualifier_length) = tail.text(&details.qualifier);
     let (name_offset, name_length) = match &opener.name {
-        Some(name) => tail.text(&descriptor(node, Some(name), opener.phandle)),
+        Some(name) => tail.text(&descriptor(opener.phandle, Some(name), node, true).to_string()),
         None => (0, 0),
     };
     let (terminal_offset, terminal_length) = match details.home_terminal.as_str() {

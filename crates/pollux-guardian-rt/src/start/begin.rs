@@ -3,11 +3,13 @@
 //! | Started by | Start messages come from |
 //! | --- | --- |
 //! | `pollux run` | the environment: `POLLUX_IN`, `POLLUX_OUT`, `POLLUX_TERM`, `POLLUX_ASSIGNS`, `POLLUX_PARAMS` |
-//! | a process | `$RECEIVE`: -1, and after the reply 70 the -2 and -3 of the starter, until it closes |
+//! | `PROCESS_CREATE_`, `PROCESS_LAUNCH_` | `$RECEIVE`: -1, and after the reply 70 the -2 and -3 of the starter, until it closes |
+//! | `PROCESS_SPAWN_` | there are none: arguments and environment are the caller's |
 //! | `__ns_start_backup` of the primary | the primary's run-time, over an open that programs do not see |
 
+use super::assign::{ASSIGN_BYTES, Assign};
 use super::handover::{HandOver, encode_answer};
-use super::messages::{self, Assign, Startup};
+use super::messages::{self, Startup};
 use crate::disk::opening;
 use crate::files::operations::Kind;
 use crate::files::{Mode, Transfer};
@@ -33,6 +35,8 @@ const NOT_READY: FileError = FileError(100);
 /// System messages of an open and its end.
 const OPENED: i16 = -103;
 const CLOSED: i16 = -104;
+/// Logical names of the standard files, and the environment variables that tell the program what they are.
+const STANDARD_NAMES: [&str; 3] = ["STDIN", "STDOUT", "STDERR"];
 /// Longest message of a start.
 const MESSAGE_BYTES_MAX: usize = 4096;
 
@@ -65,6 +69,16 @@ pub(crate) fn with_started<T>(body: impl FnOnce(&Started) -> T) -> T {
     body(started().get_or_insert_default())
 }
 
+/// The file that the program's ASSIGNs give to a name, if it is a logical name of one of them.
+pub(crate) fn assigned_file(name: &str) -> Option<String> {
+    with_started(|started| assigned(&started.messages.assigns, name))
+}
+
+fn assigned(assigns: &[Vec<u8>], name: &str) -> Option<String> {
+    let mut assigns = assigns.iter().filter_map(|bytes| Assign::decode(bytes));
+    assigns.find(|assign| assign.is_for(name)).map(|assign| assign.file)
+}
+
 /// The whole hand-over to a backup.
 pub(crate) fn hand_over() -> HandOver {
     with_started(|started| HandOver {
@@ -80,12 +94,14 @@ pub(crate) fn begin(arguments: Vec<String>) -> Result<Beginning, i32> {
     });
     // File names stand for what they stood for at the start, whatever the program does to its environment.
     opening::names();
-    let (messages, standard) = if is_backup {
-        as_backup()?
-    } else if is_child && std::env::var_os(STARTUP_VARIABLE).is_none_or(|how| how != "run") {
-        as_child().and_then(open_standard).map_err(|error| i32::from(error.0))?
-    } else {
-        open_standard(from_environment(&arguments)).map_err(|error| i32::from(error.0))?
+    let how = std::env::var(STARTUP_VARIABLE).ok();
+    let (messages, standard) = match how.as_deref() {
+        None if is_backup => as_backup()?,
+        how => {
+            let by_messages = how != Some("run") && (is_child || is_backup);
+            let messages = if by_messages { as_child() } else { Ok(from_environment(&arguments)) };
+            messages.and_then(open_standard).map_err(|error| i32::from(error.0))?
+        }
     };
     let beginning = beginning(arguments, &messages);
     *started() = Some(Started { messages, standard });
@@ -96,7 +112,7 @@ fn beginning(arguments: Vec<String>, messages: &HandOver) -> Beginning {
     let startup = Startup::decode(&messages.startup).unwrap_or_default();
     let mut variables = messages::decode_params(&messages.params).unwrap_or_default();
     let names = messages.standard_names.clone();
-    for (name, value) in ["STDIN", "STDOUT", "STDERR"].into_iter().zip(names) {
+    for (name, value) in STANDARD_NAMES.into_iter().zip(names) {
         if !value.is_empty() {
             variables.push((name.to_owned(), value));
         }
@@ -109,7 +125,13 @@ fn beginning(arguments: Vec<String>, messages: &HandOver) -> Beginning {
     Beginning { arguments: std::iter::once(program).chain(parameters).collect(), variables }
 }
 
-fn open_standard(messages: HandOver) -> Result<(HandOver, Vec<Standard>), FileError> {
+fn open_standard(mut messages: HandOver) -> Result<(HandOver, Vec<Standard>), FileError> {
+    // An ASSIGN of a standard file's own name comes before IN, OUT and the home terminal (CRE 2-28).
+    for (name, logical) in messages.standard_names.iter_mut().zip(STANDARD_NAMES) {
+        if let Some(file) = assigned(&messages.assigns, logical) {
+            *name = file;
+        }
+    }
     let standard = standard::open(&messages.standard_names)?;
     Ok((messages, standard))
 }
@@ -128,7 +150,7 @@ fn from_environment(arguments: &[String]) -> HandOver {
     let params = messages::params_from_lines(&variable(PARAMS_VARIABLE));
     HandOver {
         startup: startup.encode(),
-        assigns: assigns.map(|assign| assign.encode().to_vec()).collect(),
+        assigns: assigns.map(|assign| assign.encode()).collect(),
         params: messages::encode_params(&params).unwrap_or_default(),
         standard_names: [input, output, variable(TERM_VARIABLE)],
         standard: Vec::new(),
@@ -185,8 +207,13 @@ fn take(messages: &mut HandOver, is_system: bool, message: &[u8]) -> Option<File
             None => Some(NOT_READY),
         },
         (false, Some(messages::ASSIGN)) if messages.assigns.len() < messages::ASSIGNS_MAX => {
-            messages.assigns.push(message.to_vec());
-            Some(FileError::OK)
+            match message.get(..ASSIGN_BYTES) {
+                Some(assign) => {
+                    messages.assigns.push(assign.to_vec());
+                    Some(FileError::OK)
+                }
+                None => Some(NOT_READY),
+            }
         }
         (false, Some(messages::PARAM)) => {
             messages.params = message.to_vec();
@@ -231,12 +258,13 @@ mod tests {
         assert_eq!(take(&mut messages, false, b"hello"), Some(NOT_READY));
         assert_eq!(take(&mut messages, true, &system(CLOSED)), Some(FileError::OK), "of somebody else");
         assert_eq!(take(&mut messages, false, &startup.encode()), Some(CONTINUE));
-        let assign = Assign { logical: "DATA".into(), file: "/x".into(), ..Assign::default() };
+        let assign = Assign::from_line("data=/x").unwrap();
         assert_eq!(take(&mut messages, false, &assign.encode()), Some(FileError::OK));
         let params = messages::encode_params(&[("P".to_owned(), "1".to_owned())]).unwrap();
         assert_eq!(take(&mut messages, false, &params), Some(FileError::OK));
         assert_eq!(take(&mut messages, true, &system(-2)), Some(FileError::OK), "a CPU, not an ASSIGN");
         assert_eq!(messages.assigns.len(), 1);
+        assert_eq!(assigned(&messages.assigns, "Data"), Some("/x".to_owned()));
         assert_eq!(take(&mut messages, true, &system(CLOSED)), None);
         let begun = beginning(vec!["prog".into(), "ignored".into()], &messages);
         assert_eq!(begun.arguments, ["prog", "a", "b"]);

@@ -1,7 +1,7 @@
-//! The startup, ASSIGN and PARAM messages (Guardian Procedure Errors and Messages, 236 to 238), as bytes and as values.
+//! The startup and PARAM messages (Guardian Procedure Errors and Messages, 236 to 238), as bytes and as values; ASSIGN
+//! messages are in [`super::assign`].
 //!
-//! Words are in the order of the machine, as in all messages here. Text lengths of ASSIGN are in the first byte of their
-//! 32, as a program sees them that looks at bytes.
+//! Words are in the order of the machine, as in all messages here.
 
 /// First word of each message.
 pub(crate) const STARTUP: i16 = -1;
@@ -12,8 +12,6 @@ pub(crate) const PARAM: i16 = -3;
 
 /// Longest startup message.
 pub(crate) const STARTUP_BYTES_MAX: usize = 596;
-/// Every ASSIGN message.
-pub(crate) const ASSIGN_BYTES: usize = 108;
 /// Longest PARAM message.
 pub(crate) const PARAM_BYTES_MAX: usize = 1028;
 /// ASSIGNs that a start carries.
@@ -21,7 +19,6 @@ pub(crate) const ASSIGNS_MAX: usize = 256;
 
 const FILE_NAME_BYTES: usize = 24;
 const PARAMETERS_AT: usize = 66;
-const NAME_CHARACTERS_MAX: usize = 31;
 
 /// The startup message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,17 +31,6 @@ pub(crate) struct Startup {
     pub(crate) output: String,
     /// Parameters of the RUN command.
     pub(crate) parameters: String,
-}
-
-/// An ASSIGN: which file stands for a logical name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Assign {
-    /// Program unit; empty or `*` for any.
-    pub(crate) unit: String,
-    /// Logical name.
-    pub(crate) logical: String,
-    /// The file; empty for none.
-    pub(crate) file: String,
 }
 
 impl Startup {
@@ -83,50 +69,6 @@ impl Startup {
             input: external_name(&bytes[18..42]),
             output: external_name(&bytes[42..66]),
             parameters: String::from_utf8_lossy(&parameters[..end]).into_owned(),
-        })
-    }
-}
-
-impl Assign {
-    /// The message.
-    pub(crate) fn encode(&self) -> [u8; ASSIGN_BYTES] {
-        let mut bytes = [0; ASSIGN_BYTES];
-        bytes[..2].copy_from_slice(&ASSIGN.to_ne_bytes());
-        for (at, text) in [(2, &self.unit), (34, &self.logical)] {
-            bytes[at] = text.len().min(NAME_CHARACTERS_MAX) as u8;
-            bytes[at + 1..at + 32].copy_from_slice(&padded(text, NAME_CHARACTERS_MAX));
-        }
-        // Of the attributes only the file is given: the highest bit of the mask.
-        let mask: u32 = if self.file.is_empty() { 0 } else { 0x8000 };
-        let (first, second) = (mask as u16, (mask >> 16) as u16);
-        bytes[66..68].copy_from_slice(&first.to_ne_bytes());
-        bytes[68..70].copy_from_slice(&second.to_ne_bytes());
-        bytes[70..94].copy_from_slice(&internal_name(&self.file));
-        bytes
-    }
-
-    /// The ASSIGN that these bytes are, if they are one.
-    #[cfg(test)]
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        if bytes.len() < ASSIGN_BYTES || first_word(bytes) != Some(ASSIGN) {
-            return None;
-        }
-        let text = |at: usize| {
-            let length = usize::from(bytes[at]).min(NAME_CHARACTERS_MAX);
-            String::from_utf8_lossy(&bytes[at + 1..at + 1 + length]).into_owned()
-        };
-        Some(Self { unit: text(2), logical: text(34), file: external_name(&bytes[70..94]) })
-    }
-
-    /// The ASSIGN that a line `LOGICAL=FILE` or `*UNIT.LOGICAL=FILE` says.
-    pub(crate) fn from_line(line: &str) -> Option<Self> {
-        let (name, file) = line.split_once('=')?;
-        let (unit, logical) = name.trim().rsplit_once('.').unwrap_or(("", name.trim()));
-        let upper = |text: &str| text.to_ascii_uppercase();
-        (!logical.is_empty()).then(|| Self {
-            unit: upper(unit),
-            logical: upper(logical),
-            file: file.trim().to_owned(),
         })
     }
 }
@@ -219,18 +161,18 @@ fn counted(rest: &mut &[u8]) -> Option<String> {
     Some(String::from_utf8_lossy(text).into_owned())
 }
 
-fn padded(text: &str, length: usize) -> Vec<u8> {
+pub(super) fn padded(text: &str, length: usize) -> Vec<u8> {
     let mut bytes = text.as_bytes().to_vec();
     bytes.resize(length, b' ');
     bytes
 }
 
-fn trimmed(bytes: &[u8]) -> String {
+pub(super) fn trimmed(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim_end_matches([' ', '\0']).to_owned()
 }
 
 /// Volume, subvolume and file of eight bytes each; a name of another form fills the 24 bytes as far as it goes.
-fn internal_name(name: &str) -> Vec<u8> {
+pub(super) fn internal_name(name: &str) -> Vec<u8> {
     let parts: Vec<&str> = name.split('.').collect();
     let fits = parts.len() <= 3 && name.starts_with('$') && parts.iter().all(|part| part.len() <= 8);
     if !fits {
@@ -244,7 +186,7 @@ fn internal_name(name: &str) -> Vec<u8> {
     bytes
 }
 
-fn external_name(bytes: &[u8]) -> String {
+pub(super) fn external_name(bytes: &[u8]) -> String {
     if bytes.first() != Some(&b'$') {
         return trimmed(bytes);
     }
@@ -272,8 +214,6 @@ mod tests {
         assert_eq!(Startup::default().encode().len(), 68, "two nulls for no parameters");
         let long = Startup { parameters: "x".repeat(2000), ..Startup::default() };
         assert!(long.encode().len() <= STARTUP_BYTES_MAX);
-        let assign = Assign { unit: "*".into(), logical: "DATA-FILE".into(), file: "/srv/in".into() };
-        assert_eq!(Assign::decode(&assign.encode()), Some(assign));
         let params = vec![("A".to_owned(), "1".to_owned()), ("LONG".to_owned(), "v w".to_owned())];
         assert_eq!(decode_params(&encode_params(&params).unwrap()), Some(params));
         assert_eq!(encode_params(&[]), None);
@@ -284,15 +224,11 @@ mod tests {
     fn short_and_wrong_messages_are_none() {
         let startup = Startup::default().encode();
         assert_eq!(Startup::decode(&startup[..60]), None);
-        assert_eq!(Assign::decode(&startup), None);
         assert_eq!(decode_params(&[0xfd, 0xff, 9, 0, 3, b'a']), None);
     }
 
     #[test]
-    fn lines_become_assigns_and_params() {
-        let assign = Assign::from_line("*.infile=$DATA.A.B").unwrap();
-        assert_eq!((assign.unit.as_str(), assign.logical.as_str()), ("*", "INFILE"));
-        assert_eq!(Assign::from_line("nothing"), None);
+    fn lines_become_params() {
         assert_eq!(params_from_lines("a=1=2\n\n=x"), [("A".to_owned(), "1=2".to_owned())]);
     }
 

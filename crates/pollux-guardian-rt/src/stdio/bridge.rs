@@ -2,7 +2,7 @@
 
 use super::mode::Mode as StreamMode;
 use super::streams::As;
-use crate::disk::errors;
+use crate::disk::entries;
 use crate::disk::file::DiskFile;
 use crate::disk::opening;
 use crate::disk::sync_block::SyncBlock;
@@ -13,9 +13,6 @@ use crate::runtime::{self, Runtime};
 use crate::transfer::OpenRequest;
 use pollux_wire::control::StartAs;
 use pollux_wire::{FileError, Phandle};
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
 
 /// Bytes of one write or read of a stream over a process.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 32_000;
@@ -43,9 +40,7 @@ pub(crate) fn make(name: &str) -> Result<(), FileError> {
     if !opening::is_linux(name) {
         return Ok(());
     }
-    let path = PathBuf::from(linux_path(name)?);
-    let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o666).open(path);
-    made.map(drop).map_err(|error| errors::number(&error))
+    entries::make(name, false).map(drop)
 }
 
 /// Opens a file for a stream; its number.

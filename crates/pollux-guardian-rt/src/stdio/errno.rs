@@ -8,6 +8,14 @@ use pollux_wire::FileError;
 
 /// `EINVAL`.
 pub(crate) const EINVAL: i32 = 4022;
+/// `EAGAIN`.
+pub(crate) const EAGAIN: i32 = 4011;
+/// `EACCES`.
+pub(crate) const EACCES: i32 = 4013;
+/// `ENOCPU`.
+pub(crate) const ENOCPU: i32 = 4207;
+/// `EUNKNOWN`.
+pub(crate) const EUNKNOWN: i32 = 4208;
 /// `ENOENT`.
 pub(crate) const ENOENT: i32 = 4002;
 /// `ENOMEM`.
@@ -97,6 +105,8 @@ const NAMES: &[(i32, &str, i32, &str)] = &[
     (4199, "ENOIMEM", -1, "not enough memory for the run-time library"),
     (4200, "ELOOP", libc::ELOOP, "too many symbolic links"),
     (4204, "EILSEQ", libc::EILSEQ, "no such character"),
+    (4207, "ENOCPU", -1, "no such CPU"),
+    (4208, "EUNKNOWN", -1, "unknown error"),
     (4210, "ENONSTOP", -1, "error of fault-tolerant operation"),
     (4212, "EDEFINEERR", -1, "DEFINE error"),
 ];

@@ -268,6 +268,28 @@ pub(crate) fn set_standard(which: standard::Which, file: *mut FILE) {
     }
 }
 
+/// The file for which a name stands in an `fopen`: that of an ASSIGN, if the name is a logical name.
+pub(crate) fn assigned(name: String) -> String {
+    begin::assigned_file(&name).unwrap_or(name)
+}
+
+/// One of the standard streams as it is, by its descriptor's number.
+pub(crate) fn standard_stream(number: i16) -> *mut c_void {
+    // SAFETY: pointers that the C library keeps; no other thread changes them.
+    let file = unsafe {
+        match number {
+            0 => LIBC_STDIN,
+            1 => LIBC_STDOUT,
+            2 => LIBC_STDERR,
+            _ => null_mut(),
+        }
+    };
+    if file.is_null() {
+        set_errno(errno::EINVAL);
+    }
+    file.cast()
+}
+
 /// Opens a stream over a file of the run-time; null and `errno` if that fails.
 pub(crate) fn open(name: &str, mode_text: &str, depth: u16, how: As) -> *mut FILE {
     let Some(mode) = Mode::parse(mode_text) else {
@@ -288,11 +310,16 @@ fn open_any(name: *const c_char, mode: *const c_char) -> *mut FILE {
         set_errno(errno::EINVAL);
         return null_mut();
     };
+    let name_text = assigned(name_text);
     if bridge::is_ours(&name_text) {
         return open(&name_text, &mode_text, 0, As::First);
     }
-    // SAFETY: both texts were just read.
-    let file = unsafe { libc::fopen(name, mode) };
+    let Ok(name) = CString::new(name_text) else {
+        set_errno(errno::EINVAL);
+        return null_mut();
+    };
+    // SAFETY: two C texts, of which one was just read and the other is ours.
+    let file = unsafe { libc::fopen(name.as_ptr(), mode) };
     if file.is_null() {
         translate_errno();
     }
@@ -332,7 +359,7 @@ pub unsafe extern "C" fn __wrap_freopen(
     mode: *const c_char,
     file: *mut FILE,
 ) -> *mut FILE {
-    let path = c_text(name).map(|name| bridge::linux_path(&name));
+    let path = c_text(name).map(|name| bridge::linux_path(&assigned(name)));
     let path = match path {
         None => None,
         Some(Ok(path)) => CString::new(path).ok(),

@@ -93,7 +93,7 @@ static void processes_refused(void)
     CHECK_IS(OPEN("$", &file), 13);
     CHECK_IS(OPEN("$S-V", &file), 13);
     CHECK_IS(OPEN("$SRV.#1", &file), 13);
-    CHECK_IS(OPEN("$SRV.Q", &file), 14); /* a volume that there is not */
+    CHECK_IS(OPEN("$SRV.Q", &file), 13); /* neither a file, which has three parts, nor a qualifier */
     CHECK_IS(FILE_OPEN_("$SRV", -1, &file), 13);
     CHECK_IS(OPEN("\\FAR.$SRV", &file), 18);
     CHECK_IS(OPEN("$:9:1:1", &file), 201); /* a CPU that is not up, and does not come */

@@ -22,6 +22,8 @@
 #define _callable
 #define _extensible
 #define _variable
+/* In the body of such a function: whether a parameter was given. The driver adds the mask and the numbers of the bits. */
+#define _arg_present(p) ((int)(px_present >> px_arg_##p & 1))
 #define _alias(name)
 
 /* A real identifier: programs have structure members of this name and declare it themselves. The symbol is another one,

@@ -8,6 +8,7 @@
 //! back.
 
 mod dependencies;
+mod extensible;
 mod find;
 mod gcc;
 mod help;

@@ -9,10 +9,12 @@
 //! | `#pragma fieldalign` | packing: [`super::layout`] |
 //! | `#pragma mapinclude`, `ssvN`, `search`, `nostdfiles`, `columns` ... | taken note of: [`Surroundings::pragma`] |
 //! | `##` beside `->` or `.` | nothing: older compilers accept it, gcc does not |
+//! | declarations of functions that are `_extensible` | with a mask: [`super::extensible`] |
 //! | `_c`, `_priv` before a declaration | blanks; names too short to be macros for every source |
 //! | text outside the wanted sections, or beyond the last column | blanks, or nothing |
 //! | CR | nothing |
 
+use super::extensible::{Declared, Extensible};
 use super::layout::{self, LongMode};
 use super::lex::{Kind, Token, tokens};
 
@@ -37,6 +39,10 @@ pub(crate) trait Surroundings {
     fn include(&mut self, include: &Include) -> String;
     /// A pragma that is not the pre-pass's own; `text` is what stands behind `#pragma`.
     fn pragma(&mut self, line: usize, text: &str);
+    /// True if arguments of this function may be left out, as a pragma or an earlier declaration has said.
+    fn is_extensible(&self, name: &str) -> bool;
+    /// The program declares a function with so many parameters that may be left out.
+    fn extensible(&mut self, name: &str, parameters: usize) -> Declared;
 }
 
 /// What is wanted of one text.
@@ -61,6 +67,7 @@ pub(crate) fn rewrite(source: &[u8], wanted: &Wanted, surroundings: &mut dyn Sur
     let mut pieces = Pieces::new(&text, &tokens);
     let mut layout = layout::Layout::new(wanted.long);
     let mut declarations = Declarations::default();
+    let mut extensible = Extensible::default();
     let mut line = 1;
     let mut at = 0;
     let mut line_begins = true;
@@ -80,6 +87,7 @@ pub(crate) fn rewrite(source: &[u8], wanted: &Wanted, surroundings: &mut dyn Sur
             _ => {
                 line_begins = false;
                 declarations.see(&mut pieces, at);
+                extensible.see(&mut pieces, at, surroundings);
                 layout.see(&mut pieces, at);
             }
         }
@@ -115,6 +123,11 @@ impl<'a> Pieces<'a> {
     pub(crate) fn replace(&mut self, at: usize, text: Vec<u8>) {
         debug_assert_eq!(newlines(self.of(at)), newlines(&text));
         self.replaced[at] = Some(text);
+    }
+
+    /// Takes a token away, but for its lines.
+    pub(crate) fn empty(&mut self, at: usize) {
+        self.replaced[at] = Some(vec![b'\n'; newlines(self.of(at))]);
     }
 
     /// Replaces a word by another that takes no more room, so that columns are kept.

@@ -22,6 +22,14 @@ impl Surroundings for Echo {
     fn pragma(&mut self, line: usize, text: &str) {
         self.pragmas.push(format!("{line}:{text}"));
     }
+
+    fn is_extensible(&self, name: &str) -> bool {
+        name == "marked"
+    }
+
+    fn extensible(&mut self, name: &str, _parameters: usize) -> Declared {
+        if name == "READX" { Declared::Procedure } else { Declared::Own }
+    }
 }
 
 fn rewritten(text: &str, wanted: &Wanted) -> String {
@@ -44,6 +52,38 @@ fn include_lines() {
     becomes("#include <open\n", "#include <open\n");
     becomes("/* #include <a(B)> */ \"#include <a(B)>\"\n", "/* #include <a(B)> */ \"#include <a(B)>\"\n");
     becomes("#include <a.h>\r\nx\r\n", "#include <a.h>\nx\n");
+}
+
+/// A call that leaves something out must reach the function with the bits of what is there.
+#[test]
+fn extensible_functions() {
+    const MASK: &str = "unsigned long long px_present __attribute__((unused)), ";
+    becomes(
+        "_extensible int f(short a, char *b);\n",
+        &format!("_extensible int px_f({MASK}short a, char *b);\n"),
+    );
+    becomes(
+        "static _variable short f(short a,\n  void (*b)(int, int), char c[4])\n{ return f(1); }\nint g(int a) {}\n",
+        &format!(
+            "static _variable short px_f({MASK}short a,\n  void (*b)(int, int), char c[4])\n{{ enum {{ px_arg_a, px_arg_b, px_arg_c }}; return f(1); }}\nint g(int a) {{}}\n"
+        ),
+    );
+    becomes(
+        "extern \"C\" {\nint marked(int a);\n}\n",
+        &format!("extern \"C\" {{\nint px_marked({MASK}int a);\n}}\n"),
+    );
+    // A declaration of a procedure gives way to the header's.
+    becomes("_tal _extensible\n short READX(short,\n char *); int x;\n", "\n\n int x;\n");
+    // No parameters, a list in the old style, a variable list: as they are.
+    for same in [
+        "_extensible int f(void);\n",
+        "_extensible int f(a) short a; { }\n",
+        "_extensible int f(int a, ...);\n",
+        "int f(int a) { g(1); }\n",
+        "_extensible\n",
+    ] {
+        becomes(same, same);
+    }
 }
 
 #[test]

@@ -3,13 +3,14 @@
 //! A copy begins with a `#line` that names the original, so messages and debug information are about that. A header is
 //! copied once per section list; the entry is made before the header is read, so headers that include each other end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::table::Table;
 
+use super::extensible::{self, Declared};
 use super::find::{self, Volumes};
 use super::known::{self, Known};
 use super::layout::LongMode;
@@ -45,6 +46,10 @@ pub(crate) struct Unit<'a> {
     pub(crate) marks: Vec<String>,
     /// Libraries that `#pragma search` names.
     pub(crate) libraries: Vec<PathBuf>,
+    /// Functions of the program whose arguments may be left out.
+    extensible: BTreeSet<String>,
+    /// What goes to the head of each copy that is being made, the innermost last.
+    heads: Vec<String>,
     /// Files whose copies are being made, the innermost last, and the line of the include that is looked at.
     open: Vec<(PathBuf, usize)>,
     /// The first thing that went wrong.
@@ -62,6 +67,8 @@ impl<'a> Unit<'a> {
             originals: BTreeMap::new(),
             marks: Vec::new(),
             libraries: Vec::new(),
+            extensible: BTreeSet::new(),
+            heads: Vec::new(),
             open: Vec::new(),
             error: None,
             count: 0,
@@ -100,9 +107,11 @@ impl<'a> Unit<'a> {
         self.originals.insert(copy.clone(), path.to_owned());
         let wanted = Wanted { sections, long: self.settings.long, columns: self.settings.columns };
         self.open.push((path.to_owned(), 1));
+        self.heads.push(String::new());
         let rewritten = prepass::rewrite(&text, &wanted, self);
         self.open.pop();
-        let mut text = format!("#line 1 \"{}\"\n", escaped(path)).into_bytes();
+        let head = self.heads.pop().unwrap_or_default();
+        let mut text = format!("{head}#line 1 \"{}\"\n", escaped(path)).into_bytes();
         text.extend(rewritten);
         if self.open.is_empty() {
             text.extend(self.mark_text().into_bytes());
@@ -245,7 +254,31 @@ impl Surroundings for Unit<'_> {
         }
     }
 
+    fn is_extensible(&self, name: &str) -> bool {
+        self.extensible.contains(name)
+    }
+
+    fn extensible(&mut self, name: &str, parameters: usize) -> Declared {
+        let procedure = known::section(self.table, name).filter(|one| one.name == name);
+        let head = self.heads.last_mut().expect("a copy is being made");
+        if procedure.is_some() {
+            let _ = writeln!(head, "#include <pollux/proc/{name}.h>");
+            return Declared::Procedure;
+        }
+        if head.is_empty() {
+            head.push_str("#include <pollux/macros.h>\n");
+        }
+        // A second declaration of the same shape is the same macro, which C allows.
+        head.push_str(&extensible::macro_of(name, parameters));
+        self.extensible.insert(name.to_owned());
+        Declared::Own
+    }
+
     fn pragma(&mut self, _line: usize, text: &str) {
+        if word_of(text).eq_ignore_ascii_case("function") {
+            self.extensible.extend(extensible::of_pragma(&text["function".len()..]));
+            return;
+        }
         // Several may stand in one line, as in the command line of the original compiler.
         for part in text.split(',') {
             let part = part.trim();

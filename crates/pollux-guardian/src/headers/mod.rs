@@ -23,11 +23,14 @@ use std::path::Path;
 use crate::table::{Language, Table};
 
 /// The headers that are written by hand.
-const BY_HAND: [(&str, &str); 17] = [
+const BY_HAND: [(&str, &str); 19] = [
     ("pollux/macros.h", include_str!("../../include/pollux/macros.h")),
     ("pollux/types.h", include_str!("../../include/pollux/types.h")),
     ("pollux/prelude.h", include_str!("../../include/pollux/prelude.h")),
     ("pollux/streams.h", include_str!("../../include/pollux/streams.h")),
+    // Made from the tables of the domain, in the crate of its library.
+    ("nof_c.h", include_str!("../../../pollux-nof/include/nof_c.h")),
+    ("values_c.h", include_str!("../../../pollux-nof/include/values_c.h")),
     ("tal.h", include_str!("../../include/tal.h")),
     ("tnsint.h", include_str!("../../include/tnsint.h")),
     ("zsysc.h", include_str!("../../include/zsysc.h")),

@@ -5,10 +5,12 @@
 //! * `crash`: handlers of fatal signals that leave a mark in the life pages.
 //! * `socket`: socket options by number, names of addresses.
 //! * `tcp`: socket options and requests that rustix does not know.
+//! * `calls`: system calls that wait for a decision, memory of another process, signals to a process group.
 //! * `descriptors`: descriptors that a process was born with.
 
 #![allow(unsafe_code)]
 
+pub(crate) mod calls;
 pub(crate) mod crash;
 pub(crate) mod descriptors;
 pub(crate) mod page;

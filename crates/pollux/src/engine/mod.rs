@@ -8,17 +8,21 @@
 //! | --- | --- |
 //! | `mod.rs` | the state, the loop, the commands of the pair machine |
 //! | `checkpoints.rs` | turns, batches, outputs; taking in checkpoints as a backup |
+//! | `delivery.rs` | what waits for the program, and what it is handed |
 //! | `paths.rs` | opens and requests |
 //! | `rings.rs` | paths through shared memory |
 //! | `streams.rs` | listeners and connections |
 //! | `held.rs` | descriptors that are held for the program |
+//! | `local.rs` | descriptors of this process alone |
 //! | `sync.rs` | bringing a new backup in step |
 //! | `calls.rs` | the pair as a requester |
 //! | `report.rs` | events |
 
 mod calls;
 mod checkpoints;
+mod delivery;
 mod held;
+mod local;
 mod paths;
 mod report;
 mod rings;
@@ -36,11 +40,9 @@ use pollux_os::{Channel, Doorbell, Interest, LifePage, LifeWatch, Poller, Signal
 use pollux_wire::checkpoint::{self, Record, TurnKey};
 use pollux_wire::control::{PairState, Recorded, StartAs, StateKeeping, ToDaemon, ToProcess};
 use pollux_wire::limits::CHECKPOINT_BODY_BYTES_MAX;
-use pollux_wire::path::IoType;
 use pollux_wire::system::SystemMessage;
 use pollux_wire::{
-    CheckpointNumber, ConnectionId, Epoch, HeldId, ListenerId, ObjectId, OpenId, Phandle, ProcessName,
-    SyncId, Wire,
+    CheckpointNumber, ConnectionId, Epoch, HeldId, ListenerId, ObjectId, OpenId, Phandle, ProcessName, Wire,
 };
 use std::cell::{RefCell, RefMut};
 use std::collections::{BTreeMap, VecDeque};
@@ -51,6 +53,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use checkpoints::Turn;
+pub(crate) use delivery::{Arrived, Delivery, Ready};
 pub(crate) use paths::RequestKey;
 pub(crate) use streams::{ACCEPTED_AHEAD_MAX, InputData, Socket};
 
@@ -63,6 +66,7 @@ const TOKEN_CONNECTION: u64 = 5 << 56;
 const TOKEN_RING: u64 = 6 << 56;
 const TOKEN_PARTNER_RING: u64 = 7 << 56;
 const TOKEN_HELD: u64 = 8 << 56;
+const TOKEN_LOCAL: u64 = 10 << 56;
 const TOKEN_KIND: u64 = 0xff << 56;
 
 /// How long a turn that crashed a primary waits for the pair to be whole, before it is tried without a backup.
@@ -92,41 +96,6 @@ impl Handle {
     pub(crate) fn object_changed(&self, id: ObjectId, write: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
         self.engine().object_changed(id, write)
     }
-}
-
-/// What waits to be handed to the program.
-pub(crate) enum Ready {
-    Request(Arrived),
-    System(SystemMessage),
-    OpenerLost(OpenId),
-    Readable(HeldId),
-    Accepted { open: OpenId, sync: SyncId, listener: ListenerId, peer: String, fd: OwnedFd },
-    Input(ConnectionId),
-    Disconnected(ConnectionId),
-    Tick,
-}
-
-/// A request as it has arrived.
-pub(crate) struct Arrived {
-    pub(crate) open: OpenId,
-    pub(crate) sync: SyncId,
-    pub(crate) io: IoType,
-    pub(crate) reply_bytes_max: u32,
-    pub(crate) payload: Vec<u8>,
-    pub(crate) descriptor: Option<OwnedFd>,
-}
-
-/// What is handed to the program.
-pub(crate) enum Delivery {
-    /// A request, and how often this half had become the primary when it was handed out.
-    Request(Arrived, u64),
-    System(SystemMessage),
-    OpenerLost(OpenId),
-    Readable(HeldId),
-    Connected(ConnectionId),
-    Input(InputData),
-    Disconnected(ConnectionId),
-    Tick,
 }
 
 /// The other half.
@@ -186,6 +155,8 @@ pub(crate) struct Engine {
     listeners: BTreeMap<ListenerId, OwnedFd>,
     sockets: BTreeMap<ConnectionId, Socket>,
     held: BTreeMap<HeldId, held::Held>,
+    local: BTreeMap<u32, local::Local>,
+    last_local: u32,
     links: BTreeMap<OpenId, Link>,
     state_to_send: Option<sync::StateToSend>,
     ready: VecDeque<Ready>,
@@ -284,6 +255,8 @@ impl Engine {
             listeners: BTreeMap::new(),
             sockets: BTreeMap::new(),
             held: BTreeMap::new(),
+            local: BTreeMap::new(),
+            last_local: 0,
             links: BTreeMap::new(),
             state_to_send: None,
             ready: VecDeque::new(),
@@ -422,6 +395,10 @@ impl Engine {
                 self.begin_turn(TurnKey::Own {});
                 self.replica.held.contains_key(&held).then_some(Delivery::Readable(held))
             }
+            Ready::Local(id) => {
+                self.begin_turn(TurnKey::Own {});
+                self.look_at_local(id)?.then_some(Delivery::Local(id))
+            }
             Ready::Accepted { open, sync, listener, peer, fd } => {
                 self.begin_turn(TurnKey::Request { open, sync });
                 Some(Delivery::Connected(self.accept(open, sync, listener, &peer, fd)))
@@ -465,6 +442,7 @@ impl Engine {
                 TOKEN_PATH => self.handle_path_event(OpenId(event.token & !TOKEN_KIND))?,
                 TOKEN_RING => self.read_path(OpenId(event.token & !TOKEN_KIND))?,
                 TOKEN_HELD => self.handle_held(HeldId(event.token & !TOKEN_KIND)),
+                TOKEN_LOCAL => self.handle_local((event.token & !TOKEN_KIND) as u32),
                 TOKEN_CONNECTION => self.handle_socket(ConnectionId(event.token & !TOKEN_KIND), event),
                 _ => {}
             }
@@ -804,11 +782,14 @@ impl Engine {
         self.resume_links()?;
         self.learn_acceptors();
         self.start_missing_acceptors()?;
+        self.watch_all_local()?;
         self.note_speaking(epoch, took_over);
         let now = clock::monotonic_ns();
         self.promoted = Some(Promoted { at_ns: now, took_over });
         self.answers_first_until_ns = Some(now + FIRST_ANSWERS_NS);
         self.promotions += 1;
+        // A program that wants ticks learns with the first one that it is the primary again.
+        self.next_user_tick_ns = now;
         Ok(())
     }
 
@@ -821,6 +802,7 @@ impl Engine {
         self.silence_paths();
         self.silence_connections();
         self.unwatch_held();
+        self.unwatch_all_local();
         self.links.clear();
     }
 

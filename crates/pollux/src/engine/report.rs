@@ -3,6 +3,7 @@
 use super::Engine;
 use crate::error::Result;
 use pollux_os::clock;
+use pollux_wire::admin::Kept;
 use pollux_wire::checkpoint::{Record, TurnKey};
 use pollux_wire::control::{PairState, ToDaemon};
 use pollux_wire::event::{Event, EventKind, Handover as Figures};
@@ -122,6 +123,17 @@ impl Engine {
         let epoch = self.pair.epoch();
         eprintln!("pollux: {}: {cause}; it is set aside", self.name);
         self.report(EventKind::Quarantined, cause.to_owned(), epoch, epoch, None)
+    }
+
+    /// Reports an event of the program's own.
+    pub(crate) fn report_own(&mut self, kind: EventKind, cause: String) -> Result<()> {
+        let epoch = self.pair.epoch();
+        self.report(kind, cause, epoch, epoch, None)
+    }
+
+    /// Tells the daemon what this half supervises.
+    pub(crate) fn report_kept(&mut self, kept: Kept) -> Result<()> {
+        self.daemon.send(&ToDaemon::Keeps { kept }, Vec::new())
     }
 
     fn report(

@@ -3,8 +3,8 @@
 
 use clap::Args;
 use pollux_wire::startup::{
-    ASSIGNS_VARIABLE, IN_VARIABLE, OUT_VARIABLE, PARAMS_VARIABLE, PRIORITY_VARIABLE, SOCKETS_VARIABLE,
-    STARTUP_VARIABLE, STARTUP_VARIABLES, TERM_VARIABLE,
+    ASSIGNS_VARIABLE, DEFAULTS_VARIABLE, DEFINES_VARIABLE, IN_VARIABLE, OUT_VARIABLE, PARAMS_VARIABLE,
+    PRIORITY_VARIABLE, SOCKETS_VARIABLE, STARTUP_VARIABLE, STARTUP_VARIABLES, TERM_VARIABLE, VOLUMES_VARIABLE,
 };
 
 use crate::error::{Failure, Result};
@@ -29,12 +29,21 @@ pub(crate) struct Startup {
     /// Its home terminal, for example /dev/pts/3 or the name of a process
     #[arg(long, value_name = "FILE")]
     term: Option<String>,
-    /// An ASSIGN message for the program and its backup; can be given several times. Opens do not look at it yet
+    /// An ASSIGN: fopen of NAME opens FILE; can be given several times. Attributes may follow: ,INPUT ,EXCLUSIVE ,CODE 180
     #[arg(long, value_name = "NAME=FILE", value_parser = parse_assign)]
     assign: Vec<String>,
     /// A PARAM: the program finds VALUE under NAME; can be given several times, VALUE has at most 255 bytes
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_param)]
     param: Vec<String>,
+    /// A directory for a volume: $V.SUB.FILE is DIR/sub/file; can be given several times, adds to POLLUX_VOLUMES
+    #[arg(long, value_name = "$V=DIR", value_parser = parse_volume)]
+    volume: Vec<String>,
+    /// Its default volume and subvolume, for names that lack them; default POLLUX_DEFAULTS, or the working directory
+    #[arg(long, value_name = "$V.SUB", value_parser = parse_defaults)]
+    defaults: Option<String>,
+    /// A DEFINE: =NAME stands for FILE; can be given several times, adds to POLLUX_DEFINES
+    #[arg(long, value_name = "=NAME=FILE", value_parser = parse_define)]
+    define: Vec<String>,
     /// Its priority, 1 to 199; kept and shown to programs that ask, the kernel's scheduler does not use it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=199))]
     pri: Option<u8>,
@@ -95,6 +104,21 @@ impl Startup {
                 told.push((variable, pairs.join("\n")));
             }
         }
+        for (variable, given, separator) in
+            [(VOLUMES_VARIABLE, &self.volume, ":"), (DEFINES_VARIABLE, &self.define, "\n")]
+        {
+            if given.is_empty() {
+                continue;
+            }
+            // Of two entries for one name the program takes the last.
+            let before = take(environment, variable).filter(|text| !text.is_empty());
+            let all: Vec<String> = before.into_iter().chain(given.iter().cloned()).collect();
+            told.push((variable, all.join(separator)));
+        }
+        if let Some(defaults) = &self.defaults {
+            take(environment, DEFAULTS_VARIABLE);
+            told.push((DEFAULTS_VARIABLE, defaults.clone()));
+        }
         told.extend(self.pri.map(|priority| (PRIORITY_VARIABLE, priority.to_string())));
         if let Some(sockets) = self.sockets {
             environment.retain(|(name, _)| name != SOCKETS_VARIABLE);
@@ -103,6 +127,12 @@ impl Startup {
         environment.extend(told.into_iter().map(|(name, value)| (name.to_owned(), value)));
         Ok(())
     }
+}
+
+/// Takes a variable out.
+fn take(environment: &mut Vec<(String, String)>, name: &str) -> Option<String> {
+    let at = environment.iter().position(|(known, _)| known == name)?;
+    Some(environment.remove(at).1)
 }
 
 /// The first name that an earlier pair has, too.
@@ -125,6 +155,44 @@ fn parse_param(text: &str) -> std::result::Result<String, String> {
         return Err(format!("the value of a PARAM has at most {VALUE_BYTES_MAX} bytes"));
     }
     Ok(format!("{name}={value}"))
+}
+
+/// A volume and its directory, which must be there: a misspelt one would be found out by the program's first open.
+fn parse_volume(text: &str) -> std::result::Result<String, String> {
+    let (name, directory) = text.split_once('=').ok_or("not of the form $V=DIR")?;
+    is_guardian_part(name.strip_prefix('$').unwrap_or_default(), 7)?;
+    let path = std::path::absolute(directory).ok().filter(|path| path.is_dir());
+    let path = path.ok_or_else(|| format!("{directory} is no directory"))?;
+    let path = path
+        .to_str()
+        .filter(|path| !path.contains([':', '\n']))
+        .ok_or("a directory without colons, please")?;
+    Ok(format!("{}={path}", name.to_ascii_uppercase()))
+}
+
+fn parse_defaults(text: &str) -> std::result::Result<String, String> {
+    let (volume, subvolume) = text.split_once('.').ok_or("not of the form $V.SUB")?;
+    is_guardian_part(volume.strip_prefix('$').unwrap_or_default(), 7)?;
+    is_guardian_part(subvolume, 8)?;
+    Ok(text.to_ascii_uppercase())
+}
+
+fn parse_define(text: &str) -> std::result::Result<String, String> {
+    let pair = text.strip_prefix('=').ok_or("a DEFINE begins with an equals sign: =NAME=FILE")?;
+    let (name, file) = parse_pair(pair, "=NAME=FILE")?;
+    if file.is_empty() {
+        return Err("a DEFINE needs a file: =NAME=FILE".to_owned());
+    }
+    Ok(format!("={name}={file}"))
+}
+
+/// A volume without its `$`, or a subvolume.
+fn is_guardian_part(part: &str, length_max: usize) -> std::result::Result<(), String> {
+    let letters = part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if letters && part.starts_with(|first: char| first.is_ascii_alphabetic()) && part.len() <= length_max {
+        return Ok(());
+    }
+    Err("a volume is $ and up to 7 letters and digits, a subvolume up to 8; the first is a letter".to_owned())
 }
 
 /// Name and value, the name in capitals.
@@ -162,6 +230,35 @@ mod tests {
         }
         assert!(parse_param(&format!("A={}", "x".repeat(256))).unwrap_err().contains("255"));
         assert!(parse_assign("DATA=").unwrap_err().contains("needs a file"));
+    }
+
+    // A program on the wrong volume works on the wrong files.
+    #[test]
+    fn volumes_defaults_and_defines() {
+        assert_eq!(parse_volume("$data=/tmp/"), Ok("$DATA=/tmp/".to_owned()));
+        for wrong in ["data=/tmp", "$data", "$toolongx=/tmp", "$1=/tmp", "$d=/nowhere/at/all"] {
+            assert!(parse_volume(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(parse_defaults("$data.work"), Ok("$DATA.WORK".to_owned()));
+        assert!(parse_defaults("$data").is_err() && parse_defaults("data.work").is_err());
+        assert_eq!(parse_define("=cfg=$DATA.A.B"), Ok("=CFG=$DATA.A.B".to_owned()));
+        assert!(parse_define("cfg=x").is_err() && parse_define("=cfg=").is_err());
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut environment = vec![pair(VOLUMES_VARIABLE, "$OLD=/old"), pair(DEFAULTS_VARIABLE, "$OLD.A")];
+        let startup = Startup {
+            volume: vec!["$A=/a".to_owned(), "$B=/b".to_owned()],
+            defaults: Some("$A.S".to_owned()),
+            define: vec!["=D=x".to_owned(), "=E=y".to_owned()],
+            ..Startup::default()
+        };
+        startup.tell(&mut environment).unwrap();
+        let wanted = [
+            pair(STARTUP_VARIABLE, BY_A_COMMAND),
+            pair(VOLUMES_VARIABLE, "$OLD=/old:$A=/a:$B=/b"),
+            pair(DEFINES_VARIABLE, "=D=x\n=E=y"),
+            pair(DEFAULTS_VARIABLE, "$A.S"),
+        ];
+        assert_eq!(environment, wanted);
     }
 
     // A program that is run by a program that was run would read the files of the outer one.

@@ -1,0 +1,253 @@
+//! A place on this host with nodes that are servers of a domain.
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Nothing here may take so long, also on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Run directory, state directory, and whatever nodes a test starts.
+pub struct Place {
+    directory: tempfile::TempDir,
+    options: Vec<String>,
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub struct Said {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Said {
+    /// It was done.
+    pub fn done(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.out
+    }
+
+    /// It was refused in two lines with these words.
+    pub fn failed(self, words: &[&str]) -> String {
+        assert_eq!(self.code, Some(1), "{self:?}");
+        assert!(self.err.starts_with("pollux: ") && self.err.contains("\n  next: "), "{self:?}");
+        assert!(!self.err.contains("panicked"), "{self:?}");
+        words.iter().for_each(|word| assert!(self.err.contains(word), "{word:?} is not said: {self:?}"));
+        self.err
+    }
+}
+
+/// The server of the node, and back: `\ALPHA` runs `alpha`.
+pub fn node(host: &str) -> String {
+    format!("\\{}", host.to_uppercase())
+}
+
+impl Place {
+    /// A domain `plant` with master `alpha`; `options` are for all its servers.
+    pub fn new(options: &[&str]) -> Self {
+        let directory = tempfile::Builder::new().prefix("pollux-domain-test-").tempdir().unwrap();
+        Self { directory, options: options.iter().map(ToString::to_string).collect() }
+    }
+
+    /// Makes the domain, starts these servers, and puts all but the first at the end of the list, in order.
+    pub fn with_servers(options: &[&str], hosts: &[&str]) -> Self {
+        let place = Self::new(options);
+        place.init();
+        hosts.iter().for_each(|host| place.up(host));
+        for host in &hosts[1..] {
+            place.wait_acts("alpha", "alpha");
+            place.domain("alpha", &["add-backup", host]).done();
+        }
+        place
+    }
+
+    pub fn init(&self) {
+        let mode: Vec<&str> = self.mode();
+        self.run(&[&["domain", "init", "plant", "--host", "alpha"], &mode[..]].concat()).done();
+    }
+
+    fn mode(&self) -> Vec<&str> {
+        let at = self.options.iter().position(|word| word == "--domain-mode");
+        at.map_or(Vec::new(), |at| vec!["--domain-mode", &self.options[at + 1]])
+    }
+
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pollux"));
+        command.args(words).stdin(Stdio::null());
+        self.surround(&mut command, "alpha");
+        command
+    }
+
+    /// The environment of a program of that server's node.
+    pub fn surround(&self, command: &mut Command, host: &str) {
+        command
+            .env("POLLUX_RUN_DIR", self.path("run"))
+            .env("POLLUX_STATE_DIR", self.path("state"))
+            .env("POLLUX_NODE", node(host))
+            .env("NO_COLOR", "1");
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// A file of a server.
+    pub fn file(&self, host: &str, name: &str) -> PathBuf {
+        self.path("state/domains/plant").join(host).join(name)
+    }
+
+    pub fn run(&self, words: &[&str]) -> Said {
+        self.said(self.command(words), words)
+    }
+
+    pub fn said(&self, mut command: Command, what: &[&str]) -> Said {
+        let output = |name: &str| self.path(&format!("{name}-{:?}", thread::current().id()));
+        let (out, err) = (output("out"), output("err"));
+        command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
+        let mut child = command.spawn().unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        let code = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status.code();
+            }
+            if Instant::now() >= deadline {
+                child.kill().unwrap();
+                panic!("{what:?} hangs: {}", fs::read_to_string(&err).unwrap());
+            }
+            thread::sleep(Duration::from_millis(5));
+        };
+        let read = |path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+        Said { code, out: read(out), err: read(err) }
+    }
+
+    /// Starts a server.
+    pub fn up(&self, host: &str) {
+        self.try_up(host).done();
+    }
+
+    /// Starts a server with options of its own.
+    #[cfg_attr(not(feature = "etcd"), expect(dead_code, reason = "only servers with etcd differ"))]
+    pub fn up_with(&self, host: &str, options: &[&str]) {
+        let node = node(host);
+        let mut words = vec!["--node", &node, "up", "--domain", "plant", "--host", host];
+        words.extend(self.options.iter().map(String::as_str).chain(options.iter().copied()));
+        self.run(&words).done();
+    }
+
+    fn try_up(&self, host: &str) -> Said {
+        let node = node(host);
+        let mut words = vec!["--node", &node, "up", "--domain", "plant", "--host", host];
+        words.extend(self.options.iter().map(String::as_str));
+        self.run(&words)
+    }
+
+    /// Stops a server on purpose.
+    pub fn down(&self, host: &str) {
+        self.run(&["--node", &node(host), "down"]).done();
+    }
+
+    /// The host of a server is lost: every daemon of its node is killed.
+    pub fn lose(&self, host: &str) {
+        let status: Value =
+            serde_json::from_str(&self.run(&["--node", &node(host), "status", "--json"]).out).unwrap();
+        for cpu in status["cpus"].as_array().unwrap() {
+            kill(cpu["pid"].as_i64().unwrap());
+        }
+        // What it leaves behind is in the way of the next start only if it still runs.
+        self.wait("the node is gone", || self.run(&["--node", &node(host), "status"]).code == Some(1));
+    }
+
+    /// The process ids of a server's halves: primary, backup.
+    pub fn halves(&self, host: &str) -> (i64, Option<i64>) {
+        let listed: Value =
+            serde_json::from_str(&self.run(&["--node", &node(host), "ps", "--json"]).done()).unwrap();
+        let of = |role: &str| {
+            let found =
+                listed.as_array().unwrap().iter().find(|it| it["name"] == "$ZDOM" && it["role"] == role)?;
+            found["pid"].as_i64()
+        };
+        (of("primary").unwrap(), of("backup"))
+    }
+
+    /// `pollux domain ...` at a server.
+    pub fn domain(&self, host: &str, words: &[&str]) -> Said {
+        self.run(&[&["--node", &node(host), "domain"], words].concat())
+    }
+
+    pub fn status(&self, host: &str) -> Option<Value> {
+        serde_json::from_str(&self.domain(host, &["status", "--json"]).out).ok()
+    }
+
+    /// Who acts, as a server sees it, with the epoch.
+    pub fn acting(&self, host: &str) -> Option<(String, u64)> {
+        let acting = &self.status(host)?["acting"];
+        Some((acting["server"].as_str()?.to_owned(), acting["epoch"].as_u64()?))
+    }
+
+    pub fn list(&self, host: &str) -> Vec<String> {
+        self.domain(host, &["list"]).out.lines().map(str::to_owned).collect()
+    }
+
+    pub fn wait(&self, what: &str, mut is: impl FnMut() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is() {
+            assert!(Instant::now() < deadline, "{what}: did not happen");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until a server sees that one act.
+    pub fn wait_acts(&self, host: &str, master: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.acting(host).is_none_or(|(name, _)| name != master) {
+            assert!(Instant::now() < deadline, "{master} does not act: {:?}", self.status(host));
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// A file for a command.
+    pub fn write(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// The directory of `libnof.so`.
+    pub fn library() -> PathBuf {
+        let beside = Path::new(env!("CARGO_BIN_EXE_pollux")).parent().unwrap();
+        let found =
+            [beside.join("deps"), beside.to_owned()].into_iter().find(|it| it.join("libnof.so").is_file());
+        found.expect("libnof.so is built with the tests")
+    }
+}
+
+pub fn kill(pid: i64) {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    // It may be gone already.
+    drop(kill_process(pid, Signal::KILL));
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        for entry in fs::read_dir(self.path("run")).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.path().join("cpu-0.log").exists() {
+                if thread::panicking() {
+                    for log in fs::read_dir(entry.path().join("log")).into_iter().flatten().flatten() {
+                        eprintln!(
+                            "--- {}\n{}",
+                            log.path().display(),
+                            fs::read_to_string(log.path()).unwrap_or_default()
+                        );
+                    }
+                }
+                drop(self.command(&["--node", &format!("\\{name}"), "down"]).output());
+            }
+        }
+    }
+}
