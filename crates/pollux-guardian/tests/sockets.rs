@@ -20,7 +20,8 @@ const BODY: &str = "int f(void) { struct sockaddr_in a; a.sin_port = htons(1); a
 /// A program that was written for Linux keeps its own sockets.
 #[test]
 fn linux_headers_stay_linux_headers() {
-    let headers = "#include <sys/socket.h>\n#include <netinet/in.h>\n#include <netdb.h>\n#include <arpa/inet.h>\n";
+    let headers =
+        "#include <sys/socket.h>\n#include <netinet/in.h>\n#include <netdb.h>\n#include <arpa/inet.h>\n";
     let text = format!("{headers}{BODY}_Static_assert(SOL_SOCKET == 1, \"Linux\");\n");
     assert!(compiles("linux.c", &text, &[]));
     let first = "#include <netdb.h>\n#include <sys/socket.h>\n#include <netinet/in.h>\n";
@@ -31,7 +32,8 @@ fn linux_headers_stay_linux_headers() {
 /// In any order, by any name, beside the headers of C and POSIX that programs include, too.
 #[test]
 fn guardian_headers_stand_beside_those_of_c() {
-    let headers = "#include \"$system.ztcpip.netdbh\"\n#include <unistd.h>\n#include <stdlib.h>\n#include <sockh>\n";
+    let headers =
+        "#include \"$system.ztcpip.netdbh\"\n#include <unistd.h>\n#include <stdlib.h>\n#include <sockh>\n";
     let headers = headers.replace("<sockh>", "<socketh>");
     let more = "#include \"$system.ztcpip.inh\"\n#include <sys/types.h>\n#include <sys/time.h>\n#include <errno.h>\n\
         #include <ifh>\n#include <routeh>\n#include <mbufh>\n#include <ioctlh>\n#include <paramh>\n#include <ineth>\n#include <in6h>\n";
@@ -43,7 +45,9 @@ fn guardian_headers_stand_beside_those_of_c() {
 /// Both in one source would be two meanings of one number.
 #[test]
 fn both_kinds_in_one_source_are_refused() {
-    for text in ["#include <socketh>\n#include <sys/socket.h>\n", "#include <sys/socket.h>\n#include <socketh>\n"] {
+    for text in
+        ["#include <socketh>\n#include <sys/socket.h>\n", "#include <sys/socket.h>\n#include <socketh>\n"]
+    {
         assert!(!compiles("both.c", text, &[]), "{text}");
     }
 }

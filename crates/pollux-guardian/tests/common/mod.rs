@@ -222,8 +222,13 @@ fn function(text: &mut String, procedure: &Procedure) {
     let mut values = vec![format!("{all:#x}ULL")];
     values.extend(names);
     let plain = if plain.is_empty() { "void".to_owned() } else { plain.join(", ") };
-    let _ =
-        writeln!(text, "{result} {0}({plain}) {{ return px_{1}({2}); }}", procedure.symbol(), procedure.name, values.join(", "));
+    let _ = writeln!(
+        text,
+        "{result} {0}({plain}) {{ return px_{1}({2}); }}",
+        procedure.symbol(),
+        procedure.name,
+        values.join(", ")
+    );
 }
 
 fn plain(kind: Kind, name: &str) -> String {
