@@ -10,13 +10,13 @@ use super::numbers::{EBADSYS, ENOBUFS, of_io};
 use crate::disk::opening;
 use crate::files::process::{ProcessFile, Question};
 use crate::files::{File, FileKind};
-use crate::names::FileName;
+use crate::guardian::file_name::{FileName, Object};
 use crate::runtime::{Asker, Runtime, numbered};
 use crate::waits::Source;
-use pollux_wire::control::OpenDetails;
+use pollux_wire::control::{OpenDetails, Target};
 use pollux_wire::path::IoType;
 use pollux_wire::sockets::{SocketReply, SocketRequest};
-use pollux_wire::{FileError, SocketId, SyncId, decode, encode};
+use pollux_wire::{FileError, ProcessName, SocketId, SyncId, decode, encode};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -28,6 +28,9 @@ const DEPTH: u16 = 1_024;
 const FALLEN_BEHIND: u64 = 512;
 /// No reply is longer, but for a list.
 const REPLY_BYTES_MAX: u32 = 4_096;
+
+/// Error 18: no such node.
+const UNKNOWN_NODE: FileError = FileError(18);
 
 /// Whose an answer is.
 #[derive(Debug)]
@@ -118,18 +121,21 @@ impl Runtime {
             Some(_) => return Ok(()),
             None => {}
         }
-        let FileName::Process { node, target, qualifier } = FileName::parse(name)? else {
+        let parsed = FileName::parse(name).map_err(|_| FileError::BAD_NAME)?;
+        if parsed.node.is_some_and(|node| node != self.node) {
+            return Err(UNKNOWN_NODE);
+        }
+        let Object::Named { name: process, sequence, qualifiers } = parsed.object else {
             return Err(FileError::BAD_NAME);
         };
-        if node.is_some_and(|node| node != self.node) {
-            return Err(FileError(18));
-        }
+        let process = ProcessName::new(&process).map_err(|_| FileError::NO_SUCH_PROCESS)?;
+        let target = Target::Name { name: process, sequence };
         let details = OpenDetails {
             file_number: -1,
             access: 0,
             exclusion: 0,
             options: 0,
-            qualifier,
+            qualifier: qualifiers.to_string(),
             home_terminal: self.home_terminal.clone(),
             primary: None,
             primary_file_number: 0,
