@@ -89,11 +89,13 @@ impl World {
                         queue.push_back((host.clone(), Input::Read { number, records, problem: None }));
                     }
                     Output::Propose(number, proposal) => {
-                        let outcome = match self.store_down {
-                            true => Outcome::NotDone,
-                            false if self.records.commit(&proposal) => Outcome::Committed,
-                            false => Outcome::Conflict,
-                        };
+                        if self.store_down {
+                            self.late
+                                .push((host.clone(), Input::Proposed { number, outcome: Outcome::NotDone }));
+                            continue;
+                        }
+                        let done = self.records.commit(&proposal);
+                        let outcome = if done { Outcome::Committed } else { Outcome::Conflict };
                         queue.push_back((host.clone(), Input::Proposed { number, outcome }));
                     }
                     Output::Save { number, .. } => {

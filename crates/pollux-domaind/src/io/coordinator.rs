@@ -14,7 +14,7 @@ use std::{io, thread};
 
 /// Pause after a coordinator that could not be opened.
 const OPEN_AGAIN: Duration = Duration::from_millis(300);
-/// Pause after a read that failed.
+/// Pause after a read that failed, and after a proposal that could not be handed in.
 const READ_AGAIN: Duration = Duration::from_millis(25);
 
 /// What is to be done.
@@ -91,6 +91,9 @@ fn work(
                     Some(coordinator) if in_time => store.propose(&mut **coordinator, &proposal),
                     _ => Outcome::NotDone,
                 };
+                if outcome == Outcome::NotDone {
+                    thread::sleep(READ_AGAIN); // For the same reason.
+                }
                 Input::Proposed { number, outcome }
             }
         };
