@@ -40,6 +40,11 @@ pub(crate) fn put(out: Option<Out>, value: i64) {
     }
 }
 
+/// Stores a number of the size of the place; nothing for an empty one.
+pub(crate) fn put_sized(place: memory::Buffer, value: i64) {
+    memory::Out::new(place.address() as *mut c_void, place.bytes()).put(value);
+}
+
 /// The number that stands in the place of a result that is also a parameter. Error 22 for a null address.
 pub(crate) fn get(out: Out) -> Result<i64, FileError> {
     let bytes = memory::Buffer::new(out.pointer.cast::<c_void>().cast_const(), out.size)?.get();

@@ -13,6 +13,7 @@
 //! | `poll`, `waits` | one wait of the loop; what it waits for: whose token is whose |
 //! | `server`, `server_path` | the opens of this process by others, and the paths they come over |
 //! | `guardian` | what the procedures about processes, names and time decide |
+//! | `sockets` | the TCP/IP sockets library |
 //! | `receive` | the queue of `$RECEIVE` and the words of system messages |
 //!
 //! The program keeps its state itself ("active backup"): the daemons change the name's record, both halves run.
@@ -33,6 +34,7 @@ pub mod receive;
 pub mod runtime;
 mod server;
 mod server_path;
+mod sockets;
 mod start;
 mod stdio;
 pub mod timers;

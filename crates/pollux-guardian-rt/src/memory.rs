@@ -52,6 +52,31 @@ impl Buffer {
         unsafe { std::slice::from_raw_parts(self.address as *const u8, self.bytes) }.to_vec()
     }
 
+    /// What is behind so many bytes of it; nothing if it is not longer.
+    pub fn behind(self, bytes: usize) -> Self {
+        let bytes = bytes.min(self.bytes);
+        Self { address: self.address.wrapping_add(bytes), bytes: self.bytes - bytes }
+    }
+
+    /// Lets `body` read it in place.
+    pub fn view<T>(self, body: impl FnOnce(&[u8]) -> T) -> T {
+        if self.bytes == 0 {
+            return body(&[]);
+        }
+        // SAFETY: not null; the C program has passed it as readable for so many bytes, and waits while `body` runs.
+        body(unsafe { std::slice::from_raw_parts(self.address as *const u8, self.bytes) })
+    }
+
+    /// Lets `body` write it in place.
+    pub fn fill<T>(self, body: impl FnOnce(&mut [u8]) -> T) -> T {
+        if self.bytes == 0 {
+            return body(&mut []);
+        }
+        // SAFETY: not null; the C program has passed it as writable for so many bytes, and waits while `body` runs. Bytes of a
+        // C object always have a value.
+        body(unsafe { std::slice::from_raw_parts_mut(self.address as *mut u8, self.bytes) })
+    }
+
     /// Writes bytes at its beginning; those that have no room are dropped. Returns how many were written.
     pub fn put(self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(self.bytes);

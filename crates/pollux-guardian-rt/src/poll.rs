@@ -6,11 +6,21 @@ use crate::waits::{Ready, Source};
 use pollux::binding::Link;
 use pollux_os::{Event, Interest, Registry};
 use pollux_wire::OpenId;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// Links that are closed and still have words to send; at the limit the oldest is dropped, which means the same to its
 /// server once this process ends.
 const CLOSING_LINKS_MAX: usize = 256;
+
+/// What a socket waits for; urgent input is input.
+fn wanted(input: bool, output: bool) -> Interest {
+    match (input, output) {
+        (true, true) => Interest::READ_WRITE | Interest::URGENT,
+        (true, false) => Interest::READ | Interest::URGENT,
+        _ => Interest::WRITE,
+    }
+}
 
 impl Runtime {
     /// Where descriptors are registered.
@@ -39,9 +49,27 @@ impl Runtime {
                         }
                     }
                 }
+                FileKind::Socket(socket) => {
+                    let source = Source::File(file.serial);
+                    let (input, output) = socket.queue.interest();
+                    let mut wanted = (input || output).then(|| wanted(input, output));
+                    if socket.held.is_some() {
+                        // What is held stays ready: only changes are news, and what is posted is tried once without any.
+                        wanted = wanted.map(|wanted| wanted | Interest::EDGE);
+                        if (input || output) && std::mem::take(&mut socket.is_untried) {
+                            always.push(source);
+                        }
+                    }
+                    if let Some(fd) = &socket.descriptor
+                        && file.watched.set(&registry, source, fd.as_fd(), wanted).is_err()
+                    {
+                        always.push(source);
+                    }
+                }
                 FileKind::Receive => {}
             }
         }
+        links.extend(self.sockets.prepare_wait());
         for (_, link) in &mut self.closing {
             link.prepare_wait();
         }
@@ -84,8 +112,13 @@ impl Runtime {
                 }
                 Source::Lingering => self.server.flush_lingering(),
                 Source::File(serial) => {
-                    if let Some(FileKind::Other(other)) = self.kind_of(*serial) {
-                        other.note_ready(*event);
+                    let at = self.tick();
+                    match self.kind_of(*serial) {
+                        Some(FileKind::Other(other)) => other.note_ready(*event),
+                        Some(FileKind::Socket(socket)) => {
+                            socket.queue.handle_ready(event.readable, event.writable, at);
+                        }
+                        _ => {}
                     }
                 }
             }
@@ -116,6 +149,8 @@ impl Runtime {
     fn note_link(&mut self, serial: u64, token: u64) {
         if let Some(FileKind::Process(process)) = self.kind_of(serial) {
             process.note_event(token);
+        } else if let Some(process) = self.sockets.process_of(serial) {
+            process.note_event(token);
         } else if let Some(link) = self.closing_link(serial) {
             link.note_event(token);
         }
@@ -123,6 +158,8 @@ impl Runtime {
 
     fn pump_link(&mut self, serial: u64, now: Instant) {
         if let Some(FileKind::Process(process)) = self.kind_of(serial) {
+            process.pump(now);
+        } else if let Some(process) = self.sockets.process_of(serial) {
             process.pump(now);
         } else if let Some(link) = self.closing_link(serial) {
             link.pump();

@@ -19,6 +19,7 @@ use crate::messages::process::process_time_signal;
 use crate::procedures::processor_now;
 use crate::receive::layout;
 use crate::server::Server;
+use crate::sockets::provider::Sockets;
 use crate::timers::Timers;
 use crate::waits::{Ready, Waits, Watched};
 use pollux::binding::{Daemon, Link, Message};
@@ -92,6 +93,8 @@ pub struct Runtime {
     pub(crate) files: Table<File>,
     /// `$RECEIVE` and the opens of this process by others.
     pub(crate) server: Server,
+    /// What the sockets library has beside its sockets.
+    pub(crate) sockets: Sockets,
     /// Timers of the program.
     pub(crate) timers: Timers,
     /// Timers of the program on the processor time it uses.
@@ -159,6 +162,7 @@ impl Runtime {
             brings_in_step: false,
             files: Table::default(),
             server: Server::default(),
+            sockets: Sockets::default(),
             timers: Timers::default(),
             process_timers: Timers::default(),
             attached_at: Instant::now(),
@@ -265,6 +269,11 @@ impl Runtime {
         self.call_daemon(|request| ToDaemon::Stopping { request, both, report });
     }
 
+    /// True when the program has come to its end.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.exit_reported
+    }
+
     /// True if this process is the backup of a pair.
     pub(crate) fn is_backup(&self) -> bool {
         match &self.record {
@@ -317,6 +326,7 @@ impl Runtime {
             self.handle_daemon(message);
         }
         self.settle_files(now);
+        self.settle_providers(now);
         for open in self.server.fates_due(now) {
             self.ask_fate(open);
         }
@@ -367,7 +377,7 @@ impl Runtime {
                         file.operations.complete_oldest(self.clock, outcome);
                     }
                 }
-                FileKind::Receive => {}
+                FileKind::Receive | FileKind::Socket(_) => {}
             }
         }
         if has_untold {
@@ -386,7 +396,11 @@ impl Runtime {
             FileKind::Process(process) => process.next_deadline(),
             _ => None,
         });
-        files.chain(self.timers.next()).chain(self.server.next_deadline()).min()
+        files
+            .chain(self.timers.next())
+            .chain(self.server.next_deadline())
+            .chain(self.sockets.next_deadline())
+            .min()
     }
 
     pub(crate) fn read_daemon(&mut self) {
@@ -467,16 +481,21 @@ impl Runtime {
     fn handle_record(&mut self, record: NameRecord) {
         self.epoch = self.epoch.max(record.epoch);
         let is_primary = record.primary == self.me;
-        let takes_over = is_primary && self.is_backup();
+        let becomes_primary = is_primary && self.is_backup();
+        // In a planned exchange of roles the old primary is the backup.
+        let takeover = record.backup.is_none();
         let known = self.record.as_ref().and_then(|known| known.backup);
         self.brings_in_step =
             is_primary && record.backup.is_some() && (self.brings_in_step || known != record.backup);
         self.record = Some(record);
-        if takes_over {
+        if becomes_primary {
             self.take_over_opens();
         }
         if is_primary {
             self.speak_on_silent_paths();
+        }
+        if becomes_primary {
+            self.sockets_are_ours(takeover);
         }
         self.report_state();
     }
@@ -496,6 +515,9 @@ impl Runtime {
 
     /// The process file with this serial number, if it is still open.
     fn process_of(&mut self, serial: u64) -> Option<&mut crate::files::process::ProcessFile> {
+        if !self.numbers.contains_key(&serial) {
+            return self.sockets.process_of(serial);
+        }
         match self.kind_of(serial) {
             Some(FileKind::Process(process)) => Some(process),
             _ => None,
@@ -519,7 +541,7 @@ fn request_of(message: &ToProcess) -> Option<u32> {
 }
 
 /// A question with its number.
-fn numbered(message: ToDaemon, number: u32) -> ToDaemon {
+pub(crate) fn numbered(message: ToDaemon, number: u32) -> ToDaemon {
     match message {
         ToDaemon::Open { target, sync_depth, nowait_depth, details, .. } => {
             ToDaemon::Open { request: number, target, sync_depth, nowait_depth, details }

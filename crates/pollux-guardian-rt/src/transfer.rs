@@ -16,11 +16,13 @@ use crate::guardian::handle::same_instance;
 use crate::memory::Buffer;
 use crate::receive::queue::RECEIVE_DEPTH_MAX;
 use crate::runtime::Runtime;
+use crate::sockets::numbers::EBADSYS;
 use crate::waits::{Source, Watched};
 use pollux_wire::control::{OpenDetails, Target};
 use pollux_wire::path::IoType;
 use pollux_wire::{FileError, Phandle, ProcessName};
 use std::collections::BTreeMap;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// Error 18: no such node.
@@ -196,6 +198,13 @@ impl Runtime {
                     self.let_close(file.serial, link);
                 }
             }
+            FileKind::Socket(socket) => {
+                if let Some(fd) = &socket.descriptor {
+                    let source = Source::File(file.serial);
+                    let _ = file.watched.set(&self.waits.registry(), source, fd.as_fd(), None);
+                }
+                self.end_socket(&file.name, file.serial, *socket);
+            }
             FileKind::Other(mut other) => {
                 if let Some((fd, _)) = other.waits_for() {
                     let _ = file.watched.set(&self.waits.registry(), Source::File(file.serial), fd, None);
@@ -268,6 +277,8 @@ impl Runtime {
                 let room = u32::try_from(transfer.read.bytes()).map_err(|_| FileError::BAD_COUNT)?;
                 operation.sync = Some(process.start(now, io, transfer.write.get(), room)?);
             }
+            // Only the routines of the library read and write.
+            FileKind::Socket(_) => return Err(EBADSYS),
             FileKind::Other(other) => {
                 let done = other.start(transfer, file.mode)?;
                 self.clock += 1;
@@ -295,6 +306,9 @@ impl Runtime {
     /// The operation of a file that may finish now, and when it was done.
     fn next_done(&mut self, number: i16) -> Option<(usize, u64)> {
         let file = self.files.get_mut(number).ok()?;
+        if matches!(file.kind, FileKind::Socket(_)) {
+            return self.next_of_socket(number);
+        }
         if !matches!(file.kind, FileKind::Receive) {
             return file.operations.next_done();
         }
@@ -400,9 +414,19 @@ impl Runtime {
             Limit::Poll => Some(Instant::now()),
             Limit::Hundredths(count) => Some(Instant::now() + Duration::from_millis(10 * u64::from(count))),
         };
-        let found = self.wait(deadline, |runtime| match which {
-            Which::One(number) => runtime.next_done(number).map(|(at, _)| (number, at)),
-            Which::Any => runtime.first_done(),
+        let found = self.wait(deadline, |runtime| {
+            loop {
+                let (number, at) = match which {
+                    Which::One(number) => runtime.next_done(number).map(|(at, _)| (number, at)),
+                    Which::Any => runtime.first_done(),
+                }?;
+                // What a socket is ready for is done now, and may turn out not to be possible.
+                let is_socket =
+                    matches!(runtime.files.get(number), Ok(File { kind: FileKind::Socket(_), .. }));
+                if !is_socket || runtime.carry_out_at(number, at) {
+                    return Some((number, at));
+                }
+            }
         });
         match (found, which) {
             (Some((number, at)), _) => self.finish(number, at),
@@ -440,6 +464,11 @@ impl Runtime {
                     process.cancel(sync);
                 }
             }
+            FileKind::Socket(_) => {
+                if let Some(id) = operation.sync {
+                    self.cancel_of_socket(number, id);
+                }
+            }
             FileKind::Other(other) if operation.done.is_none() => other.cancel(),
             FileKind::Other(_) | FileKind::Receive => {}
         }
@@ -459,7 +488,7 @@ impl Runtime {
         let now = Instant::now();
         let file = self.files.get_mut(number)?;
         let process = match &mut file.kind {
-            FileKind::Receive => return Err(FileError::INVALID_OPERATION),
+            FileKind::Receive | FileKind::Socket(_) => return Err(FileError::INVALID_OPERATION),
             FileKind::Other(other) => return other.control(&message).map(Some),
             FileKind::Process(process) => process,
         };

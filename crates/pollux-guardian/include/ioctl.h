@@ -1,8 +1,46 @@
-/* The system's own. */
+/* Commands of socket_ioctl(). */
 #ifndef POLLUX_IOCTL_H
 #define POLLUX_IOCTL_H
 #pragma GCC system_header
 
-#include <sys/ioctl.h>
+#undef FIONREAD
+#undef FIONBIO
+#undef SIOCATMARK
+#undef SIOCGIFCONF
+#undef SIOCGIFADDR
+#undef SIOCSIFADDR
+#undef SIOCGIFDSTADDR
+#undef SIOCSIFDSTADDR
+#undef SIOCGIFFLAGS
+#undef SIOCSIFFLAGS
+#undef SIOCGIFBRDADDR
+#undef SIOCSIFBRDADDR
+#undef SIOCGIFNETMASK
+#undef SIOCSIFNETMASK
+#undef SIOCSARP
+#undef SIOCGARP
+#undef SIOCDARP
+#undef SIOCADDRT
+#undef SIOCDELRT
+#define FIONREAD 0x6601
+#define FIONBIO 0x6602
+#define SIOCATMARK 0x7307
+#define SIOCADDRT 0x720a
+#define SIOCDELRT 0x720b
+#define SIOCSIFADDR 0x690c
+#define SIOCGIFADDR 0x690d
+#define SIOCSIFDSTADDR 0x690e
+#define SIOCGIFDSTADDR 0x690f
+#define SIOCSIFFLAGS 0x6910
+#define SIOCGIFFLAGS 0x6911
+#define SIOCGIFBRDADDR 0x6912
+#define SIOCSIFBRDADDR 0x6913
+#define SIOCGIFCONF 0x6914
+#define SIOCGIFNETMASK 0x6915
+#define SIOCSIFNETMASK 0x6916
+#define SIOCGIFNUM 0x6919
+#define SIOCSARP 0x691e
+#define SIOCGARP 0x6926
+#define SIOCDARP 0x6920
 
 #endif

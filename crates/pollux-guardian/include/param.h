@@ -1,4 +1,4 @@
-/* The system's own. */
+/* Limits. */
 #ifndef POLLUX_PARAM_H
 #define POLLUX_PARAM_H
 #pragma GCC system_header

@@ -1,4 +1,4 @@
-/* The system's own. */
+/* Types. */
 #ifndef POLLUX_SYSTYPE_H
 #define POLLUX_SYSTYPE_H
 #pragma GCC system_header

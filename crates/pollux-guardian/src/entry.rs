@@ -15,6 +15,8 @@
 //! pub unsafe extern "C" fn FILE_OPEN_(filename: *const u8, length: i16, ..) -> i16 { /* px_ with all present */ }
 //! ```
 //!
+//! A procedure whose row says `own_symbol` is exported as `pollux_NAME` in place of `NAME`: the C library has that name.
+//!
 //! `px_NAME` is what the macros of the headers call. Bit *n* of `present` stands for the parameter at place *n* of the C
 //! list, the first being 0. `NAME` is for calls through a function pointer: everything counts as given.
 //!
@@ -41,7 +43,7 @@
 //! | `int16` | `crate::entry::int16(name, missing, missing_result, closure)` | `i16` | `i16` |
 //! | `int32` | `crate::entry::int32(name, missing, missing_result, closure)` | `i32` | `i32` |
 //! | `int64` `long` | `crate::entry::int64(name, missing, missing_result, closure)` | `i64` | `i64` |
-//! | `stream` | `crate::entry::stream(name, missing, closure)` | `*mut core::ffi::c_void` | the same; null if missing |
+//! | `stream` `pointer` | `crate::entry::stream(name, missing, closure)` | `*mut core::ffi::c_void` | the same; null if missing |
 //!
 //! `name: &'static str`, `missing: u16`, `missing_result` of the result's type; `file: Option<i16>` is the file number that was
 //! given, if the procedure is about one: the error belongs to it. A procedure with an `error_detail` is told there which
@@ -141,7 +143,7 @@ fn masked(text: &mut String, procedure: &Procedure) {
         ResultKind::Int64 | ResultKind::Long => {
             ("int64", Some(format!("{}, ", procedure.missing.unwrap_or(-1))))
         }
-        ResultKind::Stream => ("stream", None),
+        ResultKind::Stream | ResultKind::Pointer => ("stream", None),
     };
     let more = more.unwrap_or_default();
     let _ = writeln!(text, "    crate::entry::{function}(\"{name}\", missing, {more}|| {{");
@@ -181,11 +183,12 @@ fn plain(text: &mut String, procedure: &Procedure) {
     values.extend(forwarded);
     let _ = write!(
         text,
-        "\n{ALLOW}#[unsafe(no_mangle)]\npub unsafe extern \"C\" fn {name}({}){} {{\n    \
+        "\n{ALLOW}#[unsafe(no_mangle)]\npub unsafe extern \"C\" fn {symbol}({}){} {{\n    \
          // SAFETY: the caller keeps the same promises to both.\n    unsafe {{ px_{name}({}) }}\n}}\n",
         list.join(", "),
         arrow(procedure.result),
-        values.join(", ")
+        values.join(", "),
+        symbol = procedure.symbol(),
     );
 }
 
@@ -240,7 +243,7 @@ fn arrow(result: ResultKind) -> &'static str {
         ResultKind::Void => "",
         ResultKind::Int32 => " -> i32",
         ResultKind::Int64 | ResultKind::Long => " -> i64",
-        ResultKind::Stream => " -> *mut core::ffi::c_void",
+        ResultKind::Stream | ResultKind::Pointer => " -> *mut core::ffi::c_void",
     }
 }
 

@@ -35,7 +35,7 @@ fn the_text_compiles_and_knows_what_is_missing() {
     for procedure in table.provided() {
         let value = match procedure.result {
             ResultKind::Void => "",
-            ResultKind::Stream => "core::ptr::null_mut()",
+            ResultKind::Stream | ResultKind::Pointer => "core::ptr::null_mut()",
             _ => "0",
         };
         let name = &procedure.name;

@@ -64,7 +64,7 @@ fn entry(text: &mut String, procedure: &Procedure) {
 }
 
 fn signature(procedure: &Procedure) -> String {
-    let mut line = format!("{} {}(", result_type(procedure.result), procedure.name);
+    let mut line = format!("{} {}(", result_type(procedure), procedure.name);
     let mut width = line.len();
     let list = procedure.list();
     if list.is_empty() {

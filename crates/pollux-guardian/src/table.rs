@@ -18,7 +18,7 @@ use serde::Deserialize;
 pub const PARAMETERS_MAX: usize = 64;
 
 /// The table that is built in.
-const SOURCE: &str = include_str!("../procedures.toml");
+const SOURCE: &str = concat!(include_str!("../procedures.toml"), "\n", include_str!("../sockets.toml"));
 
 /// The procedures, in the order of the reference page.
 #[derive(Debug, Clone)]
@@ -33,10 +33,15 @@ pub struct Procedure {
     pub name: String,
     /// What a call gives.
     pub result: ResultKind,
+    /// The C type of the result, where the kind of result leaves it open or it is narrower.
+    pub c_result: Option<String>,
     /// What a call gives when a required parameter is missing; only where the result has a meaning of its own.
     pub missing: Option<i16>,
     /// The header that declares it, without `.h`.
     pub header: String,
+    /// True if the C library has a function of this name: the linker knows the one here by another name, so that only
+    /// programs with our declaration call it.
+    pub has_own_symbol: bool,
     /// From where it can be called.
     pub language: Language,
     /// Whether it is provided.
@@ -118,6 +123,8 @@ pub enum ResultKind {
     Long,
     /// `FILE *`.
     Stream,
+    /// Any other pointer, null if there is none.
+    Pointer,
 }
 
 /// From where a procedure can be called.
@@ -247,6 +254,12 @@ impl Procedure {
         groups
     }
 
+    /// The name that the linker knows.
+    #[must_use]
+    pub fn symbol(&self) -> String {
+        if self.has_own_symbol { format!("pollux_{}", self.name) } else { self.name.clone() }
+    }
+
     /// What a call gives when parameter `number` is missing: 29, unless the result has a meaning of its own.
     #[must_use]
     pub fn missing_result(&self) -> i16 {
@@ -279,9 +292,12 @@ struct TableFile {
 struct Row {
     name: String,
     result: ResultKind,
+    c_result: Option<String>,
     missing: Option<i16>,
     #[serde(default = "header_default")]
     header: String,
+    #[serde(default)]
+    own_symbol: bool,
     #[serde(default)]
     lang: Language,
     status: Status,
@@ -306,6 +322,9 @@ impl Row {
                 return Err("`missing` says what a missing parameter gives".to_owned());
             }
         }
+        if self.result == ResultKind::Pointer && self.c_result.is_none() {
+            return Err("`c_result` says what a pointer points to".to_owned());
+        }
         let parameters = match self.parameters.trim() {
             "..." => None,
             text => Some(parameters(text)?),
@@ -313,8 +332,10 @@ impl Row {
         let procedure = Procedure {
             name: self.name,
             result: self.result,
+            c_result: self.c_result,
             missing: self.missing,
             header: self.header,
+            has_own_symbol: self.own_symbol,
             language: self.lang,
             status: self.status,
             note: self.note,

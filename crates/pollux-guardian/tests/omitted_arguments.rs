@@ -23,7 +23,7 @@ fn argument(parameter: &Parameter) -> &'static str {
 fn every_mask_of_every_procedure() {
     let table = Table::built_in();
     let mut source = String::from(
-        "#include <cextdecs.h>\n#include <crtlns.h>\n#include <stdio.h>\n#include <stdlib.h>\n\
+        "#include <cextdecs.h>\n#include <crtlns.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <socket.h>\n\
          static short word, words[64]; static int number; static long long quad; static char bytes[600];\n\
          int main(void)\n{\n",
     );

@@ -24,6 +24,7 @@ mod process;
 mod raw;
 mod ring;
 mod signals;
+mod socket;
 mod tcp;
 
 pub use calls::{
@@ -45,6 +46,7 @@ pub use process::{
 pub use ring::{RING_DESCRIPTORS, RINGS_PER_PROCESS_MAX};
 pub use rustix::process::{Pid, Signal};
 pub use signals::{ChildSignals, StopSignals};
+pub use socket::{at_urgent_mark, host_name, set_socket_option, socket_option};
 pub use tcp::{
     StreamPositions, discard, peek, peek_offset_supported, set_peek_offset, stream_positions, write,
     write_vectored,

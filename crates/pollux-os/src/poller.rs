@@ -36,6 +36,9 @@ impl Interest {
     /// Wake one of several pollers that wait for the same listener. Only with `add`, never with `modify`.
     pub const EXCLUSIVE: Interest = Interest(8);
 
+    /// Urgent bytes of a TCP connection; told as readable.
+    pub const URGENT: Interest = Interest(16);
+
     fn has(self, other: Interest) -> bool {
         self.0 & other.0 == other.0
     }
@@ -51,6 +54,9 @@ impl Interest {
         }
         if self.has(Interest::WRITE) {
             flags |= EventFlags::OUT;
+        }
+        if self.has(Interest::URGENT) {
+            flags |= EventFlags::PRI;
         }
         if self.has(Interest::EDGE) {
             flags |= EventFlags::ET;
@@ -169,7 +175,7 @@ fn decode(event: epoll::Event) -> Event {
     let broken = flags.intersects(EventFlags::HUP | EventFlags::ERR);
     Event {
         token: event.data.u64(),
-        readable: broken || flags.intersects(EventFlags::IN | EventFlags::RDHUP),
+        readable: broken || flags.intersects(EventFlags::IN | EventFlags::PRI | EventFlags::RDHUP),
         writable: broken || flags.contains(EventFlags::OUT),
         closed: broken || flags.contains(EventFlags::RDHUP),
     }

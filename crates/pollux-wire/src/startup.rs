@@ -15,6 +15,8 @@ pub const ASSIGNS_VARIABLE: &str = "POLLUX_ASSIGNS";
 pub const PARAMS_VARIABLE: &str = "POLLUX_PARAMS";
 /// The priority, 1 to 199.
 pub const PRIORITY_VARIABLE: &str = "POLLUX_PRI";
+/// What becomes of the connections that a backup has when it takes over: `strict` or `continue`. Inherited like any variable.
+pub const SOCKETS_VARIABLE: &str = "POLLUX_SOCKETS";
 /// The volumes: `$VOLUME=/directory`, several of them with colons between them. Processes that the program creates inherit
 /// this and the next two.
 pub const VOLUMES_VARIABLE: &str = "POLLUX_VOLUMES";

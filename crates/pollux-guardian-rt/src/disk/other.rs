@@ -30,7 +30,9 @@ impl OtherFile for DiskFile {
             Kind::ReadUpdate => self.read_update(transfer.read.bytes()).map(read),
             Kind::Write => self.write(&transfer.write.get()).map(written),
             Kind::WriteUpdate => self.write_update(&transfer.write.get()).map(written),
-            Kind::WriteRead | Kind::Open | Kind::Control => return Err(FileError::INVALID_OPERATION),
+            Kind::WriteRead | Kind::Open | Kind::Control | Kind::Socket => {
+                return Err(FileError::INVALID_OPERATION);
+            }
         };
         Ok(Some(done.unwrap_or_else(Outcome::failed)))
     }

@@ -16,6 +16,7 @@ pub mod sync_block;
 pub mod table;
 
 use crate::memory::Buffer;
+use crate::sockets::file::SocketFile;
 use crate::waits::Watched;
 use operations::{Kind, Operations, Outcome};
 use pollux_os::{Event, Interest};
@@ -29,6 +30,7 @@ pub const SHORT_TRANSFER_BYTES_MAX: usize = 57_344;
 pub const LONG_TRANSFER_BYTES_MAX: usize = pollux_wire::limits::PAYLOAD_BYTES_MAX;
 
 /// What is behind a file number.
+#[allow(private_interfaces, reason = "sockets are not tested from outside")]
 pub enum FileKind {
     /// `$RECEIVE`.
     Receive,
@@ -36,6 +38,8 @@ pub enum FileKind {
     Process(Box<ProcessFile>),
     /// A Linux file, a terminal.
     Other(Box<dyn OtherFile>),
+    /// A socket of the sockets library.
+    Socket(Box<SocketFile>),
 }
 
 /// An open file.
@@ -87,7 +91,7 @@ impl Mode {
             Kind::Read | Kind::ReadUpdate => matches!(self.access, 0 | 1),
             Kind::Write | Kind::WriteUpdate => matches!(self.access, 0 | 2 | 3),
             Kind::WriteRead => self.access == 0,
-            Kind::Open | Kind::Control => true,
+            Kind::Open | Kind::Control | Kind::Socket => true,
         };
         if permitted { Ok(()) } else { Err(FileError(49)) }
     }

@@ -35,6 +35,8 @@ pub enum Kind {
     WriteUpdate,
     /// CONTROL, SETMODE and the like.
     Control,
+    /// One of the sockets library.
+    Socket,
 }
 
 /// How an operation ended.
@@ -140,12 +142,18 @@ impl Operations {
 
     /// The operation that may finish now: its place, and when it was done.
     pub fn next_done(&self) -> Option<(usize, u64)> {
+        self.candidates().find_map(|(at, operation)| operation.done.as_ref().map(|(done, _)| (at, *done)))
+    }
+
+    /// The operations that may finish next, with their places.
+    pub fn candidates(&self) -> impl Iterator<Item = (usize, &Operation)> {
         let candidates = if self.any_order { self.list.len() } else { self.list.len().min(1) };
-        self.list
-            .iter()
-            .take(candidates)
-            .enumerate()
-            .find_map(|(at, operation)| operation.done.as_ref().map(|(done, _)| (at, *done)))
+        self.list.iter().take(candidates).enumerate()
+    }
+
+    /// The place of an operation.
+    pub fn place_of(&self, sync: SyncId) -> Option<usize> {
+        self.list.iter().position(|operation| operation.sync == Some(sync))
     }
 
     /// The oldest.

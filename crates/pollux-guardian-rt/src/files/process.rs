@@ -255,8 +255,20 @@ impl ProcessFile {
         payload: Vec<u8>,
         room: u32,
     ) -> Result<SyncId, FileError> {
+        self.start_with(now, io, payload, room, None)
+    }
+
+    /// Starts a request that may carry a descriptor.
+    pub fn start_with(
+        &mut self,
+        now: Instant,
+        io: IoType,
+        payload: Vec<u8>,
+        room: u32,
+        descriptor: Option<OwnedFd>,
+    ) -> Result<SyncId, FileError> {
         let link = self.link_mut()?;
-        let sync = link.start(io, payload, room).map_err(|error| match error {
+        let sync = link.start_with(io, payload, room, descriptor).map_err(|error| match error {
             pollux::Error::File(error) => error,
             _ => FileError::NOT_OPEN,
         })?;

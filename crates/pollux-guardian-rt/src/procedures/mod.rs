@@ -21,6 +21,7 @@
 //! | [`timers`] | timers |
 //! | [`time`] | timestamps, numbers as digits |
 //! | [`status`] | processors and the system |
+//! | [`sockets`], [`sockets_data`], [`sockets_names`] | the TCP/IP sockets library |
 
 mod completion;
 mod control;
@@ -35,6 +36,9 @@ mod losses;
 mod open;
 mod process_info;
 mod searches;
+mod sockets;
+mod sockets_data;
+mod sockets_names;
 mod spawn;
 mod startup;
 mod status;
@@ -56,6 +60,9 @@ pub(crate) use losses::*;
 pub(crate) use open::*;
 pub(crate) use process_info::*;
 pub(crate) use searches::*;
+pub(crate) use sockets::*;
+pub(crate) use sockets_data::*;
+pub(crate) use sockets_names::*;
 pub(crate) use spawn::*;
 pub(crate) use startup::*;
 pub(crate) use status::*;

@@ -10,6 +10,9 @@ use pollux_wire::FileError;
 /// Error 563: the program's buffer is too small.
 const BUFFER_TOO_SMALL: FileError = FileError(563);
 
+/// Device type 48: TCP/IP.
+const SOCKET_TYPE: [i16; 5] = [48, 0, -1, -1, -1];
+
 pub(crate) fn FILE_OPEN_(args: args::FILE_OPEN_) -> i16 {
     let filenum = args.filenum.unwrap_or(std::ptr::null_mut());
     let opened = request(&args).and_then(|request| runtime::with(|runtime| runtime.open(request)));
@@ -92,6 +95,7 @@ pub(super) fn type_words(kind: &FileKind) -> [i16; 5] {
     match kind {
         FileKind::Process(_) => [0, 0, -1, -1, -1],
         FileKind::Receive => [2, 0, -1, -1, -1],
+        FileKind::Socket(_) => SOCKET_TYPE,
         FileKind::Other(other) => other.type_words(),
     }
 }

@@ -26,6 +26,16 @@ use std::sync::{Mutex, PoisonError};
 #[unsafe(no_mangle)]
 pub static mut pollux_errno: c_int = 0;
 
+/// What Guardian programs call `h_errno`; our `netdb.h` gives it this symbol.
+#[unsafe(no_mangle)]
+pub static mut pollux_h_errno: c_int = 0;
+
+/// A program has its socket addresses in network order: called before `main`, by a function that our headers put into it.
+#[unsafe(no_mangle)]
+pub extern "C" fn pollux_use_network_order() {
+    crate::sockets::address::use_network_order();
+}
+
 /// glibc: an error was met (`_IO_ERR_SEEN` of `FILE._flags`, part of its binary interface since version 2.1).
 const ERROR_SEEN: c_int = 0x20;
 
@@ -124,6 +134,12 @@ pub(crate) fn environment() -> *mut *mut c_char {
 pub(crate) fn set_errno(number: i32) {
     // SAFETY: one aligned word of ours; C programs have one thread (the reference forbids others), which is in this call.
     unsafe { pollux_errno = number };
+}
+
+/// Sets the program's `h_errno`.
+pub(crate) fn set_h_errno(number: i32) {
+    // SAFETY: as above.
+    unsafe { pollux_h_errno = number };
 }
 
 fn translate_errno() {

@@ -12,10 +12,10 @@ const STANDARD: [&str; 33] = [
 ];
 
 /// Headers of our set.
-const OURS: [&str; 23] = [
+const OURS: [&str; 25] = [
     "cextdecs", "clurdec", "crtlns", "derror", "dlaunch", "errno", "if", "in", "in6", "inet", "ioctl",
-    "nonstop", "param", "socket", "stdio", "stdlib", "systype", "tal", "tdmext", "tdmsig", "tnsint", "zfilc",
-    "zspic",
+    "mbuf", "nonstop", "param", "route", "socket", "stdio", "stdlib", "systype", "tal", "tdmext", "tdmsig",
+    "tnsint", "zfilc", "zspic",
 ];
 
 /// A header that is known.

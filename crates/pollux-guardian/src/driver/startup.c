@@ -7,6 +7,7 @@ int pollux_main(int (*program)(int, char **, char **), int argc, char **argv, ch
 
 /* The program's errno; one variable with the run-time library's of this name, since a program's own goes first. */
 int pollux_errno __attribute__((weak));
+int pollux_h_errno __attribute__((weak));
 
 /* There if a source has the pragma. */
 extern char pollux_pragma_nostdfiles __attribute__((weak));

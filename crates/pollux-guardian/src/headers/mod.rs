@@ -23,7 +23,7 @@ use std::path::Path;
 use crate::table::{Language, Table};
 
 /// The headers that are written by hand.
-const BY_HAND: [(&str, &str); 18] = [
+const BY_HAND: [(&str, &str); 19] = [
     ("pollux/macros.h", include_str!("../../include/pollux/macros.h")),
     ("pollux/types.h", include_str!("../../include/pollux/types.h")),
     ("pollux/prelude.h", include_str!("../../include/pollux/prelude.h")),
@@ -38,8 +38,9 @@ const BY_HAND: [(&str, &str); 18] = [
     ("dlaunch.h", include_str!("../../include/dlaunch.h")),
     ("in.h", include_str!("../../include/in.h")),
     ("in6.h", include_str!("../../include/in6.h")),
-    ("inet.h", include_str!("../../include/inet.h")),
-    ("if.h", include_str!("../../include/if.h")),
+    ("pollux/net.h", include_str!("../../include/pollux/net.h")),
+    ("route.h", include_str!("../../include/route.h")),
+    ("mbuf.h", include_str!("../../include/mbuf.h")),
     ("ioctl.h", include_str!("../../include/ioctl.h")),
     ("param.h", include_str!("../../include/param.h")),
     ("systype.h", include_str!("../../include/systype.h")),
@@ -50,18 +51,19 @@ const ERRNO: &str = include_str!("../../include/errno.txt");
 
 /// Headers that declare procedures of their own beside what another header has: name, what comes first, the header
 /// of the table.
-const AROUND: [(&str, &str, &str); 7] = [
+const AROUND: [(&str, &str, &str); 10] = [
     ("crtlns", "#include <pollux/streams.h>\n#include <stdio.h>\n", "crtlns"),
     ("nonstop", "#include <pollux/streams.h>\n#include <stdio.h>\n", "crtlns"),
     ("stdlib", "#include_next <stdlib.h>\n", "stdlib"),
     ("stdio", "#include_next <stdio.h>\n", "stdio"),
-    ("socket", SOCKET, "socket"),
+    ("socket", include_str!("../../include/pollux/socket.h.in"), "socket"),
+    ("netdb", NETDB, "netdb"),
+    ("inet", include_str!("../../include/pollux/inet.h.in"), "inet"),
+    ("if", include_str!("../../include/pollux/if.h.in"), "if"),
     ("tdmsig", "#include <signal.h>\n", "tdmsig"),
     ("clurdec", "#include <stdlib.h>\n", "clurdec"),
 ];
-const SOCKET: &str = "#include <sys/types.h>\n#include <sys/socket.h>\n\n\
-    /* A stream without a backup open; no type of the system has this number. */\n\
-    #define SOCK_STREAM_NONFT 101\n";
+const NETDB: &str = include_str!("../../include/pollux/netdb.h.in");
 
 /// One header: its name as in `#include <NAME>`, and its text.
 pub type Header = (String, String);
@@ -72,7 +74,9 @@ pub fn all(table: &Table) -> Vec<Header> {
     let mut headers: Vec<Header> = BY_HAND.map(|(name, text)| (name.to_owned(), text.to_owned())).to_vec();
     headers.push(("cextdecs.h".to_owned(), collection("cextdecs", "", table, "cextdecs")));
     for (name, first, of) in AROUND {
-        headers.push((format!("{name}.h"), collection(name, first, table, of)));
+        let text = collection(name, first, table, of);
+        // Programs of Linux style include a netdb.h, too, and mean the one that goes with the system's sockets.
+        headers.push((format!("{name}.h"), if name == "netdb" { beside_the_system(&text) } else { text }));
     }
     headers.push(("tdmext.h".to_owned(), TDMEXT.replace("@PROCEDURES@\n", &includes(table, "tdmext"))));
     headers.push(("derror.h".to_owned(), numbers("derror", "File-system errors.", ERRORS, "FE")));
@@ -106,6 +110,15 @@ fn collection(name: &str, first: &str, table: &Table, of: &str) -> String {
 
 fn includes(table: &Table, of: &str) -> String {
     table.of_header(of).map(|one| format!("#include <pollux/proc/{}.h>\n", one.name)).collect()
+}
+
+/// A header that leaves its place to the system's of the same name in a source that has begun with the system's sockets.
+fn beside_the_system(text: &str) -> String {
+    format!(
+        "#if defined(POLLUX_SYSTEM_SOCKETS) || (!defined(POLLUX_NET_H) && \\\n    \
+         (defined(_SYS_SOCKET_H) || defined(_NETINET_IN_H) || defined(_ARPA_INET_H)))\n\
+         #pragma GCC system_header\n#include_next <netdb.h>\n#else\n{text}#endif\n"
+    )
 }
 
 /// A header of constants from a list of lines `NUMBER NAME`.

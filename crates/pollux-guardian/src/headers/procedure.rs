@@ -25,6 +25,9 @@ pub(super) fn header(procedure: &Procedure) -> String {
     let name = &procedure.name;
     let body = if procedure.is_provided() { provided(procedure) } else { refused(procedure) };
     let mut includes = String::from("#include <pollux/macros.h>\n");
+    if matches!(procedure.header.as_str(), "socket" | "netdb" | "inet" | "if") {
+        includes.push_str("#include <pollux/net.h>\n");
+    }
     let list = procedure.list();
     if procedure.result == ResultKind::Stream || list.iter().any(|one| one.kind == Kind::Stream) {
         includes.push_str("#include <stdio.h>\n");
@@ -45,7 +48,7 @@ pub(super) fn header(procedure: &Procedure) -> String {
 fn provided(procedure: &Procedure) -> String {
     let name = &procedure.name;
     let list = procedure.list();
-    let result = result_type(procedure.result);
+    let result = result_type(procedure);
     let plain: Vec<String> =
         list.iter().map(|one| format!("{}{}", spaced(&prototype_type(one)), one.name)).collect();
     let mut masked = vec!["unsigned long long present".to_owned()];
@@ -59,9 +62,13 @@ fn provided(procedure: &Procedure) -> String {
     }
     let plain = if plain.is_empty() { "void".to_owned() } else { plain.join(", ") };
     let mut text = format!(
-        "PX_BEGIN\n{result}{name}({plain});\n{result}px_{name}({});\nPX_END\n",
+        "PX_BEGIN\n{result}{name}({plain}){symbol};\n{result}px_{name}({});\nPX_END\n",
         masked.join(", "),
         result = spaced(result),
+        symbol = match procedure.has_own_symbol {
+            true => format!(" __asm__(\"{}\")", procedure.symbol()),
+            false => String::new(),
+        },
     );
     let has_sized = list.iter().any(|one| matches!(one.kind, Kind::Sized(_) | Kind::Address(_)));
     if procedure.is_extensible() || has_sized {
@@ -105,7 +112,7 @@ fn refused(procedure: &Procedure) -> String {
     format!(
         "PX_BEGIN\n{result}px_{name}(void) __attribute__((error(\"{name} {lack}: {reason}\")));\nPX_END\n\
          #define {name}(...) px_{name}()\n",
-        result = spaced(result_type(procedure.result)),
+        result = spaced(result_type(procedure)),
     )
 }
 
@@ -131,8 +138,12 @@ fn prototype_type(parameter: &Parameter) -> String {
     .to_owned()
 }
 
-pub(crate) fn result_type(result: ResultKind) -> &'static str {
-    match result {
+/// The C type of what a call gives.
+pub(crate) fn result_type(procedure: &Procedure) -> &str {
+    if let Some(c_result) = &procedure.c_result {
+        return c_result;
+    }
+    match procedure.result {
         ResultKind::Error | ResultKind::Int16 => "short",
         ResultKind::Cc => "_cc_status",
         ResultKind::Void => "void",
@@ -140,6 +151,7 @@ pub(crate) fn result_type(result: ResultKind) -> &'static str {
         ResultKind::Int64 => "long long",
         ResultKind::Long => "long",
         ResultKind::Stream => "FILE *",
+        ResultKind::Pointer => "void *",
     }
 }
 

@@ -177,7 +177,7 @@ fn function(text: &mut String, procedure: &Procedure) {
         ResultKind::Error | ResultKind::Int16 | ResultKind::Cc => "short",
         ResultKind::Int32 => "int",
         ResultKind::Int64 | ResultKind::Long => "long long",
-        ResultKind::Stream => "void *",
+        ResultKind::Stream | ResultKind::Pointer => "void *",
     };
     let mut parameters = vec!["unsigned long long present".to_owned()];
     let mut body = format!("printf(\"{} %llx\", present);", procedure.name);
@@ -222,8 +222,13 @@ fn function(text: &mut String, procedure: &Procedure) {
     let mut values = vec![format!("{all:#x}ULL")];
     values.extend(names);
     let plain = if plain.is_empty() { "void".to_owned() } else { plain.join(", ") };
-    let _ =
-        writeln!(text, "{result} {0}({plain}) {{ return px_{0}({1}); }}", procedure.name, values.join(", "));
+    let _ = writeln!(
+        text,
+        "{result} {0}({plain}) {{ return px_{1}({2}); }}",
+        procedure.symbol(),
+        procedure.name,
+        values.join(", ")
+    );
 }
 
 fn plain(kind: Kind, name: &str) -> String {

@@ -3,6 +3,7 @@
 //! * `page`: mapping a life page, and the robust mutex in it.
 //! * `ring`: mapping the memory of a ring, and copying to and from it.
 //! * `crash`: handlers of fatal signals that leave a mark in the life pages.
+//! * `socket`: socket options by number, names of addresses.
 //! * `tcp`: socket options and requests that rustix does not know.
 //! * `calls`: system calls that wait for a decision, memory of another process, signals to a process group.
 //! * `descriptors`: descriptors that a process was born with.
@@ -14,4 +15,5 @@ pub(crate) mod crash;
 pub(crate) mod descriptors;
 pub(crate) mod page;
 pub(crate) mod ring;
+pub(crate) mod socket;
 pub(crate) mod tcp;

@@ -4,7 +4,8 @@
 use clap::Args;
 use pollux_wire::startup::{
     ASSIGNS_VARIABLE, DEFAULTS_VARIABLE, DEFINES_VARIABLE, IN_VARIABLE, OUT_VARIABLE, PARAMS_VARIABLE,
-    PRIORITY_VARIABLE, STARTUP_VARIABLE, STARTUP_VARIABLES, TERM_VARIABLE, VOLUMES_VARIABLE,
+    PRIORITY_VARIABLE, SOCKETS_VARIABLE, STARTUP_VARIABLE, STARTUP_VARIABLES, TERM_VARIABLE,
+    VOLUMES_VARIABLE,
 };
 
 use crate::error::{Failure, Result};
@@ -47,6 +48,28 @@ pub(crate) struct Startup {
     /// Its priority, 1 to 199; kept and shown to programs that ask, the kernel's scheduler does not use it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=199))]
     pri: Option<u8>,
+    /// What becomes of its TCP connections that its backup has, too, when that takes over: they go on, or each use of them is
+    /// error 4120, as on the original; default continue
+    #[arg(long, value_name = "MODE")]
+    sockets: Option<Sockets>,
+}
+
+/// How connections go through a takeover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Sockets {
+    /// They are reset.
+    Strict,
+    /// They go on.
+    Continue,
+}
+
+impl Sockets {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Strict => "strict",
+            Self::Continue => "continue",
+        }
+    }
 }
 
 impl Startup {
@@ -98,6 +121,10 @@ impl Startup {
             told.push((DEFAULTS_VARIABLE, defaults.clone()));
         }
         told.extend(self.pri.map(|priority| (PRIORITY_VARIABLE, priority.to_string())));
+        if let Some(sockets) = self.sockets {
+            environment.retain(|(name, _)| name != SOCKETS_VARIABLE);
+            told.push((SOCKETS_VARIABLE, sockets.word().to_owned()));
+        }
         environment.extend(told.into_iter().map(|(name, value)| (name.to_owned(), value)));
         Ok(())
     }

@@ -1,0 +1,76 @@
+//! The sockets library in real nodes, with a real provider: what each call does by the manual, pairs whose connections outlive their
+//! primaries, and providers that are killed.
+//!
+//! | Variable | Means |
+//! | --- | --- |
+//! | `POLLUX_SOCKET_KILLS` | kills of the serving pair for each way of killing, 12 |
+//! | `POLLUX_SOCKET_CLIENTS` | clients of the serving pair, 20 |
+//! | `POLLUX_PROVIDER_KILLS` | kills of the provider under load, 5 |
+
+// Its functions are all tests, though not marked so.
+#![allow(clippy::unwrap_used)]
+
+mod clients;
+#[path = "../common/mod.rs"]
+mod common;
+mod pairs;
+mod rules;
+
+use common::{Programs, spec};
+use pollux_torture::Node;
+use std::process::ExitCode;
+
+/// The role of the provider.
+const PROVIDER_COMMAND: &str = "tcpip-provider";
+/// Programs of the tests.
+const PROGRAMS: [&str; 5] =
+    ["sockets_rules", "sockets_waited", "sockets_errors", "sockets_accept", "sockets_listener_pair"];
+/// The examples are compiled without a warning.
+const STRICT: [&str; 3] = ["-Wall", "-Wextra", "-Werror"];
+
+fn main() -> ExitCode {
+    common::play(|arguments| match arguments {
+        [PROVIDER_COMMAND] => {
+            pollux_sockets::provider::serve().unwrap();
+            ExitCode::SUCCESS
+        }
+        _ => common::run_tests(arguments, &compile(), rules::TESTS.iter().chain(pairs::TESTS)),
+    })
+}
+
+fn compile() -> Programs {
+    let programs = Programs::of(&PROGRAMS);
+    let network =
+        programs.compile(common::SOURCES, "sockets_waited", "network_order", &["-DPOLLUX_NETWORK_ORDER"]);
+    assert!(network, "with real network order");
+    for name in ["tcp_server", "tcp_client", "tcp_echo"] {
+        assert!(programs.compile(EXAMPLES, name, name, &STRICT), "{name}.c compiles without a warning");
+    }
+    let steps = common::source(common::SOURCES, "tcp_steps.h");
+    let options = ["-include", steps.to_str().unwrap()];
+    assert!(programs.compile(EXAMPLES, "tcp_server", "killed_server", &options), "with steps");
+    programs
+}
+
+const EXAMPLES: &str = "../../examples/c";
+
+/// A node with a provider, which is a pair.
+fn node() -> Node {
+    let node = common::node();
+    start_provider(&node, "$ZTC0");
+    node
+}
+
+fn start_provider(node: &Node, name: &str) {
+    let mut provider = spec(&std::env::current_exe().unwrap(), &[PROVIDER_COMMAND], &[]);
+    provider.pair = true;
+    common::start(node, 0, Some(name), provider);
+    node.wait_until("the provider is a pair", || {
+        node.record(name).is_some_and(|record| record.backup.is_some())
+    });
+}
+
+/// A number from the environment.
+fn number(variable: &str, usual: usize) -> usize {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}

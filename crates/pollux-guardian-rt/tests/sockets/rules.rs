@@ -1,0 +1,61 @@
+//! One test for each program that checks the rules of the manual by itself.
+
+use super::common::{Programs, Test, says};
+use super::{node, start_provider};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("nowait_rules", |programs| alone(programs, "sockets_rules", &["nowait"])),
+    ("cancelled_accepts_give_their_connections_back", |programs| {
+        alone(programs, "sockets_rules", &["cancel"])
+    }),
+    ("queue_lengths", |programs| alone(programs, "sockets_rules", &["queue"])),
+    ("datagrams", |programs| alone(programs, "sockets_rules", &["datagrams"])),
+    ("a_number_is_used_again", |programs| alone(programs, "sockets_rules", &["reuse"])),
+    ("urgent_data", |programs| alone(programs, "sockets_rules", &["urgent"])),
+    ("held_input", |programs| alone(programs, "sockets_rules", &["held"])),
+    ("waited_calls", |programs| alone(programs, "sockets_waited", &["calls"])),
+    ("names_and_addresses", |programs| alone(programs, "sockets_waited", &["names"])),
+    ("options_and_commands", |programs| alone(programs, "sockets_waited", &["options"])),
+    ("errors_by_number_and_nothing_leaks", |programs| alone(programs, "sockets_errors", &[])),
+    ("no_provider", no_provider),
+    ("another_provider", another_provider),
+    ("a_connection_is_claimed_by_another_process", claimed_elsewhere),
+    ("byte_orders_reach_the_same_port", byte_orders),
+];
+
+fn alone(programs: &Programs, program: &str, arguments: &[&str]) {
+    let node = node();
+    programs.passes(&node, 1, "$TEST", program, arguments);
+    node.finish();
+}
+
+/// A program hears why it gets no socket: the file-system error.
+fn no_provider(programs: &Programs) {
+    let node = super::common::node();
+    programs.passes(&node, 0, "$TEST", "sockets_waited", &["no_provider"]);
+    node.finish();
+}
+
+fn another_provider(programs: &Programs) {
+    let node = super::common::node();
+    start_provider(&node, "$ZTC7");
+    programs.passes(&node, 0, "$TEST", "sockets_waited", &["named", "$ZTC7"]);
+    node.finish();
+}
+
+/// The LISTNER's way: one process waits for the connection, another one serves it.
+fn claimed_elsewhere(programs: &Programs) {
+    let node = node();
+    programs.start(&node, 0, "$CLAIM", "sockets_accept", &["claim"]);
+    programs.passes(&node, 1, "$ACC", "sockets_accept", &["accept", "$CLAIM"]);
+    says(&node, "$CLAIM", "PASSED");
+    node.finish();
+}
+
+/// A program with htons, one without, and one that was compiled for real network order reach port 7639.
+fn byte_orders(programs: &Programs) {
+    let node = node();
+    programs.passes(&node, 0, "$A", "sockets_waited", &["order"]);
+    programs.passes(&node, 0, "$B", "network_order", &["order"]);
+    node.finish();
+}
