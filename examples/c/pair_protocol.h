@@ -2,6 +2,7 @@
  *
  *   ADD text    appends "text" to the server's file;  answer: OK number-of-the-record
  *   COUNT       answer: OK number-of-records
+ *   OPENERS     answer: OK number-of-opens-of-the-server, the asker's among them
  *   SWITCH      the primary and the backup exchange their roles;  answer: OK or NO reason
  */
 #ifndef PAIR_PROTOCOL_H

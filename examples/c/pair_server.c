@@ -35,7 +35,8 @@
                    PROCESSHANDLE_GETMINE_, \
                    PROCESSHANDLE_NULLIT_,  \
                    PROCESS_GETPAIRINFO_,   \
-                   PROCESS_SETINFO_)> nolist
+                   PROCESS_SETINFO_,       \
+                   PROCESS_STOP_)> nolist
 #include "pair_protocol.h"
 
 #define ROLE_SINGLE  4
@@ -112,6 +113,7 @@ static update_message state;   /* the newest update point */
 static FILE *records;
 static short receive;
 static short partner = -1;     /* file number of the open of the other member; -1: none */
+static short other[ZSYS_VAL_PHANDLE_WLEN]; /* the other member, when it was opened last */
 
 static void give_up(const char *what)
 {
@@ -137,23 +139,35 @@ static void forget_partner(void)
     partner = -1;
 }
 
+/* It is lost: then it cannot be stopped, and -101 or -2 is on its way. Or it cannot do what it was told: then it must not stay on
+ * record as the one who takes over. Either way we hear of its end, and start another. */
+static void drop_backup(void)
+{
+    forget_partner();
+    (void) PROCESS_STOP_(other);
+}
+
 static short tell_backup(void *what, size_t bytes)
 {
     short error;
     if (partner < 0) return 201;
     error = FILE_WRITE64_(partner, what, (__int32_t) bytes);
-    if (error != 0) forget_partner(); /* it is lost; -101 or -2 is on its way */
+    if (error != 0) drop_backup();
     return error;
 }
 
-static short open_partner(short *handle)
+static short open_partner(const short *handle)
 {
     char  name[ZSYS_VAL_LEN_FILENAME];
     short length;
     short error;
-    error = PROCESSHANDLE_DECOMPOSE_(handle, , , , , , , name, (short) sizeof name, &length);
+    memcpy(other, handle, sizeof other);
+    error = PROCESSHANDLE_DECOMPOSE_(other, , , , , , , name, (short) sizeof name, &length);
     if (error == 0) error = FILE_OPEN_(name, length, &partner, , , , 1);
-    if (error != 0) partner = -1;
+    if (error != 0) {
+        partner = -1;
+        drop_backup();
+    }
     return error;
 }
 
@@ -203,10 +217,10 @@ static short find_open(const short *handle, short file_number)
         if (PROCESSHANDLE_COMPARE_(entry->primary, (short *) handle) == 2) return i;
         if (!is_null(entry->backup) && PROCESSHANDLE_COMPARE_(entry->backup, (short *) handle) == 2) {
             /* A pair that opened us has exchanged its roles, or lost its primary; the news of that may come later. */
-            short other[ZSYS_VAL_PHANDLE_WLEN];
-            memcpy(other, entry->primary, sizeof other);
-            memcpy(entry->primary, entry->backup, sizeof other);
-            memcpy(entry->backup, other, sizeof other);
+            short was_primary[ZSYS_VAL_PHANDLE_WLEN];
+            memcpy(was_primary, entry->primary, sizeof was_primary);
+            memcpy(entry->primary, entry->backup, sizeof was_primary);
+            memcpy(entry->backup, was_primary, sizeof was_primary);
             return i;
         }
     }
@@ -345,6 +359,14 @@ static int serve(const zsys_ddl_receiveinformation_def *info, int length)
         (void) FILE_REPLY64_(reply, bytes);
         return 0;
     }
+    if (strcmp(text, "OPENERS") == 0) { /* the asker is one */
+        char reply[REPLY_BYTES_MAX];
+        int count = 0;
+        short i;
+        for (i = 0; i < OPENERS_MAX; i++) count += !is_null(openers[i].primary);
+        (void) FILE_REPLY64_(reply, sprintf(reply, "OK %d", count));
+        return 0;
+    }
     if (strcmp(text, "SWITCH") == 0) {
         int done = switch_over();
         const char *reply = done ? "OK" : "NO backup";
@@ -378,7 +400,6 @@ static void finish_what_was_begun(void)
     if (records == NULL) give_up("the primary was lost before it had told its state");
     if (__ns_fset_file_state(records, &state.file) != 0) give_up("set the state of the file");
     if (state.index >= 0) {
-        openers[state.index] = state.entry;
         write_record();
         state.index = -1;
     }
@@ -430,12 +451,10 @@ static void be_primary(void)
 }
 
 /* The new primary of a planned exchange. */
-static void switched(short *old_primary)
+static void switched(const short *old_primary)
 {
-    short other[ZSYS_VAL_PHANDLE_WLEN];
-    memcpy(other, old_primary, sizeof other);
     finish_what_was_begun();
-    if (open_partner(other) == 0) bring_backup_in_step();
+    if (open_partner(old_primary) == 0) bring_backup_in_step();
     be_primary();
 }
 
@@ -458,10 +477,11 @@ static void follow_primary(short *primary)
         break;
     case MSG_UPDATE:
     case MSG_SWITCH:
-        /* A further update says that the one before has been done. */
-        if (state.index >= 0) openers[state.index] = state.entry;
         memcpy(&state, &message.update, sizeof state);
         state.number = MSG_UPDATE;
+        /* It will be done, whoever does it. Noted at once: what comes next may say that this opener has closed us, and its entry
+         * may be another's by then. */
+        if (state.index >= 0) openers[state.index] = state.entry;
         if (message.number == MSG_SWITCH) {
             error = PROCESS_SETINFO_(, , ZSYS_VAL_PINF_PRIMARY, &one, 1);
             (void) FILE_REPLY64_(, , , , error);

@@ -288,9 +288,9 @@ impl Shell {
     fn carry_out(&mut self, alive: &Alive) {
         while let Some(output) = self.core.poll_output() {
             match output {
-                Output::Read(number) => self.to_coordinator(coordinator::Job::Read(number)),
+                Output::Read(number) => self.ask_coordinator(coordinator::Job::Read(number)),
                 Output::Propose(number, proposal) => {
-                    self.to_coordinator(coordinator::Job::Propose(number, proposal));
+                    self.ask_coordinator(coordinator::Job::Propose(number, proposal));
                 }
                 Output::Save { .. } | Output::Created | Output::Log { .. } => drop(self.files.send(output)),
                 Output::Run(..) | Output::Keep(_) => drop(self.runner.send(output)),
@@ -302,7 +302,7 @@ impl Shell {
         }
     }
 
-    fn to_coordinator(&mut self, job: coordinator::Job) {
+    fn ask_coordinator(&mut self, job: coordinator::Job) {
         if let Some(coordinator) = &self.coordinator {
             drop(coordinator.send((Instant::now(), job)));
         }

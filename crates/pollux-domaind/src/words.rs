@@ -238,6 +238,7 @@ pub struct ServerReport {
 }
 
 /// Between servers.
+#[expect(clippy::large_enum_variant, reason = "few exist at a time, and none is kept")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum PeerWord {
     /// Legacy mode: of the machines.

@@ -26,6 +26,7 @@ mod guardian;
 pub mod memory;
 mod messages;
 mod node;
+mod other_half;
 mod poll;
 #[allow(non_snake_case)]
 mod procedures;

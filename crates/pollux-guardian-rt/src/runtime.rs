@@ -26,8 +26,9 @@ use pollux::binding::{Daemon, Link, Message};
 use pollux_os::LifePage;
 use pollux_wire::admin::ProgramSpec;
 use pollux_wire::control::{
-    Answer, PairState, Query, StartAs, StateKeeping, StopReport, ToDaemon, ToProcess,
+    Answer, Fate, PairState, Query, StartAs, StateKeeping, StopReport, ToDaemon, ToProcess,
 };
+use pollux_wire::path;
 use pollux_wire::record::NameRecord;
 use pollux_wire::system::SystemMessage;
 use pollux_wire::{Epoch, FileError, NodeName, OpenId, Phandle, ProcessName};
@@ -343,10 +344,16 @@ impl Runtime {
 
     fn settle_files(&mut self, now: Instant) {
         let mut questions = Vec::new();
+        let is_backup = self.is_backup();
+        let mut has_untold = false;
         for (_, file) in self.files.iter_mut() {
             match &mut file.kind {
                 FileKind::Process(process) => {
                     process.look_for_silence(now);
+                    if !is_backup && process.take_untold_path() {
+                        process.tell_half(path::OPENS_BEGIN, |_| {});
+                        has_untold = true;
+                    }
                     if let Some(question) = process.poll_question(now) {
                         questions.push((file.serial, question));
                     }
@@ -372,6 +379,9 @@ impl Runtime {
                 }
                 FileKind::Receive | FileKind::Socket(_) => {}
             }
+        }
+        if has_untold {
+            self.tell_opens();
         }
         for (serial, question) in questions {
             let Some(process) = self.process_of(serial) else { continue };
@@ -438,6 +448,8 @@ impl Runtime {
             (Some(Asker::Fate(open)), ToProcess::Answer { answer: Answer::Fate { fate }, .. }) => {
                 self.handle_fate(open, fate);
             }
+            // The daemon has too much in hand: asked again later.
+            (Some(Asker::Fate(open)), _) => self.handle_fate(open, Fate::Alive),
             (Some(_), _) => {}
             (None, message) => {
                 self.answers.insert(request, (message, descriptors));
@@ -476,6 +488,9 @@ impl Runtime {
         self.brings_in_step =
             is_primary && record.backup.is_some() && (self.brings_in_step || known != record.backup);
         self.record = Some(record);
+        if becomes_primary {
+            self.take_over_opens();
+        }
         if is_primary {
             self.speak_on_silent_paths();
         }

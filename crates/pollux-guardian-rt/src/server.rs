@@ -10,11 +10,14 @@
 //! A path that ends without CLOSE says nothing about the opener. The daemon knows: -104 is for an opener that has ended; of one
 //! that was lost with its CPU programs hear by -2 (Guardian Programmer's Guide, chapter 21).
 //!
+//! Which opens those are that a dead primary has left, [`crate::other_half`] knows.
+//!
 //! `again` is the path of an open that the other half has accepted. This half has not seen it: no -103, the label comes with the
 //! path. What was read from an earlier path of the open is void; its requester sends it again behind the TAKEOVER.
 
 use crate::files::SHORT_TRANSFER_BYTES_MAX;
 use crate::files::sync_block::visible;
+use crate::other_half::{OpensOfPrimary, Said};
 use crate::receive::layout;
 use crate::receive::queue::{Cancelled, Message, Origin, Queue, Sender};
 use crate::runtime::{Asker, Runtime};
@@ -23,7 +26,7 @@ use pollux_os::Fill;
 use pollux_wire::checkpoint::Opener;
 use pollux_wire::control::Fate;
 use pollux_wire::limits::OPENERS_PER_SERVER_MAX;
-use pollux_wire::path::{self, IoType, OpenReply, Reply, Request};
+use pollux_wire::path::{self, IoType, KnownOpen, OpenReply, Reply, Request};
 use pollux_wire::{Epoch, FileError, OpenId, Phandle, SyncId, Wire, decode};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -31,8 +34,9 @@ use std::time::{Duration, Instant};
 
 /// Error 7: this server takes no file-management messages.
 const NO_SYSTEM_MESSAGES: FileError = FileError(7);
-/// An opener that lives without a path is asked after again.
-const FATE_PAUSE: Duration = Duration::from_secs(2);
+/// An opener that lives without a path is asked after again, each time after twice this time, up to the limit.
+const FATE_PAUSE: Duration = Duration::from_secs(1);
+const FATE_PAUSE_MAX: Duration = Duration::from_secs(64);
 /// Closed paths whose last words wait for room; at the limit the oldest is cut off.
 const LINGERING_MAX: usize = 256;
 /// `SETMODE` 80: the program takes -38.
@@ -69,6 +73,32 @@ struct Open {
     last_sync: SyncId,
     fate_asked: bool,
     fate_at: Option<Instant>,
+    fate_pause: Duration,
+}
+
+impl Open {
+    fn new(opener: Opener, again: bool) -> Self {
+        let label = if again { opener.details.label } else { -1 };
+        Self {
+            opener,
+            phase: Phase::Waiting,
+            label,
+            path: None,
+            has_spoken: false,
+            again,
+            is_given_up: false,
+            last_sync: SyncId(0),
+            fate_asked: false,
+            fate_at: None,
+            fate_pause: FATE_PAUSE,
+        }
+    }
+
+    /// It has no path; its opener is asked after.
+    fn await_fate(&mut self) {
+        (self.path, self.has_spoken, self.fate_asked) = (None, false, false);
+        (self.fate_at, self.fate_pause) = (Some(Instant::now()), FATE_PAUSE);
+    }
 }
 
 /// `$RECEIVE` and who has opened this process.
@@ -89,6 +119,8 @@ pub(crate) struct Server {
     /// list is gone through.
     pathless: Vec<OpenId>,
     lingering: Vec<Path>,
+    /// The opens of the other half, as long as that is the primary.
+    pub(crate) of_primary: OpensOfPrimary,
     /// As many messages are unread as the program allows: nothing more is taken in.
     is_deaf: bool,
     /// Paths whose rings were read since the last wait, or rang while nobody heard.
@@ -101,6 +133,7 @@ enum Incoming {
     Close(i16),
     Resumed,
     RingTaken(bool),
+    OfPrimary(Said),
 }
 
 impl Server {
@@ -248,6 +281,40 @@ impl Server {
         }
     }
 
+    /// What another half of the pair is to know of this one's opens.
+    pub(crate) fn known_opens(&self) -> impl Iterator<Item = KnownOpen> {
+        self.opens.keys().filter_map(|id| self.known_open(*id))
+    }
+
+    /// The same of one open: of those that the program knows, or is to be told of.
+    pub(crate) fn known_open(&self, id: OpenId) -> Option<KnownOpen> {
+        let open = self.opens.get(&id).filter(|open| open.phase != Phase::Waiting)?;
+        let mut opener = open.opener.clone();
+        opener.details.label = open.label;
+        (self.takes_messages && !opener.details.internal).then_some(KnownOpen { open: id, opener })
+    }
+
+    /// An open that the other half had accepted, and that this half has not seen. Its opener comes with a path, or is asked
+    /// after.
+    pub(crate) fn take_over(&mut self, id: OpenId, opener: Opener) {
+        let is_superseded = self.same_file(&opener).next().is_some();
+        if self.opens.contains_key(&id) || is_superseded || self.opens.len() >= OPENERS_PER_SERVER_MAX {
+            return;
+        }
+        let mut open = Open { phase: Phase::Accepted, ..Open::new(opener, true) };
+        open.await_fate();
+        self.opens.insert(id, open);
+        self.pathless.push(id);
+    }
+
+    /// The opens that their opener knows by the same file number: one at a time.
+    fn same_file(&self, opener: &Opener) -> impl Iterator<Item = OpenId> {
+        let key = |opener: &Opener| (opener.phandle, opener.details.file_number, opener.details.internal);
+        let wanted = (opener.details.file_number >= 0).then(|| key(opener));
+        let same = move |open: &Open| Some(key(&open.opener)) == wanted;
+        self.opens.iter().filter(move |(_, open)| same(open)).map(|(id, _)| *id)
+    }
+
     /// The opens of a process.
     fn opens_of(&self, opener: Phandle) -> Vec<OpenId> {
         let its = self.opens.iter().filter(|(_, open)| open.opener.phandle == opener);
@@ -294,6 +361,12 @@ impl Runtime {
         // What its opener has closed before is closed before this is opened.
         let earlier = self.server.opens_of(opener.phandle);
         self.read_to_the_end(earlier);
+        // A CLOSE that a dead primary has taken along.
+        let superseded: Vec<OpenId> =
+            self.server.same_file(&opener).filter(|earlier| *earlier != id).collect();
+        for earlier in superseded {
+            self.close_open(earlier, 0);
+        }
         let mut path = Path::new(self.registry(), id, path);
         if self.server.opens.contains_key(&id) {
             self.forget_requests(id, true);
@@ -302,20 +375,8 @@ impl Runtime {
             path.queue(path::OPEN_REPLY, |out| reply.put(out));
             return self.server.linger(path);
         }
-        let label = opener.details.label;
         let internal = opener.details.internal;
-        let open = self.server.opens.entry(id).or_insert_with(|| Open {
-            opener,
-            phase: Phase::Waiting,
-            label: if again { label } else { -1 },
-            path: None,
-            has_spoken: false,
-            again,
-            is_given_up: false,
-            last_sync: SyncId(0),
-            fate_asked: false,
-            fate_at: None,
-        });
+        let open = self.server.opens.entry(id).or_insert_with(|| Open::new(opener, again));
         path.watch(!self.server.is_deaf);
         open.path = Some(path);
         open.has_spoken = false;
@@ -335,9 +396,12 @@ impl Runtime {
         if open.again {
             open.phase = Phase::Accepted;
             self.speak(id);
+            self.tell_open(id);
         } else if self.server.takes_messages && !open.opener.details.internal {
             open.phase = Phase::Offered;
             let body = layout::open(&self.node, &open.opener);
+            // Ahead of what the program tells its backup of it.
+            self.tell_open(id);
             let sender = self.server.sender(id, SyncId(0));
             self.push(Message { body, origin: Origin::Opening { open: id }, sender });
         } else {
@@ -419,6 +483,7 @@ impl Runtime {
             Incoming::Resumed => self.forget_requests(id, true),
             // The path has done it when it was read.
             Incoming::RingTaken(_) => {}
+            Incoming::OfPrimary(said) => self.handle_said_of_opens(id, said),
         }
     }
 
@@ -491,10 +556,7 @@ impl Runtime {
         if open.phase != Phase::Accepted {
             return self.give_up_open(id);
         }
-        open.path = None;
-        open.has_spoken = false;
-        open.fate_asked = false;
-        open.fate_at = Some(Instant::now());
+        open.await_fate();
         if !self.server.pathless.contains(&id) {
             self.server.pathless.push(id);
         }
@@ -523,7 +585,10 @@ impl Runtime {
             return;
         }
         match fate {
-            Fate::Alive => open.fate_at = Some(Instant::now() + FATE_PAUSE),
+            Fate::Alive => {
+                open.fate_pause = (2 * open.fate_pause).min(FATE_PAUSE_MAX);
+                open.fate_at = Some(Instant::now() + open.fate_pause);
+            }
             Fate::Ended => self.end_open(id, true, 0),
             Fate::CpuLost => self.end_open(id, false, 0),
         }
@@ -536,6 +601,8 @@ impl Runtime {
             let sender = self.server.sender(id, open.last_sync.next());
             let body = layout::close(disposition);
             self.push(Message { body, origin: Origin::Closing { open: id }, sender });
+        } else {
+            self.tell_open_is_over(id);
         }
         if let Some(path) = self.server.opens.remove(&id).and_then(|open| open.path) {
             self.server.linger(path);
@@ -572,7 +639,9 @@ impl Runtime {
                 self.server.flush(id);
             }
             Origin::Opening { open } => self.answer_open(open, error, layout::label_of_reply(data)),
-            Origin::Closing { .. } | Origin::System => {}
+            // The program has told its backup of it, if it wants to.
+            Origin::Closing { open } => self.tell_open_is_over(open),
+            Origin::System => {}
         }
     }
 
@@ -591,6 +660,9 @@ impl Runtime {
             self.end_open(id, true, 0);
         } else {
             self.server.flush(id);
+            if label != -1 {
+                self.tell_open(id);
+            }
         }
     }
 
@@ -628,6 +700,7 @@ fn read_frame(kind: u8, body: &[u8]) -> Option<Option<Incoming>> {
             Incoming::Resumed
         }
         path::RING_TAKEN => Incoming::RingTaken(decode(body).ok()?),
+        path::OPENS_BEGIN | path::OPEN_KNOWN | path::OPEN_OVER => Incoming::OfPrimary(Said::of(kind, body)?),
         _ => return Some(None),
     }))
 }

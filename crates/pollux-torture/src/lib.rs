@@ -21,6 +21,7 @@ pub mod programs;
 pub mod random;
 pub mod requester;
 pub mod ring_path;
+pub mod stacks;
 pub mod visitor;
 pub mod wait;
 
@@ -28,5 +29,6 @@ pub use faults::{Counts, Fault, Faults};
 pub use node::{Node, Settings};
 pub use random::{Random, seed};
 pub use requester::Requester;
+pub use stacks::stacks;
 pub use visitor::Visitor;
 pub use wait::{PATIENCE, wait_until};

@@ -14,8 +14,9 @@
 //! The two hot bodies, REQUEST and REPLY, are a fixed header and the payload as the rest of the frame,
 //! so that they can be written and read without a copy of their own.
 
+use crate::checkpoint::Opener;
 use crate::codec::{DecodeError, Reader, Wire, wire_flat_enum, wire_struct};
-use crate::{Epoch, FileError, SyncId};
+use crate::{Epoch, FileError, OpenId, SyncId};
 
 /// Requester to server: a [`Request`].
 pub const REQUEST: u8 = 1;
@@ -30,6 +31,13 @@ pub const RESUMED: u8 = 4;
 /// Requester to server, the answer to RING_OFFER: a bool. True: this is the requester's last frame in the socket, the next
 /// ones come through the ring. False: it does not take the ring.
 pub const RING_TAKEN: u8 = 5;
+/// Primary to backup of a pair that keeps its state itself, over an open that the program has made: what was said with
+/// OPEN_KNOWN before is void; empty.
+pub const OPENS_BEGIN: u8 = 6;
+/// The same: a [`KnownOpen`] that the program knows, or is about to be told of. It may come again.
+pub const OPEN_KNOWN: u8 = 7;
+/// The same: an [`OpenId`] that has ended, and the program has replied to the news of it.
+pub const OPEN_OVER: u8 = 8;
 /// Server to requester: an [`OpenReply`].
 pub const OPEN_REPLY: u8 = 17;
 /// Server to requester: a [`Reply`].
@@ -139,6 +147,16 @@ wire_struct! {
         pub label: i16,
         /// The server's epoch.
         pub epoch: Epoch,
+    }
+}
+
+wire_struct! {
+    /// An open of a pair that keeps its state itself, as its primary tells its backup.
+    pub struct KnownOpen {
+        /// Which open.
+        pub open: OpenId,
+        /// Who made it; with the label that the program gave to it.
+        pub opener: Opener,
     }
 }
 

@@ -131,6 +131,17 @@ impl Link {
         self.0.set_next(next);
     }
 
+    /// Queues a frame that is no request for the half that requests go to; it leaves ahead of all that is started after it.
+    /// Nothing without such a half.
+    pub fn tell(&mut self, kind: u8, write: impl FnOnce(&mut Vec<u8>)) {
+        self.0.tell(kind, write);
+    }
+
+    /// The path that requests go to: a number that no other path of this link has had.
+    pub fn active_path(&self) -> Option<u32> {
+        self.0.active().map(|path| path.0)
+    }
+
     /// Tells the server that the open ends.
     pub fn close(&mut self, disposition: i16) {
         self.0.close_with(disposition);

@@ -333,10 +333,11 @@ impl Link {
     }
 
     /// Before any wait for [`Link::as_fd`]: writes what is queued, and lets the other ends ring. True if there is
-    /// something to read already.
+    /// something to read already, or to act upon: a path that is found lost gives what it held, and no poller tells of that.
     pub(crate) fn prepare_wait(&mut self) -> bool {
+        let before = self.to_act_upon();
         self.flush();
-        let mut found = false;
+        let mut found = self.to_act_upon() != before;
         for (number, path) in &mut self.paths {
             let blocked = path.channel.waits_for_socket();
             if blocked != path.writing {
@@ -348,6 +349,11 @@ impl Link {
             found |= path.ready;
         }
         found
+    }
+
+    /// Answers that wait to be fetched, a wish for a path, and the end of the open.
+    fn to_act_upon(&self) -> (usize, bool, bool) {
+        (self.answers.0.len(), self.wants_path, matches!(self.state, State::Closed(_)))
     }
 
     /// True when the daemon must be asked for a path; asking again is the caller's business.
@@ -477,7 +483,15 @@ impl Link {
         self.flush();
     }
 
-    fn active(&self) -> Option<PathNumber> {
+    /// Queues a frame for the half that requests go to; nothing without one.
+    pub(crate) fn tell(&mut self, kind: u8, write: impl FnOnce(&mut Vec<u8>)) {
+        if let Some(path) = self.active().and_then(|path| self.paths.get_mut(&path)) {
+            path.channel.queue(kind, write);
+        }
+    }
+
+    /// The path that requests go to.
+    pub(crate) fn active(&self) -> Option<PathNumber> {
         match &self.state {
             State::Open(requester) => requester.active(),
             _ => None,

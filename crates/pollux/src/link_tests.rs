@@ -148,3 +148,18 @@ fn the_last_words_in_a_ring_come_before_a_takeover() {
     assert!(link.take_answer(syncs[1]).is_none());
     assert_eq!(link.resent(), 1);
 }
+
+/// A requester whose server has answered one request and died before it took the next would sleep beside the answer.
+#[test]
+fn an_answer_that_is_found_while_writing_is_not_waited_for() {
+    let (mut link, mut half) = opened();
+    let first = ask(&mut link);
+    assert_eq!(half.hear().0, path::REQUEST);
+    half.reply(first.0, 1, b"reply");
+    drop(half);
+    link.start(b"request".to_vec(), 100, None).unwrap();
+    assert!(link.prepare_wait());
+    assert_eq!(link.take_answer(first).unwrap().payload, b"reply");
+    assert!(link.take_wish_for_path());
+    assert!(!link.prepare_wait(), "nothing has changed since");
+}

@@ -164,6 +164,7 @@ fn the_domain_lives_in_etcd() {
     etcd.lose();
     place.wait("nobody acts without etcd", || place.acting("beta").is_none());
     place.domain("beta", &["add-backup", "never"]).failed(&["no master acts"]);
+    place.wait("gamma knows of nobody", || place.acting("gamma").is_none());
     let status = place.domain("gamma", &["status"]);
     assert_eq!(status.code, Some(4), "{status:?}");
     assert!(status.out.contains("no master acts"), "{status:?}");

@@ -153,7 +153,7 @@ fn indications_and_stale_handles() {
     place.domain("gamma", &["remove-backup", "delta"]).done();
     watcher.until("deleted delta");
     let file = place.write("note.cfg", "#! shift change\n");
-    place.domain("beta", &["config", "apply", &file]).done();
+    place.domain("alpha", &["config", "apply", &file]).done();
     watcher.until("comment shift change");
     place.lose("alpha");
     watcher.until("server alpha active 0 master 0");

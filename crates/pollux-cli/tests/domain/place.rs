@@ -9,31 +9,31 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Nothing here may take so long, also on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Run directory, state directory, and whatever nodes a test starts.
-pub struct Place {
+pub(crate) struct Place {
     directory: tempfile::TempDir,
     options: Vec<String>,
 }
 
 /// What a command said.
 #[derive(Debug)]
-pub struct Said {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Said {
     /// It was done.
-    pub fn done(self) -> String {
+    pub(crate) fn done(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.out
     }
 
     /// It was refused in two lines with these words.
-    pub fn failed(self, words: &[&str]) -> String {
+    pub(crate) fn failed(self, words: &[&str]) -> String {
         assert_eq!(self.code, Some(1), "{self:?}");
         assert!(self.err.starts_with("pollux: ") && self.err.contains("\n  next: "), "{self:?}");
         assert!(!self.err.contains("panicked"), "{self:?}");
@@ -43,19 +43,19 @@ impl Said {
 }
 
 /// The server of the node, and back: `\ALPHA` runs `alpha`.
-pub fn node(host: &str) -> String {
+pub(crate) fn node(host: &str) -> String {
     format!("\\{}", host.to_uppercase())
 }
 
 impl Place {
     /// A domain `plant` with master `alpha`; `options` are for all its servers.
-    pub fn new(options: &[&str]) -> Self {
+    pub(crate) fn new(options: &[&str]) -> Self {
         let directory = tempfile::Builder::new().prefix("pollux-domain-test-").tempdir().unwrap();
         Self { directory, options: options.iter().map(ToString::to_string).collect() }
     }
 
     /// Makes the domain, starts these servers, and puts all but the first at the end of the list, in order.
-    pub fn with_servers(options: &[&str], hosts: &[&str]) -> Self {
+    pub(crate) fn with_servers(options: &[&str], hosts: &[&str]) -> Self {
         let place = Self::new(options);
         place.init();
         hosts.iter().for_each(|host| place.up(host));
@@ -66,7 +66,7 @@ impl Place {
         place
     }
 
-    pub fn init(&self) {
+    pub(crate) fn init(&self) {
         let mode: Vec<&str> = self.mode();
         self.run(&[&["domain", "init", "plant", "--host", "alpha"], &mode[..]].concat()).done();
     }
@@ -76,7 +76,7 @@ impl Place {
         at.map_or(Vec::new(), |at| vec!["--domain-mode", &self.options[at + 1]])
     }
 
-    pub fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pollux"));
         command.args(words).stdin(Stdio::null());
         self.surround(&mut command, "alpha");
@@ -84,7 +84,7 @@ impl Place {
     }
 
     /// The environment of a program of that server's node.
-    pub fn surround(&self, command: &mut Command, host: &str) {
+    pub(crate) fn surround(&self, command: &mut Command, host: &str) {
         command
             .env("POLLUX_RUN_DIR", self.path("run"))
             .env("POLLUX_STATE_DIR", self.path("state"))
@@ -92,20 +92,20 @@ impl Place {
             .env("NO_COLOR", "1");
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// A file of a server.
-    pub fn file(&self, host: &str, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, host: &str, name: &str) -> PathBuf {
         self.path("state/domains/plant").join(host).join(name)
     }
 
-    pub fn run(&self, words: &[&str]) -> Said {
+    pub(crate) fn run(&self, words: &[&str]) -> Said {
         self.said(self.command(words), words)
     }
 
-    pub fn said(&self, mut command: Command, what: &[&str]) -> Said {
+    pub(crate) fn said(&self, mut command: Command, what: &[&str]) -> Said {
         let output = |name: &str| self.path(&format!("{name}-{:?}", thread::current().id()));
         let (out, err) = (output("out"), output("err"));
         command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
@@ -126,13 +126,13 @@ impl Place {
     }
 
     /// Starts a server.
-    pub fn up(&self, host: &str) {
+    pub(crate) fn up(&self, host: &str) {
         self.try_up(host).done();
     }
 
     /// Starts a server with options of its own.
     #[cfg_attr(not(feature = "etcd"), expect(dead_code, reason = "only servers with etcd differ"))]
-    pub fn up_with(&self, host: &str, options: &[&str]) {
+    pub(crate) fn up_with(&self, host: &str, options: &[&str]) {
         let node = node(host);
         let mut words = vec!["--node", &node, "up", "--domain", "plant", "--host", host];
         words.extend(self.options.iter().map(String::as_str).chain(options.iter().copied()));
@@ -147,12 +147,12 @@ impl Place {
     }
 
     /// Stops a server on purpose.
-    pub fn down(&self, host: &str) {
+    pub(crate) fn down(&self, host: &str) {
         self.run(&["--node", &node(host), "down"]).done();
     }
 
     /// The host of a server is lost: every daemon of its node is killed.
-    pub fn lose(&self, host: &str) {
+    pub(crate) fn lose(&self, host: &str) {
         let status: Value =
             serde_json::from_str(&self.run(&["--node", &node(host), "status", "--json"]).out).unwrap();
         for cpu in status["cpus"].as_array().unwrap() {
@@ -163,7 +163,7 @@ impl Place {
     }
 
     /// The process ids of a server's halves: primary, backup.
-    pub fn halves(&self, host: &str) -> (i64, Option<i64>) {
+    pub(crate) fn halves(&self, host: &str) -> (i64, Option<i64>) {
         let listed: Value =
             serde_json::from_str(&self.run(&["--node", &node(host), "ps", "--json"]).done()).unwrap();
         let of = |role: &str| {
@@ -175,25 +175,25 @@ impl Place {
     }
 
     /// `pollux domain ...` at a server.
-    pub fn domain(&self, host: &str, words: &[&str]) -> Said {
+    pub(crate) fn domain(&self, host: &str, words: &[&str]) -> Said {
         self.run(&[&["--node", &node(host), "domain"], words].concat())
     }
 
-    pub fn status(&self, host: &str) -> Option<Value> {
+    pub(crate) fn status(&self, host: &str) -> Option<Value> {
         serde_json::from_str(&self.domain(host, &["status", "--json"]).out).ok()
     }
 
     /// Who acts, as a server sees it, with the epoch.
-    pub fn acting(&self, host: &str) -> Option<(String, u64)> {
+    pub(crate) fn acting(&self, host: &str) -> Option<(String, u64)> {
         let acting = &self.status(host)?["acting"];
         Some((acting["server"].as_str()?.to_owned(), acting["epoch"].as_u64()?))
     }
 
-    pub fn list(&self, host: &str) -> Vec<String> {
+    pub(crate) fn list(&self, host: &str) -> Vec<String> {
         self.domain(host, &["list"]).out.lines().map(str::to_owned).collect()
     }
 
-    pub fn wait(&self, what: &str, mut is: impl FnMut() -> bool) {
+    pub(crate) fn wait(&self, what: &str, mut is: impl FnMut() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !is() {
             assert!(Instant::now() < deadline, "{what}: did not happen");
@@ -202,7 +202,7 @@ impl Place {
     }
 
     /// Waits until a server sees that one act.
-    pub fn wait_acts(&self, host: &str, master: &str) {
+    pub(crate) fn wait_acts(&self, host: &str, master: &str) {
         let deadline = Instant::now() + PATIENCE;
         while self.acting(host).is_none_or(|(name, _)| name != master) {
             assert!(Instant::now() < deadline, "{master} does not act: {:?}", self.status(host));
@@ -211,14 +211,14 @@ impl Place {
     }
 
     /// A file for a command.
-    pub fn write(&self, name: &str, text: &str) -> String {
+    pub(crate) fn write(&self, name: &str, text: &str) -> String {
         let path = self.path(name);
         fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
     }
 
     /// The directory of `libnof.so`.
-    pub fn library() -> PathBuf {
+    pub(crate) fn library() -> PathBuf {
         let beside = Path::new(env!("CARGO_BIN_EXE_pollux")).parent().unwrap();
         let found =
             [beside.join("deps"), beside.to_owned()].into_iter().find(|it| it.join("libnof.so").is_file());
@@ -226,10 +226,10 @@ impl Place {
     }
 }
 
-pub fn kill(pid: i64) {
+pub(crate) fn kill(pid: i64) {
     let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     // It may be gone already.
-    drop(kill_process(pid, Signal::KILL));
+    let _ = kill_process(pid, Signal::KILL);
 }
 
 impl Drop for Place {

@@ -32,7 +32,7 @@ pub(super) struct Underway {
 impl Core {
     /// A program asks: here, or at the acting master.
     pub(super) fn asked_to_apply(&mut self, now: Tick, program: (super::ProgramId, u64), apply: Apply) {
-        match self.machine.status(now).acting {
+        match self.status(now).acting {
             Some((master, _)) if master != self.start.host => {
                 self.relay(now, master, program, What::Apply, Relayed::Apply(apply));
             }
@@ -113,7 +113,7 @@ impl Core {
         if server == self.start.host {
             self.hold_until = Some(Tick(now.0 + HOLD_MS_MAX));
             self.outputs.push_back(Output::Run(number, Box::new(action)));
-        } else if self.machine.status(now).running.contains(&server) {
+        } else if self.status(now).running.contains(&server) {
             self.outputs.push_back(Output::Peer(server, PeerWord::Step { number, epoch, action }));
         } else if matches!(action, Action::StopPair(_) | Action::StopNode(_)) {
             // Nothing of it runs there; when the server returns it goes to what is on record.
@@ -167,7 +167,7 @@ impl Core {
         epoch: u64,
         action: Action,
     ) {
-        let known = self.machine.status(now).acting;
+        let known = self.status(now).acting;
         let newest = known.as_ref().map_or(0, |(_, epoch)| epoch.0);
         let is_master = known.is_none_or(|(name, known)| name == from || known.0 < epoch);
         if epoch < newest || !is_master {

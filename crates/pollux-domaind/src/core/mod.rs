@@ -29,8 +29,8 @@ use pollux_domain::difference::Action;
 use pollux_domain::name::ServerName;
 use pollux_domain::nof::view::LogTypes;
 use pollux_domain::succession::{
-    Answer, Beat, Command, Copies, Event, Incarnation, Mode, Notice, Outcome, Proposal, Records, Succession,
-    Tick, Timing, TimingError,
+    Answer, Beat, Command, Copies, Event, Incarnation, Mode, Notice, Outcome, Proposal, Records, Status,
+    Succession, Tick, Timing, TimingError,
 };
 use pollux_wire::Epoch;
 use std::collections::{BTreeMap, VecDeque};
@@ -58,6 +58,7 @@ const PROBLEMS_KEPT: usize = 8;
 pub struct ProgramId(pub u64);
 
 /// What comes.
+#[expect(clippy::large_enum_variant, reason = "few exist at a time, and none is kept")]
 #[derive(Debug)]
 pub enum Input {
     /// Time has passed.
@@ -131,6 +132,7 @@ pub enum Input {
 }
 
 /// What is to be done.
+#[expect(clippy::large_enum_variant, reason = "few exist at a time, and none is kept")]
 #[derive(Debug, PartialEq)]
 pub enum Output {
     /// Read the records.
@@ -287,6 +289,8 @@ pub struct Core {
     keep_next: Tick,
     leaving: Option<u64>,
     left: bool,
+    /// The records were read then.
+    read_at: Tick,
     creating: bool,
     unix_ms: u64,
     store_problem: Option<String>,
@@ -326,6 +330,7 @@ impl Core {
             keep_next: now,
             leaving: None,
             left: false,
+            read_at: now,
             creating: false,
             unix_ms: 0,
             store_problem: None,
@@ -377,6 +382,18 @@ impl Core {
         self.machine.acts(now)
     }
 
+    /// What is known. A server that could not read the records for a deadline knows of nobody else: what it says of an acting
+    /// master would be the past.
+    fn status(&self, now: Tick) -> Status {
+        let mut status = self.machine.status(now);
+        let blind = now.since(self.read_at) >= self.start.timing.deadline;
+        if self.start.mode == Mode::Quorum && blind && !status.acts {
+            status.acting = None;
+            status.running = vec![self.start.host.clone()];
+        }
+        status
+    }
+
     // ---- the machine ----
 
     fn tell(&mut self, now: Tick, event: Event) {
@@ -408,6 +425,7 @@ impl Core {
 
     fn read(&mut self, now: Tick, number: u64, records: Option<Records>, problem: Option<String>) {
         if let Some(records) = &records {
+            self.read_at = now;
             self.beats.clone_from(&records.beats);
         }
         if self.store_problem != problem {

@@ -112,7 +112,7 @@ impl Core {
     fn asked_for_view(&mut self, now: Tick, id: ProgramId, number: u64, lock: LockWish) {
         let take = lock == LockWish::Take && self.authorized(id);
         let origin = self.programs.get(&id).map_or(0, |program| program.origin);
-        let master = self.machine.status(now).acting.map(|(name, _)| name);
+        let master = self.status(now).acting.map(|(name, _)| name);
         if lock.asks()
             && let Some(master) = master.filter(|name| *name != self.start.host)
             && self.relays.len() < QUESTIONS_MAX
@@ -138,7 +138,7 @@ impl Core {
             let reason = "a request must carry the number of its own program".to_owned();
             return self.reply(id, number, Reply::Refused { reason });
         }
-        match self.machine.status(now).acting.map(|(name, _)| name) {
+        match self.status(now).acting.map(|(name, _)| name) {
             Some(master) if master != self.start.host => {
                 if self.relays.len() >= QUESTIONS_MAX {
                     return self.reply(id, number, Reply::Answer(Answer::Busy));

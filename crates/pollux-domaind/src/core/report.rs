@@ -21,7 +21,7 @@ impl Core {
     /// For the engine of NOF verbs.
     pub(super) fn view(&self, now: Tick, for_whom: Option<ProgramId>, locked_by_other: bool) -> DomainView {
         let program = for_whom.and_then(|id| self.programs.get(&id));
-        let status = self.machine.status(now);
+        let status = self.status(now);
         let content = self.machine.content().cloned();
         let parsed = content.as_ref().map(|content| Configuration::parse(&content.file));
         let bad_record = matches!(parsed, Some(Err(_)));
@@ -69,7 +69,7 @@ impl Core {
 
     /// For people.
     pub(super) fn report(&self, now: Tick) -> StatusReport {
-        let status = self.machine.status(now);
+        let status = self.status(now);
         let content = self.machine.content().cloned();
         let stamp = content.as_ref().map(|content| content.stamp.clone());
         let names = self.names(content.as_ref(), &status);

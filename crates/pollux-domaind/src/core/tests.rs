@@ -21,6 +21,9 @@ struct World {
     ran: Vec<(ServerName, String)>,
     /// How steps end.
     outcome: StepOutcome,
+    /// The records cannot be read or written.
+    store_down: bool,
+    late: Vec<(ServerName, Input)>,
     /// Words to this server are lost.
     cut: Option<ServerName>,
 }
@@ -52,6 +55,8 @@ impl World {
             told: Vec::new(),
             ran: Vec::new(),
             outcome: StepOutcome::Done,
+            store_down: false,
+            late: Vec::new(),
             cut: None,
         };
         world.give("alpha", Input::Create { recover: false });
@@ -74,12 +79,21 @@ impl World {
             while let Some(output) = core.poll_output() {
                 match output {
                     Output::Read(number) => {
+                        if self.store_down {
+                            // Answered in the next moment: the machine asks again at once.
+                            let problem = Some("no answer".to_owned());
+                            self.late.push((host.clone(), Input::Read { number, records: None, problem }));
+                            continue;
+                        }
                         let records = Some(self.records.clone());
                         queue.push_back((host.clone(), Input::Read { number, records, problem: None }));
                     }
                     Output::Propose(number, proposal) => {
-                        let done = self.records.commit(&proposal);
-                        let outcome = if done { Outcome::Committed } else { Outcome::Conflict };
+                        let outcome = match self.store_down {
+                            true => Outcome::NotDone,
+                            false if self.records.commit(&proposal) => Outcome::Committed,
+                            false => Outcome::Conflict,
+                        };
                         queue.push_back((host.clone(), Input::Proposed { number, outcome }));
                     }
                     Output::Save { number, .. } => {
@@ -103,6 +117,9 @@ impl World {
     fn wait(&mut self, ms: u64) {
         for _ in 0..ms / 10 {
             self.now += 10;
+            for (host, input) in std::mem::take(&mut self.late) {
+                self.give(host.as_str(), input);
+            }
             let hosts: Vec<ServerName> = self.cores.keys().cloned().collect();
             hosts.iter().for_each(|host| self.give(host.as_str(), Input::Tick));
         }
@@ -199,6 +216,25 @@ fn a_lost_master_means_unknown() {
         "its end is seen first"
     );
     assert_eq!(world.records.acting.as_ref().unwrap().server, name("beta"));
+}
+
+// A server that is cut off would show a master that was deposed long ago, and hand out handles of it.
+#[test]
+fn without_the_records_nobody_is_known_to_act() {
+    let mut world = World::new();
+    world.store_down = true;
+    world.wait(Timing::ONE_HOST.deadline + 20);
+    for (host, id) in [("alpha", ProgramId(1)), ("beta", ProgramId(2))] {
+        let view = world.view(host, id, LockWish::Nothing);
+        assert_eq!(view.acting, None, "{host}");
+        assert!(view.content.is_some(), "{host}: what it has can be read");
+        world.ask(host, id, 2, Word::Status);
+        let Some(Reply::Status(report)) = world.reply(id, 2) else { panic!("{host} gives no status") };
+        assert_eq!(report.no_acting_because.unwrap(), "the coordinator cannot be read: no answer");
+    }
+    world.store_down = false;
+    world.wait(1_000);
+    assert_eq!(world.view("beta", ProgramId(2), LockWish::Nothing).acting.unwrap().0, name("alpha"));
 }
 
 // A request under another program's number would take that program's answer away.

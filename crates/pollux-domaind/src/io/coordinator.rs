@@ -14,6 +14,8 @@ use std::{io, thread};
 
 /// Pause after a coordinator that could not be opened.
 const OPEN_AGAIN: Duration = Duration::from_millis(300);
+/// Pause after a read that failed.
+const READ_AGAIN: Duration = Duration::from_millis(25);
 
 /// What is to be done.
 pub(crate) enum Job {
@@ -76,7 +78,11 @@ fn work(
                 };
                 let (records, problem) = match read {
                     Ok(records) => (Some(records), None),
-                    Err(problem) => (None, Some(problem)),
+                    Err(problem) => {
+                        // The machine asks again at once; a coordinator that refuses at once must not keep both busy.
+                        thread::sleep(READ_AGAIN);
+                        (None, Some(problem))
+                    }
                 };
                 Input::Read { number, records, problem }
             }

@@ -11,6 +11,9 @@
 //!
 //! A slot whose two locks are free belongs to nobody. So an exclusive open stays exclusive from the primary to the
 //! backup that takes over, without an instant in between.
+//!
+//! A half that was lost with its CPU may still be about to end when the other half is the primary and has a new backup: for
+//! a moment it keeps its lock, and that backup waits for it.
 
 use super::errors;
 use super::exclusion::{Access, Exclusion, may_coexist};
@@ -26,12 +29,17 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// FEOPENSTOP: more opens of one file than [`SLOTS_MAX`].
 const TOO_MANY_OPENS: FileError = FileError::NO_MORE_OPENS;
 /// Where the kernel tells that the machine was started anew.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 const FILE_LOCK: i64 = 0;
+/// How long a backup waits for the place of a half that ends.
+const PLACE_WAIT: Duration = Duration::from_secs(2);
+/// Between two looks at it.
+const PLACE_PAUSE: Duration = Duration::from_millis(1);
 
 /// How a disk file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +54,14 @@ pub(crate) struct Opening {
     pub(crate) exclusion: Exclusion,
     /// Sync depth.
     pub(crate) depth: u16,
+}
+
+/// How an attempt to enter an opener ended, if nothing is wrong with it.
+enum Entered {
+    /// It has its slot.
+    Yes,
+    /// Two halves hold the open already.
+    NoPlace,
 }
 
 /// An open disk file.
@@ -88,11 +104,20 @@ impl ControlledFile {
         let control = open_control(&control_path).map_err(|error| errors::of_our_file(&error))?;
         let slot = SlotNumber(0);
         let mut file = Self { data, control, control_path, slot, serial: 0, depth: opening.depth, writable };
-        let entered = file.take_slot(opening);
-        let unlocked = lock(&file.control, FILE_LOCK, libc::F_UNLCK).map_err(|_| errors::FILE_SYSTEM_ERROR);
-        entered?;
-        unlocked?;
-        Ok(file)
+        let deadline = Instant::now() + PLACE_WAIT;
+        loop {
+            let entered = file.take_slot(opening);
+            let unlocked =
+                lock(&file.control, FILE_LOCK, libc::F_UNLCK).map_err(|_| errors::FILE_SYSTEM_ERROR);
+            let entered = entered?;
+            unlocked?;
+            match entered {
+                Entered::Yes => return Ok(file),
+                Entered::NoPlace if Instant::now() >= deadline => return Err(FileError::NO_PRIMARY_OPEN),
+                Entered::NoPlace => std::thread::sleep(PLACE_PAUSE),
+            }
+            lock(&file.control, FILE_LOCK, libc::F_WRLCK).map_err(|_| errors::FILE_SYSTEM_ERROR)?;
+        }
     }
 
     /// Sync id of the last write that this open, or the other half's, has done.
@@ -158,7 +183,7 @@ impl ControlledFile {
     }
 
     /// With the lock held: finds that nobody is in the way, and takes a slot.
-    fn take_slot(&mut self, opening: &Opening) -> Result<(), FileError> {
+    fn take_slot(&mut self, opening: &Opening) -> Result<Entered, FileError> {
         let broken = |_| errors::FILE_SYSTEM_ERROR;
         if self.writable {
             journal::recover(self).map_err(broken)?;
@@ -186,17 +211,21 @@ impl ControlledFile {
             let same = slot.access == opening.access
                 && slot.exclusion == opening.exclusion
                 && slot.depth == opening.depth;
-            let place =
-                held.iter().position(|held| !held).filter(|_| same).ok_or(FileError::NO_PRIMARY_OPEN)?;
+            if !same {
+                return Err(FileError::NO_PRIMARY_OPEN);
+            }
+            let Some(place) = held.iter().position(|held| !held) else { return Ok(Entered::NoPlace) };
             (self.slot, self.serial) = (number, slot.serial);
-            return lock(&self.control, holder_lock(number, place), libc::F_WRLCK).map_err(broken);
+            lock(&self.control, holder_lock(number, place), libc::F_WRLCK).map_err(broken)?;
+            return Ok(Entered::Yes);
         }
         let number = free.ok_or(TOO_MANY_OPENS)?;
         lock(&self.control, holder_lock(number, 0), libc::F_WRLCK).map_err(broken)?;
         (self.slot, self.serial) = (number, self.next_serial().map_err(broken)?);
         let Opening { key, access, exclusion, depth, .. } = *opening;
         let slot = Slot { serial: self.serial, key, access, exclusion, depth };
-        self.control.write_all_at(&slot.encode(), number.at()).map_err(broken)
+        self.control.write_all_at(&slot.encode(), number.at()).map_err(broken)?;
+        Ok(Entered::Yes)
     }
 
     fn slots(&self) -> io::Result<Vec<(SlotNumber, Option<Slot>)>> {

@@ -106,6 +106,40 @@ fn a_pair_is_one_opener_and_its_repeated_writes_are_done_once() {
     assert!(fs::read(&path).unwrap().ends_with(b"four\nfive\n"));
 }
 
+// A half that was lost with its CPU holds its lock until its process is gone. The new primary's new backup comes sooner: refused,
+// it would be on record and know nothing, and the next loss would end the pair.
+#[test]
+fn a_new_backup_waits_for_the_place_of_a_half_that_ends() {
+    let place = Place::new();
+    let path = place.file(b"");
+    let opening = Opening { depth: 2, ..of(7) };
+    let backup_opening = Opening { backup: true, ..opening };
+    let mut ending = place.open(&path, opening).unwrap();
+    ending.append(b"one\n").unwrap();
+    let mut primary = place.open(&path, backup_opening).unwrap();
+    std::thread::scope(|threads| {
+        let backup = threads.spawn(|| place.open(&path, backup_opening));
+        // The primary goes on while it waits.
+        primary.append(b"two\n").unwrap();
+        drop(ending);
+        let mut backup = backup.join().unwrap().unwrap();
+        primary.append(b"three\n").unwrap();
+        drop(primary);
+        assert_eq!(backup.read(100).unwrap(), b"one\ntwo\nthree\n");
+    });
+}
+
+// A third half of a pair does not exist; it is told so, and not kept for ever.
+#[test]
+fn an_open_has_two_places() {
+    let place = Place::new();
+    let path = place.file(b"");
+    let backup_opening = Opening { backup: true, ..of(7) };
+    let _primary = place.open(&path, of(7)).unwrap();
+    let _backup = place.open(&path, backup_opening).unwrap();
+    assert_eq!(place.open(&path, backup_opening).unwrap_err(), FileError::NO_PRIMARY_OPEN);
+}
+
 // A new primary that writes something else must not have it swallowed as a repetition.
 #[test]
 fn after_resetsync_other_writes_are_done() {

@@ -66,6 +66,8 @@ pub struct ProcessFile {
     path_asked: bool,
     path_wished: Option<Instant>,
     heard: Instant,
+    /// The path to the other half over which that was told of our openers.
+    told_path: Option<u32>,
 }
 
 impl ProcessFile {
@@ -91,6 +93,7 @@ impl ProcessFile {
             path_asked: false,
             path_wished: None,
             heard: now,
+            told_path: None,
         }
     }
 
@@ -118,6 +121,26 @@ impl ProcessFile {
     /// True if it is the other half of this process's own pair.
     pub fn is_partner(&self) -> bool {
         self.is_partner
+    }
+
+    /// True once for each path to the other half of this process's own pair, when requests go there: the half at its end has
+    /// not been told of our openers. Not for an open that programs do not see.
+    pub fn take_untold_path(&mut self) -> bool {
+        let active = match &self.phase {
+            Phase::Open(link) if self.is_partner && !self.details.internal => link.active_path(),
+            _ => None,
+        };
+        active.is_some() && std::mem::replace(&mut self.told_path, active) != active
+    }
+
+    /// Tells the other half something of our openers, if it was told of them.
+    pub fn tell_half(&mut self, kind: u8, write: impl FnOnce(&mut Vec<u8>)) {
+        if let Phase::Open(link) = &mut self.phase
+            && self.told_path.is_some()
+            && self.told_path == link.active_path()
+        {
+            link.tell(kind, write);
+        }
     }
 
     /// The words of a question.

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) const TESTS: &[Test] = &[
     ("server_without_faults", without_faults),
+    ("openers_that_are_gone_leave_the_table_of_a_server", gone_openers),
     ("server_under_requesters_of_every_kind_and_kills", under_kills),
     ("rust_requester_of_the_c_pair", rust_requester),
     ("c_requester_of_a_rust_pair", rust_pair),
@@ -132,8 +133,9 @@ fn run_requester(scene: &Scene<'_>, cpu: u8, name: &str, program: &str, count: u
         }
         assert!(
             moved.elapsed() < pollux_torture::PATIENCE,
-            "{name} stands still: {}\n{}",
+            "{name} stands still: {}\n{}\n{}",
             log(),
+            pollux_torture::stacks(scene.node.root()),
             scene.node.logs()
         );
         std::thread::sleep(Duration::from_millis(5));
@@ -151,6 +153,36 @@ fn without_faults(programs: &Programs) {
     let names = ["c", "p", "d"].map(|name| (name.to_owned(), REQUESTS));
     check(&scene, &names.into());
     assert_eq!(scene.ask("$SRV", "COUNT"), format!("OK {}", 3 * REQUESTS));
+    scene.node.finish();
+}
+
+/// A server whose table keeps openers that are gone refuses the next ones some day. The new primary must hear of an end that the
+/// old one has taken along, and its program must not bring back whom it had forgotten.
+fn gone_openers(programs: &Programs) {
+    let scene = Scene::of(programs, 3);
+    server(&scene);
+    let only_the_asker_is_left = |when: &str| {
+        in_step(&scene);
+        scene.node.wait_until(&format!("{when}, there are no other openers"), || {
+            scene.ask("$SRV", "OPENERS") == "OK 1"
+        });
+    };
+
+    // It closes behind its last request: the newest update is of an opener that is gone.
+    run_requester(&scene, 2, "$C", "pair_requester", 5, "c");
+    only_the_asker_is_left("behind a close");
+    scene.kill(scene.record("$SRV").primary);
+    only_the_asker_is_left("behind a close and a takeover");
+
+    // It ends while the primary does not look, and the primary never does again.
+    scene.run(2, "$D", "pair_requester", &["$SRV", "1000000", "d"]);
+    scene.node.wait_until("it is at work", || scene.text("records").lines().count() > 10);
+    let primary = scene.record("$SRV").primary;
+    assert!(scene.node.signal(primary, Signal::STOP));
+    scene.kill(scene.record("$D").primary);
+    scene.gone("$D");
+    scene.kill(primary);
+    only_the_asker_is_left("behind an end that only the old primary was told of");
     scene.node.finish();
 }
 

@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn the_list_in_order_with_what_is_wrong() {
         let name = |text: &str| ServerName::new(text).unwrap();
-        let server = |text: &str, position, up, acts, lags| ServerReport {
+        let server = |text: &str, position, up, acts, lags: bool| ServerReport {
             name: name(text),
             position,
             up,
