@@ -118,6 +118,7 @@ static int release(short index)
 static void finished(short index, long tag, short error, int count)
 {
     if (error != 0 || (tag == TAG_DATA && count == 0)) {
+        if (error != 0) printf("LOST %d\n", error);
         end_connection(index);
         return;
     }

@@ -154,6 +154,10 @@ impl SocketFile {
     }
 
     fn act(&mut self, id: SyncId, action: Action) -> Result<usize, Stop> {
+        // Posted before the word of the takeover came.
+        if self.is_lost {
+            return Err(ECONNRESET.into());
+        }
         match action {
             Action::Receive { buffer, flags, sender } => self.receive(buffer, flags, sender),
             Action::Send { buffer, flags, to, told, is_whole, done } => {
