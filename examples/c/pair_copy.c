@@ -74,7 +74,10 @@ static void give_up(const char *what)
     terminate_program(0, 1, 5); /* ABEND: the backup, if there is one, takes over */
 }
 
-/* Sends a message to the backup. Without one, or if it is just lost, the work goes on alone. */
+#define PARTNER 2 /* PROCESS_STOP_: the other member of the caller's pair */
+
+/* Sends a message to the backup. Without one, or if it is just lost, the work goes on alone. One that lives and cannot do what it is
+ * told must not stay on record as the one who takes over. */
 static void tell_backup(void *message, int bytes)
 {
     short error;
@@ -83,6 +86,7 @@ static void tell_backup(void *message, int bytes)
     if (error != 0) {
         (void) FILE_CLOSE_(partner);
         partner = -1;
+        (void) PROCESS_STOP_(, PARTNER);
     }
 }
 
@@ -103,6 +107,7 @@ static void start_backup(void)
     if (error == 0) error = FILE_OPEN_(name, length, &partner, , , , 1);
     if (error != 0) {
         partner = -1;
+        (void) PROCESS_STOP_(, PARTNER);
         return;
     }
     files.number = MSG_FILES;
