@@ -187,12 +187,14 @@ fn the_life_of_a_node() {
         "epoch",
         "program",
         "state",
+        "kept",
         "lag_bytes",
         "started_unix_ms",
     ];
     for half in halves {
         assert_eq!(half.as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>(), sorted(&fields));
         assert_eq!((&half["name"], &half["lag_bytes"]), (&"$KV".into(), &0.into()), "{half}");
+        assert_eq!(half["kept"], Value::Null, "it is no keeper");
     }
     assert_eq!((&halves[0]["role"], &halves[0]["state"]), (&"primary".into(), &"paired".into()));
     assert_eq!((&halves[1]["role"], &halves[1]["state"]), (&"backup".into(), &"following".into()));
