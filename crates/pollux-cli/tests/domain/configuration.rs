@@ -32,7 +32,7 @@ fn pair(name: &str, node: &str, program: &str) -> String {
 #[test]
 fn applied_refused_rolled_back_and_kept() {
     let place = Place::with_servers(&[], &["alpha", "beta"]);
-    place.wait("beta has the list", || place.domain("beta", &["status"]).code == Some(0));
+    place.wait("beta has the list", || place.list("beta") == ["alpha", "beta"]);
     let kv = program(&place);
     let nodes = "[node]\nname = \\ALPHA\nserver = alpha\ncpus = 2\n\n[node]\nname = \\WORK\nserver = beta\ncpus = 2\n";
     let text = format!("# of the test\n{nodes}{}{}", pair("$KA", "\\ALPHA", &kv), pair("$KB", "\\WORK", &kv));
