@@ -132,10 +132,10 @@ fn wrong_input_is_told_by_number_and_in_one_line() {
     assert_ne!(said.code, Some(0));
     assert!(said.err.contains("wrong.c:2:") && said.err.contains("nothere.h"), "{said:?}");
     let said = place.compile(
-        "#include <tal.h> nolist\n#include <cextdecs(FILE_OPEN_, SETSTOP)> nolist\n\nint main(void)\n{\n    return SETSTOP(2);\n}\n",
+        "#include <tal.h> nolist\n#include <cextdecs(FILE_OPEN_, BEGINTRANSACTION)> nolist\n\nint main(void)\n{\n    return BEGINTRANSACTION();\n}\n",
     );
     assert_ne!(said.code, Some(0));
-    assert!(said.err.contains("wrong.c:") && said.err.contains("SETSTOP"), "{said:?}");
+    assert!(said.err.contains("wrong.c:") && said.err.contains("BEGINTRANSACTION is not provided"), "{said:?}");
 
     // Outside of a node.
     let (copy, requester) = (place.example("pair_copy"), place.example("pair_requester"));
