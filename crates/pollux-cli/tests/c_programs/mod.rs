@@ -135,7 +135,10 @@ fn wrong_input_is_told_by_number_and_in_one_line() {
         "#include <tal.h> nolist\n#include <cextdecs(FILE_OPEN_, BEGINTRANSACTION)> nolist\n\nint main(void)\n{\n    return BEGINTRANSACTION();\n}\n",
     );
     assert_ne!(said.code, Some(0));
-    assert!(said.err.contains("wrong.c:") && said.err.contains("BEGINTRANSACTION is not provided"), "{said:?}");
+    assert!(
+        said.err.contains("wrong.c:") && said.err.contains("BEGINTRANSACTION is not provided"),
+        "{said:?}"
+    );
 
     // Outside of a node.
     let (copy, requester) = (place.example("pair_copy"), place.example("pair_requester"));
