@@ -95,6 +95,8 @@ fn applied_refused_rolled_back_and_kept() {
     );
     assert_eq!(primary(&place, "\\WORK", "$KB"), None);
 
+    let shown = |host: &str| place.domain(host, &["config", "show"]).out;
+    place.wait("beta has the change", || shown("beta") == shown("alpha"));
     // In an editor; the comment of somebody else is not overwritten.
     let editor = place.write("editor.sh", "sed -i 's/of the test/edited/' \"$1\"\n");
     let mut command = place.command(&["--node", "\\BETA", "domain", "config", "edit"]);
