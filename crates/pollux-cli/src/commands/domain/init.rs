@@ -31,7 +31,7 @@ pub(crate) struct Init {
     /// As pollux up --domain-dir
     #[arg(long, value_name = "DIR")]
     domain_dir: Option<PathBuf>,
-    /// What the domain runs from its first start: [node] and [pair] records
+    /// What the domain runs from its first start: records of nodes and pairs
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
