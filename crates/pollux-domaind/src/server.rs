@@ -9,7 +9,7 @@
 //!   coordinator, files, runner, peers, programs: one thread each or more, which carry
 //! ```
 //!
-//! Fail-fast: a core thread that hears nothing from the pair for [`ALIVE_TICKS_MAX`] of its own ticks ends the process. So does the
+//! Fail-fast: a core thread that hears nothing from the pair for `ALIVE_TICKS_MAX` of its own ticks ends the process. So does the
 //! main thread when the core has not moved for as long. A half that has become the backup by a planned exchange of roles ends in
 //! the same way, and comes back as a fresh backup.
 
