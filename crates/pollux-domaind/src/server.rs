@@ -292,7 +292,7 @@ impl Shell {
                 Output::Propose(number, proposal) => {
                     self.ask_coordinator(coordinator::Job::Propose(number, proposal));
                 }
-                Output::Save { .. } | Output::Created | Output::Log { .. } => drop(self.files.send(output)),
+                Output::Save(_) | Output::Created | Output::Log { .. } => drop(self.files.send(output)),
                 Output::Run(..) | Output::Keep(_) => drop(self.runner.send(output)),
                 Output::Peer(to, word) => self.senders.send(&to, word),
                 Output::Tell(id, told) => self.programs.tell(id, &told.0),

@@ -147,9 +147,7 @@ impl Runtime {
     }
 
     fn note_link(&mut self, serial: u64, token: u64) {
-        if let Some(FileKind::Process(process)) = self.kind_of(serial) {
-            process.note_event(token);
-        } else if let Some(process) = self.sockets.process_of(serial) {
+        if let Some(process) = self.process_of(serial) {
             process.note_event(token);
         } else if let Some(link) = self.closing_link(serial) {
             link.note_event(token);
@@ -157,9 +155,7 @@ impl Runtime {
     }
 
     fn pump_link(&mut self, serial: u64, now: Instant) {
-        if let Some(FileKind::Process(process)) = self.kind_of(serial) {
-            process.pump(now);
-        } else if let Some(process) = self.sockets.process_of(serial) {
+        if let Some(process) = self.process_of(serial) {
             process.pump(now);
         } else if let Some(link) = self.closing_link(serial) {
             link.pump();

@@ -513,8 +513,8 @@ impl Runtime {
         entry::end_now(0)
     }
 
-    /// The process file with this serial number, if it is still open.
-    fn process_of(&mut self, serial: u64) -> Option<&mut crate::files::process::ProcessFile> {
+    /// The link to a process with this serial number, a file or a provider, if it is still open.
+    pub(crate) fn process_of(&mut self, serial: u64) -> Option<&mut crate::files::process::ProcessFile> {
         if !self.numbers.contains_key(&serial) {
             return self.sockets.process_of(serial);
         }

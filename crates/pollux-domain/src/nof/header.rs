@@ -42,16 +42,11 @@ pub fn nof_c_h() -> String {
     );
     constants(&mut out, OPCODES.0, OPCODES.1);
     constants(&mut out, INDICATIONS.0, INDICATIONS.1);
-    for (profile, line) in [(Profile::N64, "#if POLLUX_NOF_NAME_BYTES == 64"), (Profile::N128, "#else")] {
-        let _ = writeln!(out, "{line}");
-        let header = Structure { name: "nof_hdr", opcodes: &[], header: true, fields: &[] };
-        print(&mut out, &header, profile);
-        for part in [&CONFIG_FILE, &CONFIG_FILE_HEADER, &BACKUP_SUMMARY, &NODE_SUMMARY] {
-            print(&mut out, part, profile);
-        }
-        VERBS.iter().for_each(|verb| print(&mut out, verb, profile));
+    let header = Structure { name: "nof_hdr", opcodes: &[], header: true, fields: &[] };
+    for part in [&header, &CONFIG_FILE, &CONFIG_FILE_HEADER, &BACKUP_SUMMARY, &NODE_SUMMARY] {
+        both_layouts(&mut out, part);
     }
-    out.push_str("#endif\n\n");
+    VERBS.iter().for_each(|verb| both_layouts(&mut out, verb));
     // Verbs that share a layout have each their own name in the books.
     for (alias, name) in [
         ("SET_CENTRAL_LOGGING", "CENTRAL_LOGGING"),
@@ -93,7 +88,20 @@ fn constants(out: &mut String, width: Width, table: &[(&str, u64)]) {
     out.push('\n');
 }
 
-fn print(out: &mut String, structure: &Structure, profile: Profile) {
+/// A structure, twice where the layouts differ.
+fn both_layouts(out: &mut String, structure: &Structure) {
+    let [older, newer] = [Profile::N64, Profile::N128].map(|profile| declaration(structure, profile));
+    if older == newer {
+        out.push_str(&newer);
+    } else {
+        let _ = write!(out, "#if POLLUX_NOF_NAME_BYTES == 64\n{older}#else\n{newer}#endif\n");
+    }
+    out.push('\n');
+}
+
+/// A structure in one layout, with its offsets asserted.
+fn declaration(structure: &Structure, profile: Profile) -> String {
+    let mut out = String::new();
     let (places, size, _) = structure.places(profile);
     let name = structure.name;
     let upper = name.to_uppercase();
@@ -117,5 +125,6 @@ fn print(out: &mut String, structure: &Structure, profile: Profile) {
         let (field, offset) = (place.field.name, place.offset);
         let _ = writeln!(out, "POLLUX_ASSERT(offsetof({upper}, {field}) == {offset}, \"{name}.{field}\");");
     }
-    let _ = writeln!(out, "POLLUX_ASSERT(sizeof({upper}) == {size}, \"{name}\");\n");
+    let _ = writeln!(out, "POLLUX_ASSERT(sizeof({upper}) == {size}, \"{name}\");");
+    out
 }

@@ -8,7 +8,7 @@ use super::random::Random;
 use crate::content::{Change, Content, RequestId};
 use crate::name::ServerName;
 use crate::succession::{
-    Acting, Answer, Command, Copies, Event, Incarnation, Message, Mode, Notice, Outcome, Problem, Proposal,
+    Acting, Answer, Command, Copies, Event, Incarnation, Message, Mode, Notice, Outcome, Problem, Proposal, Save,
     Records, Succession, Tick,
 };
 use pollux_wire::Epoch;
@@ -97,7 +97,7 @@ struct Server {
     life: u64,
     disk: Disk,
     tape: Disk,
-    save: Option<Command>,
+    save: Option<Save>,
     paused_until: u64,
     slept: u64,
     rate: u64,
@@ -510,11 +510,10 @@ impl<'a> World<'a> {
                     self.after(delay, What::StorePropose(server, life, number, self.now, proposal));
                 }
             }
-            save @ Command::Save { .. } => {
-                if self.bug == Some(Bug::SavedTooEarly)
-                    && let Command::Save { number, .. } = &save
-                {
-                    self.after(1, What::ToServer(server, life, Event::Saved { number: *number, done: true }));
+            Command::Save(save) => {
+                if self.bug == Some(Bug::SavedTooEarly) {
+                    let saved = Event::Saved { number: save.number, done: true };
+                    self.after(1, What::ToServer(server, life, saved));
                 }
                 self.servers[server].save = Some(save);
                 let delay = if self.bug == Some(Bug::SavedTooEarly) { 40 } else { self.delay() };
@@ -562,7 +561,7 @@ impl<'a> World<'a> {
     // ---- disks ----
 
     fn save_step(&mut self, server: usize, life: u64, step: u8) {
-        let Some(Command::Save { number, content, epoch, with_file, keep_conflict }) =
+        let Some(Save { number, content, epoch, with_file, keep_conflict }) =
             self.servers[server].save.clone()
         else {
             return;

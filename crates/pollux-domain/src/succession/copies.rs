@@ -3,7 +3,7 @@
 //! What this decides: whether the files are in step, when to save. Invariant: at most one save is under way, so the
 //! files never go from newer to older by two saves that overtake each other (S11, S13).
 
-use super::{Command, Tick};
+use super::{Command, Save, Tick};
 use crate::content::{Content, Stamp};
 use pollux_wire::Epoch;
 use std::sync::Arc;
@@ -93,7 +93,7 @@ impl Saved {
         self.number += 1;
         let (number, content) = (self.number, content.clone());
         self.under_way = Some(UnderWay { number, stamp: content.stamp.clone(), epoch, with_file });
-        Some(Command::Save { number, content, epoch, with_file, keep_conflict })
+        Some(Command::Save(Save { number, content, epoch, with_file, keep_conflict }))
     }
 
     /// Takes in the answer; true when the files changed. After a failure both files are written again, not before

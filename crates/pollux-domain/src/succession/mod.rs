@@ -209,6 +209,22 @@ pub enum Outcome {
     Unknown,
 }
 
+/// Files that are to be replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Save {
+    /// For the answer.
+    pub number: u64,
+    /// What to write.
+    pub content: Arc<Content>,
+    /// Written to the header of `sna.net`: the highest epoch seen (S11).
+    pub epoch: Epoch,
+    /// False: this server is a peer and keeps `sna.net` only.
+    pub with_file: bool,
+    /// First keep the files that are there as `*.conflict.<epoch>.<server>` of this content, and go on only when
+    /// they are safe.
+    pub keep_conflict: Option<Arc<Content>>,
+}
+
 /// What the shell must do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -225,19 +241,7 @@ pub enum Command {
         proposal: Box<Proposal>,
     },
     /// Replace the local files. The domain file goes BEFORE `sna.net`, each atomically.
-    Save {
-        /// For the answer.
-        number: u64,
-        /// What to write.
-        content: Arc<Content>,
-        /// Written to the header of `sna.net`: the highest epoch seen (S11).
-        epoch: Epoch,
-        /// False: this server is a peer and keeps `sna.net` only.
-        with_file: bool,
-        /// First keep the files that are there as `*.conflict.<epoch>.<server>` of this content, and go on only when
-        /// they are safe.
-        keep_conflict: Option<Arc<Content>>,
-    },
+    Save(Save),
     /// Legacy mode: send to another server; it may be lost.
     Send {
         /// To whom.

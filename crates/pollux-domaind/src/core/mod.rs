@@ -29,7 +29,7 @@ use pollux_domain::difference::Action;
 use pollux_domain::name::ServerName;
 use pollux_domain::nof::view::LogTypes;
 use pollux_domain::succession::{
-    Answer, Beat, Command, Copies, Event, Incarnation, Mode, Notice, Outcome, Proposal, Records, Status,
+    Answer, Beat, Command, Copies, Event, Incarnation, Mode, Notice, Outcome, Proposal, Records, Save, Status,
     Succession, Tick, Timing, TimingError,
 };
 use pollux_wire::Epoch;
@@ -140,18 +140,7 @@ pub enum Output {
     /// Hand a proposal to the coordinator.
     Propose(u64, Box<Proposal>),
     /// Replace the files.
-    Save {
-        /// For the answer.
-        number: u64,
-        /// What to write.
-        content: Arc<Content>,
-        /// The highest epoch seen.
-        epoch: Epoch,
-        /// The domain file, too.
-        with_file: bool,
-        /// Keep what is there as conflict copies of this content first.
-        keep_conflict: Option<Arc<Content>>,
-    },
+    Save(Save),
     /// Say something to another server.
     Peer(ServerName, PeerWord),
     /// Tell a program.
@@ -412,9 +401,7 @@ impl Core {
                 }
                 self.outputs.push_back(Output::Propose(number, proposal));
             }
-            Command::Save { number, content, epoch, with_file, keep_conflict } => {
-                self.outputs.push_back(Output::Save { number, content, epoch, with_file, keep_conflict });
-            }
+            Command::Save(save) => self.outputs.push_back(Output::Save(save)),
             Command::Send { to, message } => {
                 self.outputs.push_back(Output::Peer(to, PeerWord::Machine(message)));
             }

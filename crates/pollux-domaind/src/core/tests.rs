@@ -98,7 +98,7 @@ impl World {
                         let outcome = if done { Outcome::Committed } else { Outcome::Conflict };
                         queue.push_back((host.clone(), Input::Proposed { number, outcome }));
                     }
-                    Output::Save { number, .. } => {
+                    Output::Save(Save { number, .. }) => {
                         queue.push_back((host.clone(), Input::Saved { number, problem: None }));
                     }
                     Output::Peer(to, word) if self.cut.as_ref() != Some(&to) => {

@@ -16,7 +16,7 @@ use pollux_domain::content::Content;
 use pollux_domain::files::atomic::{self, WriteError};
 use pollux_domain::files::{DomainFile, SnaNet};
 use pollux_domain::name::ServerName;
-use pollux_domain::succession::{Copies, Incarnation, Mode};
+use pollux_domain::succession::{Copies, Incarnation, Mode, Save};
 use pollux_wire::Epoch;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File, OpenOptions};
@@ -247,7 +247,7 @@ pub(crate) fn start(directory: Arc<Directory>, inbox: Sender<Input>) -> io::Resu
     thread::Builder::new().name("files".to_owned()).spawn(move || {
         while let Ok(job) = jobs.recv() {
             match job {
-                Output::Save { number, content, epoch, with_file, keep_conflict } => {
+                Output::Save(Save { number, content, epoch, with_file, keep_conflict }) => {
                     let saved = directory.save(&content, epoch, with_file, keep_conflict.as_ref());
                     let problem = saved.err().map(|error| error.to_string());
                     if inbox.send(Input::Saved { number, problem }).is_err() {

@@ -62,24 +62,20 @@ fn say(
     runtime.post_nowait(number, Post::said(stores), tag).map(|_| ())
 }
 
+fn wish(family: Option<i32>, shape: Option<i32>, protocol: Option<i32>) -> Result<Wish, FileError> {
+    Wish::new(family.unwrap_or(0), shape.unwrap_or(0), protocol.unwrap_or(0))
+}
+
 pub(crate) fn socket(args: args::socket) -> i32 {
     answered(|runtime| {
-        let wish = Wish::new(
-            args.address_family.unwrap_or(0),
-            args.socket_type.unwrap_or(0),
-            args.protocol.unwrap_or(0),
-        )?;
+        let wish = wish(args.address_family, args.socket_type, args.protocol)?;
         runtime.new_socket(wish, None).map(i32::from)
     })
 }
 
 pub(crate) fn socket_nw(args: args::socket_nw) -> i32 {
     answered(|runtime| {
-        let wish = Wish::new(
-            args.address_family.unwrap_or(0),
-            args.socket_type.unwrap_or(0),
-            args.protocol.unwrap_or(0),
-        )?;
+        let wish = wish(args.address_family, args.socket_type, args.protocol)?;
         if args.sync.unwrap_or(0) != 0 {
             return Err(EINVAL);
         }

@@ -1,4 +1,5 @@
 /* What the test programs have in common: a check that names its line, and a request by text. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,14 @@
 
 #define CHECK_IS(got, wanted) check_is(__LINE__, #got, (long long)(got), (long long)(wanted))
 #define CHECK_TEXT(got, wanted) check_text(__LINE__, #got, (got), (wanted))
+
+/* A call that must give -1 and this errno. */
+#define FAILS(call, number)      \
+    do {                         \
+        errno = 0;               \
+        CHECK_IS(call, -1);      \
+        CHECK_IS(errno, number); \
+    } while (0)
 
 static void failed(void)
 {

@@ -1,6 +1,7 @@
 /* Creation of processes: every form with parameters left out, every error number and its detail. It runs as $OWN in CPU 1 of a node of
    two CPUs. A child waits for a start message that never comes, and is stopped. */
 #include "check.h"
+#include "messages.h"
 #include <dlaunch.h>
 #include <unistd.h>
 
@@ -9,16 +10,6 @@
 
 static char path[400], text[60];
 static short mine[10], child[10], detail = -9, length = -9, words[20];
-static short message[200];
-static unsigned short count;
-
-static void await(short number)
-{
-    do {
-        READUPDATEX(0, (char *)message, sizeof message, &count);
-        REPLYX();
-    } while (message[0] != number);
-}
 
 /* The child lives where it is wanted; then it goes. */
 static void lives_in(short cpu, short named)

@@ -1,6 +1,7 @@
 /* A program that creates processes, asks about them and stops them. Run as $FAM in CPU 0; as its own child it does what
    its name says: $WAIT waits to be stopped, $QUIT ends itself, the backup waits for its primary's end or a switch. */
 #include "check.h"
+#include "messages.h"
 #include <dlaunch.h>
 #include <signal.h>
 #include <unistd.h>
@@ -10,17 +11,6 @@ static char path[400];
 static char text[60];
 static short length, detail;
 
-static short message[200];
-static unsigned short count;
-
-/* Reads system messages until one with this number. */
-static void await(short number)
-{
-    do {
-        READUPDATEX(0, (char *)message, sizeof message, &count);
-        REPLYX();
-    } while (message[0] != number);
-}
 
 static short create(const char *name)
 {
@@ -33,7 +23,7 @@ static void send_startup(const char *name)
 {
     short startup[34] = {-1}, file = -1;
     CHECK_IS(FILE_OPEN_(name, (short)strlen(name), &file, , , , 1), 0);
-    WRITEREADX(file, (char *)startup, sizeof startup, 4, &count);
+    WRITEREADX(file, (char *)startup, sizeof startup, 4, &message_bytes);
     CHECK_IS(error_of(file), 70);
     FILE_CLOSE_(file);
 }
@@ -50,7 +40,7 @@ static void as_backup(void)
 
     CHECK_IS(FILE_OPEN_("$RECEIVE", 8, &receive, , , , 1), 0);
     for (;;) {
-        short error = READUPDATEX(0, (char *)message, sizeof message, &count);
+        short error = READUPDATEX(0, (char *)message, sizeof message, &message_bytes);
         FILE_GETRECEIVEINFO_(info);
         if (error == 0) {
             /* The one request: become primary. */
@@ -198,7 +188,7 @@ static void family(void)
     await(-101);
     CHECK_IS(memcmp(&message[1], child, 20), 0);
     CHECK_IS(message[16], 6);
-    CHECK_IS(CHILD_LOST_((char *)message, (short)count, child), 4);
+    CHECK_IS(CHILD_LOST_((char *)message, (short)message_bytes, child), 4);
     CHECK_IS(PROCESS_STOP_(child), 11);
     CHECK_IS(PROCESS_SUSPEND_(child), 11);
 

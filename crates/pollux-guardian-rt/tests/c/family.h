@@ -1,20 +1,9 @@
 /* Children for checks. A child is the same program; the variable CHILD says what it does. */
+#include "messages.h"
 #include <errno.h>
 #include <unistd.h>
 
 static char own_path[400];
-static short message[600];
-static unsigned short message_bytes;
-
-/* The next system message with this number; all before it are read and answered. */
-static inline void await(short number)
-{
-    do {
-        memset(message, 0, sizeof message);
-        READUPDATEX(0, (char *)message, sizeof message, &message_bytes);
-        REPLYX();
-    } while (message[0] != number);
-}
 
 /* What a creator sends before its child's main begins; the close says that there are no ASSIGNs. */
 static inline void send_startup(short *child)

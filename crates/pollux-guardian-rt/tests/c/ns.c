@@ -45,14 +45,6 @@ static void await(short number)
         CHECK_IS(errno, number);    \
     } while (0)
 
-/* A call that must give -1 and this errno. */
-#define FAILS(call, number)   \
-    do {                      \
-        errno = 0;            \
-        CHECK_IS(call, -1);   \
-        CHECK_IS(errno, number); \
-    } while (0)
-
 /* No more descriptors. */
 static void no_descriptors(void)
 {

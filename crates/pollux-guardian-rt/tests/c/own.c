@@ -1,6 +1,7 @@
 /* A program that asks about itself and computes: handles, names, times, timers, losses. Its argument says which.
    It runs as $OWN, on its own. */
 #include "check.h"
+#include "messages.h"
 #include <time.h>
 
 static short mine[10];
@@ -193,21 +194,6 @@ static void times(void)
     CHECK_IS(PROCESSORSTATUS() & 0xffff, 0xc000);
     CHECK_IS(HEADROOM_ENSURE_(4096), 0);
     CHECK_IS(TOSVERSION() >> 8, 'L');
-}
-
-static void read_signal(short number, short param1, int param2)
-{
-    short message[20];
-    unsigned short count;
-    int second;
-
-    CHECK_IS(READUPDATEX(0, (char *)message, sizeof message, &count), 1);
-    CHECK_IS(count, 8);
-    CHECK_IS(message[0], number);
-    CHECK_IS(message[1], param1);
-    memcpy(&second, &message[2], 4);
-    CHECK_IS(second, param2);
-    REPLYX();
 }
 
 static void timers(void)

@@ -9,14 +9,6 @@
 #include "$system.ztcpip.ifh"
 #include "$system.ztcpip.ioctlh"
 #include "$system.ztcpip.paramh"
-#include <errno.h>
-
-#define FAILS(call, number) \
-    do { \
-        errno = 0; \
-        CHECK_IS(call, -1); \
-        CHECK_IS(errno, number); \
-    } while (0)
 
 /* What AWAITIOX has told last. */
 static struct {

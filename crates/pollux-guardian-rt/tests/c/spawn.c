@@ -1,22 +1,12 @@
 /* Processes with arguments and environments of their own, stop modes, and backups that no library starts. Run as $SPAWN in
    CPU 0; as a child it does what its first argument says. */
 #include "check.h"
+#include "messages.h"
 #include <errno.h>
 #include <tdmext.h>
 #include <unistd.h>
 
 static char path[400];
-static short message[200];
-static unsigned short count;
-
-/* Reads system messages until one with this number. */
-static void await(short number)
-{
-    do {
-        READUPDATEX(0, (char *)message, sizeof message, &count);
-        REPLYX();
-    } while (message[0] != number);
-}
 
 static void open_receive(void)
 {
@@ -33,7 +23,7 @@ static int ask(const char *name, const char *request)
 
     CHECK_IS(FILE_OPEN_(name, (short)strlen(name), &file, , , , 1), 0);
     strcpy(text, request);
-    CHECK_IS(WRITEREADX(file, text, (unsigned short)strlen(text), 4, &count), 0);
+    CHECK_IS(WRITEREADX(file, text, (unsigned short)strlen(text), 4, &message_bytes), 0);
     memcpy(&answer, text, 4);
     FILE_CLOSE_(file);
     return answer;
@@ -45,7 +35,7 @@ static void serve(void)
     open_receive();
     for (;;) {
         int answer = -1;
-        if (READUPDATEX(0, (char *)message, sizeof message, &count) == 0) {
+        if (READUPDATEX(0, (char *)message, sizeof message, &message_bytes) == 0) {
             if (memcmp(message, "role", 4) == 0)
                 answer = PROCESS_GETPAIRINFO_();
             else if (memcmp(message, "stop2", 5) == 0)
@@ -192,7 +182,7 @@ static void backups(void)
     memset(startup.files, ' ', sizeof startup.files);
     CHECK_IS(PROCESS_CREATE_(, , , , , , , , , 1, backup, &detail, 3), 0);
     CHECK_IS(FILE_OPEN_("$SPAWN", 6, &file, , , , 1), 0);
-    WRITEREADX(file, (char *)&startup, sizeof startup, 4, &count);
+    WRITEREADX(file, (char *)&startup, sizeof startup, 4, &message_bytes);
     CHECK_IS(error_of(file), 70);
     FILE_CLOSE_(file);
     CHECK_IS(ask("$SPAWN", "role"), 6);

@@ -1,38 +1,22 @@
 /* Timers, and what becomes of a table of openers: every form with parameters left out, every error number. */
 #include "check.h"
+#include "messages.h"
 
 #define TIMERS_MAX 1024
 
 static short tag = -9, other = -9;
 static int element = -9;
 
-/* The next message is the signal of a timer. */
-static void expect(short number, short param1, int param2)
-{
-    short message[20];
-    unsigned short count;
-    int second;
-
-    CHECK_IS(READUPDATEX(0, (char *)message, sizeof message, &count), 1);
-    CHECK_IS(error_of(0), 6);
-    CHECK_IS(count, 8);
-    CHECK_IS(message[0], number);
-    CHECK_IS(message[1], param1);
-    memcpy(&second, &message[2], 4);
-    CHECK_IS(second, param2);
-    REPLYX();
-}
-
 static void signals(void)
 {
     CHECK_IS(SIGNALTIMEOUT(1), 0);
-    expect(-22, 0, 0);
+    read_signal(-22, 0, 0);
     CHECK_IS(SIGNALTIMEOUT(1, -7), 0);
-    expect(-22, -7, 0);
+    read_signal(-22, -7, 0);
     CHECK_IS(SIGNALTIMEOUT(1, , -70000), 0);
-    expect(-22, 0, -70000);
+    read_signal(-22, 0, -70000);
     CHECK_IS(SIGNALTIMEOUT(1, , , &tag), 0);
-    expect(-22, 0, 0);
+    read_signal(-22, 0, 0);
     CHECK_IS(CANCELTIMEOUT(tag), 1);
     CHECK_IS(SIGNALTIMEOUT(6000, 1, 1, &tag), 0);
     CHECK_IS(SIGNALTIMEOUT(6000, 1, 1, &other), 0);
@@ -59,8 +43,8 @@ static void processor_signals(void)
     used = MYPROCESSTIME();
     while (MYPROCESSTIME() - used < 40000)
         work++;
-    expect(-26, 5, 6);
-    expect(-26, 0, 0);
+    read_signal(-26, 5, 6);
+    read_signal(-26, 0, 0);
     CHECK_IS(CANCELPROCESSTIMEOUT(tag), 1);
     CHECK_IS(SIGNALPROCESSTIMEOUT(6000, , , &tag), 0);
     CHECK_IS(CANCELPROCESSTIMEOUT(tag), 0);
@@ -77,7 +61,7 @@ static void processor_signals(void)
 static void elements(void)
 {
     CHECK_IS(TIMER_START_(1000LL, 65537LL, 4294967298LL, &element), 0);
-    expect(-22, 1, 2);
+    read_signal(-22, 1, 2);
     CHECK_IS(TIMER_STOP_(element), 590);
     CHECK_IS(TIMER_START_(60000000LL, 0LL, 0LL, &element), 0);
     CHECK_IS(TIMER_STOP_(element), 0);
