@@ -23,10 +23,19 @@ pub enum Bug {
     DeathBeforeLastWords,
     /// A silent primary is taken for dead and not killed.
     TakeoverOnSuspicion,
-    /// A half that is not primary reads requests and answers 200, instead of leaving them until it is.
-    AnswerAsBackup,
+    /// A primary executes what its opener had sent to it before it spoke as the primary, and the opener sends again.
+    OldRequestsCount,
     /// A primary exchanges the roles without asking.
     SwitchUnrecorded,
+}
+
+impl std::str::FromStr for Bug {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|bug| format!("{bug:?}") == name);
+        found.ok_or_else(|| format!("\"{name}\" is none of {:?}", Self::ALL))
+    }
 }
 
 impl Bug {
@@ -41,7 +50,7 @@ impl Bug {
         Self::TakeoverUnrecorded,
         Self::DeathBeforeLastWords,
         Self::TakeoverOnSuspicion,
-        Self::AnswerAsBackup,
+        Self::OldRequestsCount,
         Self::SwitchUnrecorded,
     ];
 }

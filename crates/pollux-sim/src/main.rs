@@ -55,6 +55,9 @@ enum Verb {
     Shrink {
         /// A seed, or the file of a plan.
         what: String,
+        /// With this error put in; their names are those that `bugs` prints.
+        #[arg(long)]
+        bug: Option<Bug>,
     },
     /// Puts every single fault and every pair of faults at every place of each plan.
     Points {
@@ -79,7 +82,9 @@ fn main() -> ExitCode {
             campaign(takeovers, tally.as_deref(), seed, threads, json)
         }
         Verb::Replay { what, quiet } => plan_of(&what).map(|plan| replay(&plan, quiet)),
-        Verb::Shrink { what } => plan_of(&what).and_then(|plan| smaller(&plan)),
+        Verb::Shrink { what, bug } => {
+            plan_of(&what).and_then(|plan| smaller(&plan, bug.unwrap_or(Bug::None)))
+        }
         Verb::Points { plans, faults } => points(&plans, faults),
         Verb::Bugs { seeds } => Ok(bugs(seeds)),
     };
@@ -211,11 +216,11 @@ fn replay(plan: &Plan, quiet: bool) -> bool {
     outcome.violation.is_none()
 }
 
-fn smaller(plan: &Plan) -> Result<bool, String> {
-    if pollux_sim::run::run(plan, Bug::None).violation.is_none() {
+fn smaller(plan: &Plan, bug: Bug) -> Result<bool, String> {
+    if pollux_sim::run::run(plan, bug).violation.is_none() {
         return Err(format!("{}: it breaks no promise, so there is nothing to make small", plan.name));
     }
-    print!("{}", shrink(plan, Bug::None));
+    print!("{}", shrink(plan, bug));
     Ok(true)
 }
 

@@ -12,6 +12,8 @@ use std::rc::Rc;
 
 /// A run in the fixed order that takes longer than any good one hangs.
 const STEPS_MAX: u32 = 2_000;
+/// And so many more for each request.
+const STEPS_PER_REQUEST_MAX: u32 = 40;
 /// So many steps after the last thing that was to come, a drawn order becomes the fixed one: from there on all must end.
 const HEALING_STEPS: u32 = 200;
 /// Steps that a drawn order may take before its plan counts as endless.
@@ -89,9 +91,7 @@ impl Run {
                 self.last = Some(step);
                 self.world.perform(step);
                 check(&mut self.world)?;
-                let limit =
-                    self.quiet_since.map_or(DRAWN_STEPS_MAX, |since| since + HEALING_STEPS + STEPS_MAX);
-                let endless = self.world.now >= limit;
+                let endless = self.world.now >= self.steps_max();
                 return if endless { Err("L1: no end".into()) } else { Ok(Some(step)) };
             }
             if to_come {
@@ -117,6 +117,13 @@ impl Run {
             self.last_fault_at = self.world.now;
         }
         false
+    }
+
+    /// So many steps may this run take.
+    fn steps_max(&self) -> u32 {
+        let wanted: u64 = self.world.plan.requesters.iter().map(|asker| asker.wanted).sum();
+        let load = wanted as u32 * STEPS_PER_REQUEST_MAX;
+        self.quiet_since.map_or(DRAWN_STEPS_MAX, |since| since + HEALING_STEPS + STEPS_MAX + load)
     }
 
     fn heal_when_quiet(&mut self, to_come: bool) {

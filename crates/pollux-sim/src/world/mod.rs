@@ -8,7 +8,6 @@ mod client;
 mod process;
 mod surroundings;
 
-use crate::app::Answer;
 use crate::bugs::Bug;
 use crate::checks::Ledger;
 use crate::history::History;
@@ -20,7 +19,7 @@ use pollux_core::requester::ReplyIs;
 use pollux_wire::checkpoint::{Opener, Record};
 use pollux_wire::control::{Change, OpenDetails, PairState, StateKeeping};
 use pollux_wire::record::NameRecord;
-use pollux_wire::{CpuNumber, Epoch, FileError, OpenId, Phandle, ProcessName, SyncId};
+use pollux_wire::{CpuNumber, Epoch, OpenId, Phandle, ProcessName, SyncId};
 use process::{Effect, Frame, Notice, Output, Taken, ToRequester};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -281,8 +280,7 @@ impl World {
                 f(Step::HearOfDeath(who));
             }
         }
-        let reads = process.pair.is_primary() && process.takes_input;
-        if reads || (self.bug == Bug::AnswerAsBackup && !process.pair.is_primary()) {
+        if process.pair.is_primary() && process.takes_input {
             for way in process.ways.values().filter(|way| !self.paths[**way].requests.is_empty()) {
                 f(Step::Read(who, *way));
             }
@@ -317,7 +315,11 @@ impl World {
             Step::TakeFrame(who) => self.take_frame(who),
             Step::HearOfDeath(who) => {
                 let partner = self.processes[who].pair.partner().expect("who is dead was its partner");
-                if self.asked.iter().any(|(by, change, _)| *by == who && matches!(change, Change::Join { .. })) {
+                if self
+                    .asked
+                    .iter()
+                    .any(|(by, change, _)| *by == who && matches!(change, Change::Join { .. }))
+                {
                     self.met.note(Situation::JoinOfADeadBackup);
                 }
                 self.frames.remove(&(who_is(partner), who));
@@ -446,7 +448,11 @@ impl World {
     fn read(&mut self, who: Who, way: Way) {
         let path = &mut self.paths[way];
         let sync = match path.requests.pop_front().expect("there is a request") {
-            FromRequester::Request(sync) if path.void_until.is_none() => sync,
+            FromRequester::Request(sync)
+                if path.void_until.is_none() || self.bug == Bug::OldRequestsCount =>
+            {
+                sync
+            }
             FromRequester::Request(_) => return,
             FromRequester::Resumed(epoch) => {
                 path.void_until = path.void_until.filter(|until| epoch < *until);
@@ -455,11 +461,6 @@ impl World {
         };
         let open = self.clients[self.paths[way].client].open;
         match self.processes[who].read(open, sync) {
-            Taken::NotMine => {
-                let (error, epoch) = (FileError::OWNERSHIP, self.processes[who].pair.epoch());
-                let answer = Answer { place: 0, value: 0 };
-                self.send_to_requester(who, open, ToRequester::Reply { sync, error, answer, epoch });
-            }
             Taken::Saved => self.met.note(Situation::SavedReplySentAgain),
             Taken::InHandAgain => self.met.note(Situation::RequestInHandAgain),
             Taken::InHand | Taken::Refused => {}
@@ -537,7 +538,16 @@ impl World {
 
     pub(crate) fn make_path(&mut self, client: usize, server: Who, held: bool) -> Way {
         let (requests, messages) = (VecDeque::new(), VecDeque::new());
-        self.paths.push(Path { client, server, requests, void_until: None, messages, held, closed: false, end_told: false });
+        self.paths.push(Path {
+            client,
+            server,
+            requests,
+            void_until: None,
+            messages,
+            held,
+            closed: false,
+            end_told: false,
+        });
         self.paths.len() - 1
     }
 

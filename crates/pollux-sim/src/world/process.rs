@@ -99,8 +99,6 @@ pub(crate) enum Taken {
     Saved,
     /// It gets an error.
     Refused,
-    /// This half is not the primary: 200.
-    NotMine,
 }
 
 /// One half.
@@ -269,11 +267,8 @@ impl Process {
         self.applied = CheckpointNumber(0);
     }
 
-    /// Takes in a request, in whatever role.
+    /// Takes in a request, as the primary.
     pub(crate) fn read(&mut self, open: OpenId, sync: SyncId) -> Taken {
-        if !self.pair.is_primary() {
-            return Taken::NotMine;
-        }
         let refused = |error| (Taken::Refused, error, Answer { place: 0, value: 0 });
         let (taken, error, answer) =
             match self.replica.opens.get_mut(&open).expect("opens are checkpointed").arrive(sync) {

@@ -156,7 +156,9 @@ impl World {
     /// Both halves on record run and are not hung: one fault is only one.
     fn both_live(&self, record: &NameRecord) -> bool {
         let halves = [Some(record.primary), record.backup];
-        halves.into_iter().all(|half| half.is_some_and(|half| self.at(half).alive && self.at(half).paused.is_none()))
+        halves
+            .into_iter()
+            .all(|half| half.is_some_and(|half| self.at(half).alive && self.at(half).paused.is_none()))
     }
 
     /// From the order until the new primary has heard of it.
