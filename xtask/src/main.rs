@@ -1,6 +1,7 @@
 //! `cargo xtask VERB`: everything a developer or CI runs, the same for both.
 
 mod bench;
+mod bugbank;
 mod ci;
 mod run;
 mod tidy;
@@ -16,6 +17,7 @@ usage: cargo xtask VERB
   fix            formats the code
   tidy           checks our own source: banned words, blobs, tabs, dead documents
   sim [ARG..]    simulated takeovers: `--takeovers N` (a million without it), adds to the tally in target/sim.json
+  bugbank [NAME..]  applies each patch of bugbank/ to a copy of the source: the simulator must find what it breaks
   bench [ARG..]  the benchmarks: see `cargo xtask bench --help`
   headers        writes docs/reference/procedures.md from the procedure table
   man DIR        writes the man pages of the pollux command
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         ["fix"] => run::cargo(&["fmt", "--all"]),
         ["tidy"] => tidy::check(),
         ["sim", rest @ ..] => sim(rest),
+        ["bugbank", names @ ..] => bugbank::all(names),
         ["bench", rest @ ..] => bench::all(rest),
         ["headers"] => headers(),
         ["man", directory] => {
@@ -55,9 +58,7 @@ fn main() -> ExitCode {
 
 /// Goes on with the campaign whose tally is among the build's files.
 fn sim(arguments: &[&str]) -> run::Outcome {
-    let target =
-        env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| run::root().join("target").display().to_string());
-    let tally = format!("{target}/sim.json");
+    let tally = run::target().join("sim.json").display().to_string();
     let package = ["run", "--quiet", "--release", "--package", "pollux-sim", "--", "run", "--tally", &tally];
     run::cargo(&[&package[..], arguments].concat())
 }

@@ -68,6 +68,12 @@ enum Verb {
         #[arg(long, default_value_t = 2)]
         faults: u32,
     },
+    /// Plays seeds until one breaks a promise: exit code 0 when one does, 1 when none does.
+    Find {
+        /// Seeds to try.
+        #[arg(long, default_value_t = 10_000)]
+        seeds: u64,
+    },
     /// Looks for each error that can be put in on purpose, and says which seed finds it.
     Bugs {
         /// Seeds to try for each.
@@ -86,6 +92,7 @@ fn main() -> ExitCode {
             plan_of(&what).and_then(|plan| smaller(&plan, bug.unwrap_or(Bug::None)))
         }
         Verb::Points { plans, faults } => points(&plans, faults),
+        Verb::Find { seeds } => Ok(find(seeds)),
         Verb::Bugs { seeds } => Ok(bugs(seeds)),
     };
     match outcome {
@@ -255,6 +262,16 @@ fn points(paths: &[PathBuf], faults: u32) -> Result<bool, String> {
     }
     println!("{} plans, {runs} runs, {all_faults} faults", files.len());
     Ok(kept)
+}
+
+fn find(seeds: u64) -> bool {
+    std::panic::set_hook(Box::new(|_| {}));
+    let found = first_that_finds(Bug::None, 0..seeds);
+    match &found {
+        Some((seed, what)) => println!("{seed} {what}"),
+        None => println!("no promise is broken by {seeds} seeds"),
+    }
+    found.is_some()
 }
 
 fn bugs(seeds: u64) -> bool {

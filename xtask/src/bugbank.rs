@@ -1,0 +1,144 @@
+//! The bug bank: each patch of `bugbank/` brings one realistic bug into a copy of the source, and the simulator must find it.
+//!
+//! A patch begins with a line that says what is wrong. The copy is among the build's files and is built incrementally, so that a
+//! patch costs some seconds.
+
+use crate::run::{Outcome, root, target};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Seeds after which a bug counts as not found.
+const SEEDS_MAX: u64 = 20_000;
+/// The median of the seeds that find the bugs must be below.
+const MEDIAN_MAX: u64 = 100;
+
+/// What became of a patch.
+enum Verdict {
+    Found {
+        seed: u64,
+        what: String,
+    },
+    /// The copy as it is must not be found fault with, a patched one must.
+    NotFound,
+}
+
+/// Applies the patches with these names, or all.
+pub(crate) fn all(names: &[&str]) -> Outcome {
+    let patches = patches(names)?;
+    let bank = target().join("bugbank");
+    let tree = bank.join("tree");
+    copy_sources(&tree)?;
+    if let Verdict::Found { seed, what } = look(&bank, &tree, MEDIAN_MAX)? {
+        return Err(format!("without any patch seed {seed} breaks a promise: {what}"));
+    }
+    let mut seeds = Vec::new();
+    let mut missed = Vec::new();
+    for patch in &patches {
+        let name = patch.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let text = fs::read_to_string(patch).map_err(|error| format!("{}: {error}", patch.display()))?;
+        apply(&tree, patch, &name)?;
+        let verdict = look(&bank, &tree, SEEDS_MAX).map_err(|why| format!("{name}: {why}"));
+        copy_sources(&tree)?;
+        match verdict? {
+            Verdict::Found { seed, what } => {
+                println!("{name:<44} seed {seed:>5}  {}", what.chars().take(90).collect::<String>());
+                seeds.push(seed);
+            }
+            Verdict::NotFound => {
+                println!("{name:<44} NOT FOUND  {}", text.lines().next().unwrap_or_default());
+                missed.push(name);
+            }
+        }
+    }
+    seeds.sort_unstable();
+    let median = seeds.get(seeds.len() / 2).copied().unwrap_or(0);
+    println!("{} of {} found, median seed {median}", seeds.len(), patches.len());
+    if !missed.is_empty() {
+        return Err(format!("{SEEDS_MAX} seeds do not find: {}", missed.join(", ")));
+    }
+    if median >= MEDIAN_MAX { Err(format!("the median must be below {MEDIAN_MAX}")) } else { Ok(()) }
+}
+
+fn patches(names: &[&str]) -> Result<Vec<PathBuf>, String> {
+    let directory = root().join("bugbank");
+    if !names.is_empty() {
+        let named = names.iter().map(|name| directory.join(format!("{name}.patch")));
+        return named
+            .map(
+                |file| {
+                    if file.is_file() { Ok(file) } else { Err(format!("there is no {}", file.display())) }
+                },
+            )
+            .collect();
+    }
+    let entries = fs::read_dir(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "patch"));
+    files.sort();
+    Ok(files)
+}
+
+/// Brings the copy to the state of the source; what is the same already is left, so that it is not built again.
+fn copy_sources(tree: &Path) -> Outcome {
+    let listed = output(
+        Command::new("git")
+            .args(["ls-files", "crates", "xtask", "Cargo.toml", "Cargo.lock"])
+            .current_dir(root()),
+    )?;
+    for file in listed.lines() {
+        let (from, to) = (root().join(file), tree.join(file));
+        let Ok(bytes) = fs::read(&from) else { continue };
+        if fs::read(&to).is_ok_and(|there| there == bytes) {
+            continue;
+        }
+        let made = to.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&to, bytes));
+        made.map_err(|error| format!("{}: {error}", to.display()))?;
+    }
+    Ok(())
+}
+
+fn apply(tree: &Path, patch: &Path, name: &str) -> Outcome {
+    let mut git = Command::new("git");
+    // The copy is inside of a repository's directory and no part of it.
+    git.env("GIT_CEILING_DIRECTORIES", tree.parent().unwrap_or(tree))
+        .current_dir(tree)
+        .arg("apply")
+        .arg(patch);
+    output(&mut git).map(drop).map_err(|why| {
+        format!("{name}: the patch does not fit the source any more: {why}\n  next: make it anew, the first line says what it does")
+    })
+}
+
+/// Builds the copy and lets its simulator look.
+fn look(bank: &Path, tree: &Path, seeds: u64) -> Result<Verdict, String> {
+    let build = bank.join("build");
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let mut make = Command::new(cargo);
+    make.args(["build", "--quiet", "--package", "pollux-sim"]).current_dir(tree);
+    output(make.env("CARGO_TARGET_DIR", &build).env("RUSTFLAGS", "-Awarnings"))?;
+    let found = Command::new(build.join("debug/pollux-sim"))
+        .args(["find", "--seeds", &seeds.to_string()])
+        .stderr(Stdio::null())
+        .output()
+        .map_err(|error| format!("cannot run the simulator: {error}"))?;
+    let text = String::from_utf8_lossy(&found.stdout).into_owned();
+    match found.status.code() {
+        Some(0) => {
+            let (seed, what) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
+            let seed = seed.parse().map_err(|_| format!("the simulator says: {text}"))?;
+            Ok(Verdict::Found { seed, what: what.to_owned() })
+        }
+        Some(1) => Ok(Verdict::NotFound),
+        _ => Err(format!("the simulator ended with {}", found.status)),
+    }
+}
+
+/// Runs a command to its end; its output, or what it had to say against it.
+fn output(command: &mut Command) -> Result<String, String> {
+    let done = command.output().map_err(|error| format!("cannot run {command:?}: {error}"))?;
+    if done.status.success() {
+        return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
+    }
+    Err(String::from_utf8_lossy(&done.stderr).trim().to_owned())
+}
