@@ -16,14 +16,14 @@
 //! been primary. A connection may come that the backup knew of: the acknowledgement was under way, or the dead primary had
 //! not read it. [`State::listener_of_saved`](crate::state::State::listener_of_saved) finds it by the kernel's cookie.
 
-use super::{Descriptors, Provider, condition, far, held, near};
+use super::{Provider, condition, far, held, near};
 use pollux::{HeldId, Result, WatchId};
 use pollux_os::{Guard, SAVED_PER_MESSAGE_MAX, Saved, socket_pair, take_saved, wait_gone};
 use pollux_wire::SocketId;
 use rustix::net::sockopt::socket_cookie;
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 /// The label of a guard's channel as a held descriptor.
