@@ -7,6 +7,7 @@ use super::{node, number};
 use pollux_os::{Pid, Signal};
 use pollux_torture::Node;
 use pollux_wire::Phandle;
+use pollux_wire::admin::AdminRequest;
 use rustix::process::{PidfdFlags, kill_process, pidfd_open};
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant};
 const KILLS_USUAL: usize = 20;
 /// Longest search for a moment in which a connection is between its acceptance and the backup.
 const WINDOW_PATIENCE: Duration = Duration::from_secs(3);
+/// A CPU that is lost often is started again later and later.
+const CPUS_LOST_MAX: usize = 6;
 /// The flag of a descriptor that other processes have, too, as `/proc` shows it (O_CLOEXEC).
 const CLOSE_ON_EXEC: u64 = 0o2_000_000;
 
@@ -54,11 +57,14 @@ enum Death {
     Killed,
     /// Stopped at a moment in which it has a connection of which the backup has not said that it has it, and killed.
     InWindow,
+    /// Just become the primary by an exchange of roles.
+    AfterSwitch,
     /// With its CPU, and with the half of the server that is there.
     WithCpu,
 }
 
-const DEATHS: [Death; 5] = [Death::Killed, Death::InWindow, Death::Killed, Death::InWindow, Death::WithCpu];
+const DEATHS: [Death; 5] =
+    [Death::Killed, Death::InWindow, Death::AfterSwitch, Death::InWindow, Death::WithCpu];
 
 /// Connections that the provider has accepted and not told its backup of are served, however its primary dies.
 fn fresh_connections(programs: &Programs) {
@@ -69,7 +75,10 @@ fn fresh_connections(programs: &Programs) {
     let clients = FreshClients::start(port, number("POLLUX_SOCKET_CLIENTS", 20));
     let mut moments = Sequence(kills as u64);
     let (mut cpus_lost, mut hits) = (0, 0);
-    for (kill, death) in (0..kills).zip(DEATHS.into_iter().cycle()) {
+    for (kill, mut death) in (0..kills).zip(DEATHS.into_iter().cycle()) {
+        if death == Death::WithCpu && cpus_lost == CPUS_LOST_MAX {
+            death = Death::Killed;
+        }
         if death == Death::WithCpu {
             in_step(&node, "$TCP", 1 + cpus_lost);
             cpus_lost += 1;
@@ -84,6 +93,12 @@ fn fresh_connections(programs: &Programs) {
             Death::InWindow => {
                 hits += usize::from(stop_in_window(&node, primary));
                 node.signal(primary, Signal::KILL)
+            }
+            Death::AfterSwitch => {
+                node.order(primary.cpu, &AdminRequest::Switch { phandle: primary });
+                let other =
+                    || node.record("$ZTC0").map(|record| record.primary).filter(|now| *now != primary);
+                node.signal(node.wait_for("the roles are exchanged", other), Signal::KILL)
             }
             Death::WithCpu => node.signal_cpu(primary.cpu, Signal::KILL),
         };
