@@ -45,7 +45,7 @@ pub(super) struct Window {
 impl Window {
     /// To be called as early as can be: see [`Guard::start`].
     pub(super) fn guarded() -> Self {
-        let guard = Guard::start().inspect_err(|error| complain(error)).ok();
+        let guard = Guard::start().inspect_err(complain).ok();
         Self { guard, guard_watch: None, own: None, proof: None, others: BTreeMap::new() }
     }
 
