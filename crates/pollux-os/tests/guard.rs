@@ -17,11 +17,19 @@ use pollux_os::{
 };
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::{SocketFlags, accept_with};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Descriptors that the process with a full table may have.
+const DESCRIPTORS: u64 = 60;
 
 /// What the child processes of these tests do: accept a number of connections, every third of which counts as known.
 #[test]
 fn role() {
     let Ok(role) = std::env::var(ROLE) else { return };
+    if role == "full" {
+        let limit = Rlimit { current: Some(DESCRIPTORS), ..getrlimit(Resource::Nofile) };
+        setrlimit(Resource::Nofile, limit).unwrap();
+    }
     let mut guard = Guard::start().unwrap();
     let mut channel = Channel::new(stdin_fd(), 4096);
     channel.queue_with(1, vec![guard.saved().try_clone_to_owned().unwrap()], |_| {});
@@ -44,6 +52,12 @@ fn role() {
         }
         // Of no use as connections, whatever their flags.
         fcntl_setfd(&listener, FdFlags::empty()).unwrap();
+        let mut more: Vec<OwnedFd> = Vec::new();
+        while role == "full"
+            && let Ok(one) = guard.saved().try_clone_to_owned()
+        {
+            more.push(one);
+        }
         say(&mut channel, 2, &[]);
         if role == "in order" {
             drop(guard);
@@ -154,6 +168,17 @@ fn a_guard_is_apart_from_its_process() {
 #[test]
 fn another_guard_saves_as_well() {
     let accepting = Accepting::new("again", 5);
+    accepting.kill();
+    check_saved(&accepting);
+}
+
+// A process that has run out of descriptors is likely to be in trouble.
+#[test]
+fn a_full_table_is_no_hindrance() {
+    let accepting = Accepting::new("full", 20);
+    let pid = accepting.launched.pid.as_raw_nonzero();
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+    assert_eq!(descriptors as u64, DESCRIPTORS);
     accepting.kill();
     check_saved(&accepting);
 }
