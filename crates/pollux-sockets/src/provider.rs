@@ -33,8 +33,10 @@ const FRESH_STATES: [u8; 2] = [1, 8];
 /// The kernel state of one that has ended.
 const CLOSED_STATE: u8 = 7;
 
-/// Runs a half of a provider until its pair is stopped.
+/// Runs a half of a provider until its pair is stopped. For a process that does nothing else: an error is to end it, and a
+/// panic does.
 pub fn serve() -> Result<()> {
+    window::end_at_panic();
     let window = Window::guarded();
     let pair = Pair::join()?;
     let map = pair.map("sockets")?;
@@ -54,13 +56,12 @@ pub fn serve() -> Result<()> {
         map,
         receive,
     };
-    while let Some(event) = provider.receive.event()? {
-        provider.accepted_in_turn = 0;
-        provider.become_current()?;
-        provider.handle(event)?;
-        provider.carry_out()?;
+    let outcome = provider.run();
+    if outcome.is_err() {
+        // The guard sees an open descriptor of each connection until the process ends, and lives longer.
+        std::mem::forget(provider);
     }
-    Ok(())
+    outcome
 }
 
 /// Half of the descriptors that this process may have, at most: each open of the provider takes one, too.
@@ -111,6 +112,16 @@ fn held(socket: SocketId) -> HeldId {
 }
 
 impl Provider {
+    fn run(&mut self) -> Result<()> {
+        while let Some(event) = self.receive.event()? {
+            self.accepted_in_turn = 0;
+            self.become_current()?;
+            self.handle(event)?;
+            self.carry_out()?;
+        }
+        Ok(())
+    }
+
     /// After each change of roles: the state is what the map says. Requests that waited come again.
     fn become_current(&mut self) -> Result<()> {
         let promotions = self.pair.promotions().0;

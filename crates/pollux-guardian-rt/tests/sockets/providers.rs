@@ -193,6 +193,16 @@ fn killed_guard(_programs: &Programs) {
     let guard = node.wait_for("the primary has a guard", || guard_of(pid));
     assert!(node.signal(primary, Signal::KILL));
     assert!(pollux_os::wait_gone(&guard, WINDOW_PATIENCE).unwrap(), "it ends with its process");
-    node.wait_whole("$ZTC0");
+    // One that hangs keeps nobody waiting, and ends when it can.
+    let primary = node.wait_whole("$ZTC0").primary;
+    let guard = guard_of(node.process(primary).unwrap().pid).unwrap();
+    pollux_os::signal(&guard, Signal::STOP).unwrap();
+    assert!(node.signal(primary, Signal::KILL));
+    node.wait_until("the other half takes over", || {
+        node.whole("$ZTC0").is_some_and(|record| record.primary != primary)
+    });
+    assert!(!pollux_os::wait_gone(&guard, Duration::ZERO).unwrap());
+    pollux_os::signal(&guard, Signal::CONT).unwrap();
+    assert!(pollux_os::wait_gone(&guard, WINDOW_PATIENCE).unwrap(), "it ends with its process");
     node.finish();
 }

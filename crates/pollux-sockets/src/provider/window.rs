@@ -24,10 +24,14 @@ use rustix::net::sockopt::socket_cookie;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::panic;
+use std::process;
 use std::time::Duration;
 
 /// The label of a guard's channel as a held descriptor.
 const LABEL: &[u8] = b"guard";
+/// As a program of Rust ends that panics.
+const PANIC_CODE: i32 = 101;
 
 /// The guard of this half, and the channels of others.
 pub(super) struct Window {
@@ -57,6 +61,15 @@ impl Window {
     pub(super) fn is_channel(&self, id: HeldId) -> bool {
         self.others.contains_key(&id)
     }
+}
+
+/// To unwind would close what is in hand before the guard can have it.
+pub(super) fn end_at_panic() {
+    let tell = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        tell(info);
+        process::exit(PANIC_CODE);
+    }));
 }
 
 /// Without a guard the provider goes on as it is: a connection of which the backup has not heard dies with this half.
