@@ -2,8 +2,8 @@
 //!
 //! Who is primary, what is checkpointed and when a takeover happens is decided in `pollux-core`. This
 //! crate only moves bytes and descriptors ([`Channel`]), waits ([`Poller`], [`Doorbell`]), tells that a
-//! process is dead ([`LifePage`], [`LifeWatch`]), starts and reaps processes ([`launch`], [`reap`]) and asks
-//! the kernel where a TCP connection stands ([`stream_positions`]).
+//! process is dead ([`LifePage`], [`LifeWatch`]), starts and reaps processes ([`launch`], [`reap`]), keeps
+//! connections beyond the death of a process ([`Guard`]) and asks the kernel where a TCP connection stands ([`stream_positions`]).
 //!
 //! Linux only. No async runtime, no threads but the watch threads of [`LifeWatch::on_death`], and no unsafe
 //! code outside the one module `raw`. Every descriptor made here is close-on-exec.
@@ -16,6 +16,7 @@ pub mod clock;
 mod doorbell;
 mod files;
 mod frame;
+mod guard;
 mod life_page;
 mod pass;
 mod peer;
@@ -34,6 +35,7 @@ pub use channel::{Channel, DESCRIPTORS_WAITING_MAX, FILL_BYTES_MAX, Fill, Flush,
 pub use doorbell::Doorbell;
 pub use files::{connect_unix, listen_unix, private_directory};
 pub use frame::{DESCRIPTORS_PER_FRAME_MAX, FRAME_HEADER_BYTES, Frame, FrameError};
+pub use guard::{Guard, SAVED_PER_MESSAGE_MAX, Saved, take_saved};
 pub use life_page::{CRASH_PAGES_MAX, LifePage, LifeWatch, Turn};
 pub use pass::{pass_descriptor, take_passed_descriptor};
 pub use peer::{PeerCredentials, peer_credentials};

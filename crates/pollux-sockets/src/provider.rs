@@ -3,6 +3,8 @@
 //! One event, one turn: what [`State`] changes for it is written to the replicated map before the turn ends, and a socket is
 //! a held descriptor of the pair, so both reach the backup together or not at all, and ahead of every reply.
 
+mod window;
+
 use crate::errors;
 use crate::state::{Action, Asker, Condition, Kernel, Member, State};
 use crate::stored::Stored;
@@ -18,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
+use window::Window;
 
 /// Between two ticks: the unit of all waiting times of [`State`].
 const TICK: Duration = Duration::from_millis(500);
@@ -30,8 +33,11 @@ const FRESH_STATES: [u8; 2] = [1, 8];
 /// The kernel state of one that has ended.
 const CLOSED_STATE: u8 = 7;
 
-/// Runs a half of a provider until its pair is stopped.
+/// Runs a half of a provider until its pair is stopped. For a process that does nothing else: an error is to end it, and a
+/// panic does.
 pub fn serve() -> Result<()> {
+    window::end_at_panic();
+    let window = Window::guarded();
     let pair = Pair::join()?;
     let map = pair.map("sockets")?;
     let mut receive = pair.receive(ReceiveDepth::new(RECEIVE_DEPTH_MAX)?)?;
@@ -44,16 +50,18 @@ pub fn serve() -> Result<()> {
         state: State::default(),
         waiting: BTreeMap::new(),
         starved: BTreeSet::new(),
+        accepted_in_turn: 0,
+        window,
         pair,
         map,
         receive,
     };
-    while let Some(event) = provider.receive.event()? {
-        provider.become_current()?;
-        provider.handle(event)?;
-        provider.carry_out()?;
+    let outcome = provider.run();
+    if outcome.is_err() {
+        // The guard sees an open descriptor of each connection until the process ends, and lives longer.
+        std::mem::forget(provider);
     }
-    Ok(())
+    outcome
 }
 
 /// Half of the descriptors that this process may have, at most: each open of the provider takes one, too.
@@ -72,8 +80,10 @@ struct Provider {
     state: State,
     /// Accepts that wait for a connection.
     waiting: BTreeMap<(OpenId, SyncId), Request>,
-    /// Listeners from which nothing could be accepted for want of room; tried again with the next tick.
+    /// Listeners, and channels of guards, from which nothing could be taken for want of room; tried again with the next tick.
     starved: BTreeSet<SocketId>,
+    accepted_in_turn: usize,
+    window: Window,
 }
 
 /// What the kernel knows, by way of the pair's descriptors.
@@ -82,14 +92,17 @@ struct Descriptors<'a>(&'a Pair);
 impl Kernel for Descriptors<'_> {
     fn condition(&self, socket: SocketId) -> Condition {
         // Without an answer nothing is risked: a connection that counts as used is not offered again.
-        let Ok(fd) = self.0.descriptor(held(socket)) else { return Condition::Used };
-        match stream_positions(&fd) {
-            Ok(at) if at.state == CLOSED_STATE => Condition::Gone,
-            Ok(at) if at.consumed() == 0 && at.produced() == 0 && FRESH_STATES.contains(&at.state) => {
-                Condition::Pristine
-            }
-            _ => Condition::Used,
+        self.0.descriptor(held(socket)).map_or(Condition::Used, |fd| condition(&fd))
+    }
+}
+
+fn condition(connection: &OwnedFd) -> Condition {
+    match stream_positions(connection) {
+        Ok(at) if at.state == CLOSED_STATE => Condition::Gone,
+        Ok(at) if at.consumed() == 0 && at.produced() == 0 && FRESH_STATES.contains(&at.state) => {
+            Condition::Pristine
         }
+        _ => Condition::Used,
     }
 }
 
@@ -99,6 +112,16 @@ fn held(socket: SocketId) -> HeldId {
 }
 
 impl Provider {
+    fn run(&mut self) -> Result<()> {
+        while let Some(event) = self.receive.event()? {
+            self.accepted_in_turn = 0;
+            self.become_current()?;
+            self.handle(event)?;
+            self.carry_out()?;
+        }
+        Ok(())
+    }
+
     /// After each change of roles: the state is what the map says. Requests that waited come again.
     fn become_current(&mut self) -> Result<()> {
         let promotions = self.pair.promotions().0;
@@ -112,7 +135,7 @@ impl Provider {
         self.waiting.clear();
         self.starved.clear();
         self.look_for_lost_opens();
-        Ok(())
+        self.open_window()
     }
 
     fn handle(&mut self, event: Event) -> Result<()> {
@@ -125,18 +148,25 @@ impl Provider {
                 self.state.opener_gone(open, false, &Descriptors(&self.pair));
             }
             Event::OpenerLost(open) => self.state.opener_gone(open, true, &Descriptors(&self.pair)),
-            Event::Readable(id) => self.accept(SocketId(id.0))?,
+            Event::Readable(id) => self.readable(id)?,
+            Event::Local(id) => self.local(id)?,
             Event::Tick => {
                 self.state.tick(&Descriptors(&self.pair));
                 self.look_for_lost_opens();
-                for listener in std::mem::take(&mut self.starved) {
-                    self.accept(listener)?;
-                }
+                self.try_starved()?;
             }
             Event::Connected(connection) => connection.close(),
-            Event::System(_) | Event::Input(_) | Event::Disconnected(_) | Event::Local(_) => {}
+            Event::System(_) | Event::Input(_) | Event::Disconnected(_) => {}
         }
         Ok(())
+    }
+
+    fn readable(&mut self, id: HeldId) -> Result<()> {
+        if self.window.is_channel(id) { self.take_in_saved(id) } else { self.accept(SocketId(id.0)) }
+    }
+
+    fn try_starved(&mut self) -> Result<()> {
+        std::mem::take(&mut self.starved).into_iter().try_for_each(|id| self.readable(held(id)))
     }
 
     /// The word of an opener's end may have died with a primary.
@@ -262,16 +292,17 @@ impl Provider {
 
     /// Accepts for those who wait.
     fn accept(&mut self, listener: SocketId) -> Result<()> {
-        for _ in 0..ACCEPTED_PER_TURN_MAX {
+        while self.accepted_in_turn < ACCEPTED_PER_TURN_MAX {
             if !self.state.wants_connection(listener) {
                 return Ok(());
             }
-            if self.state.len() >= self.sockets_max {
+            if self.state.len() >= self.sockets_max || !self.window.may_accept() {
                 self.starved.insert(listener);
                 return Ok(());
             }
             let accepted = match self.pair.descriptor(held(listener)) {
-                Ok(fd) => accept_with(&fd, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK),
+                // Without close-on-exec: unknown to the backup. Holding it changes that.
+                Ok(fd) => accept_with(&fd, SocketFlags::NONBLOCK),
                 Err(_) => Err(Errno::MFILE),
             };
             match accepted {
@@ -299,6 +330,7 @@ impl Provider {
             return Ok(());
         };
         // The listener's own duplicate was closed just now, so there is room for the one that goes to the backup.
+        self.accepted_in_turn += 1;
         let id = self.pair.hold(connection, b"connection")?;
         self.state.accepted(listener, SocketId(id.0), local, remote);
         Ok(())

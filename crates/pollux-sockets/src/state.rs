@@ -17,6 +17,7 @@
 //! written to it: then nobody can tell the difference, and it is offered again.
 
 mod fate;
+mod saved;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -134,6 +134,9 @@ impl Pair {
 
     /// Holds a descriptor in both halves, like a change of the state: what is replied in this turn leaves when the backup
     /// holds it, too. At most 16 in a turn. The label is the program's, and is replicated with it.
+    ///
+    /// A descriptor that is not close-on-exec becomes so when the backup holds it, or there is none: the sign for a
+    /// [`Guard`](pollux_os::Guard) that it need not be saved.
     pub fn hold(&self, fd: OwnedFd, label: &[u8]) -> Result<HeldId> {
         self.handle.engine().hold(fd, label)
     }

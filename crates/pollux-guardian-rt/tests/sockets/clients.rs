@@ -2,10 +2,10 @@
 
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A reply that takes longer is lost.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -51,11 +51,63 @@ impl Clients {
     }
 }
 
+/// Clients that make a new connection for each request, and go on when one has failed.
+pub(crate) struct FreshClients {
+    stop: Arc<AtomicBool>,
+    requests: Arc<AtomicU64>,
+    faults: Arc<Mutex<Vec<String>>>,
+    threads: Vec<JoinHandle<Duration>>,
+}
+
+impl FreshClients {
+    pub(crate) fn start(port: u16, count: usize) -> Self {
+        let (stop, requests) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let faults = Arc::new(Mutex::new(Vec::new()));
+        let client = |index: usize| {
+            let (stop, requests, faults) = (stop.clone(), requests.clone(), faults.clone());
+            std::thread::spawn(move || {
+                let mut sequence = Sequence(index as u64 + 1);
+                let mut longest = Duration::ZERO;
+                while !stop.load(Ordering::Relaxed) {
+                    let begin = Instant::now();
+                    match connect(port).and_then(|connection| ask_once(connection, &mut sequence)) {
+                        Ok(()) => drop(requests.fetch_add(1, Ordering::Relaxed)),
+                        Err(error) => {
+                            faults.lock().unwrap().push(format!("{error} after {:?}", begin.elapsed()))
+                        }
+                    }
+                    longest = longest.max(begin.elapsed());
+                }
+                longest
+            })
+        };
+        let threads = (0..count).map(client).collect();
+        Self { stop, requests, faults, threads }
+    }
+
+    /// Connections that were served.
+    pub(crate) fn served(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// They finish what they are at; the faults they have met, and how long the slowest connection took.
+    pub(crate) fn finish(self) -> (Vec<String>, Duration) {
+        self.stop.store(true, Ordering::Relaxed);
+        let longest = self.threads.into_iter().map(|thread| thread.join().unwrap()).max();
+        (std::mem::take(&mut *self.faults.lock().unwrap()), longest.unwrap_or_default())
+    }
+}
+
+/// One short request.
+fn ask_once(mut connection: TcpStream, sequence: &mut Sequence) -> Result<()> {
+    ask(&mut connection, sequence, 1, FIRST_HASH, 10, 0).map(drop)
+}
+
 /// A sequence without pattern.
-struct Sequence(u64);
+pub(crate) struct Sequence(pub(crate) u64);
 
 impl Sequence {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
     }
@@ -64,10 +116,7 @@ impl Sequence {
 fn work(port: u16, seed: u64, stop: &AtomicBool, requests: &AtomicU64) -> Result<()> {
     let mut sequence = Sequence(seed);
     while !stop.load(Ordering::Relaxed) {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let mut connection = TcpStream::connect_timeout(&address, PATIENCE)?;
-        connection.set_read_timeout(Some(PATIENCE))?;
-        connection.set_write_timeout(Some(PATIENCE))?;
+        let mut connection = connect(port)?;
         let (mut hash, requests_of_one) = (FIRST_HASH, 1 + sequence.below(40));
         for count in 1..=requests_of_one {
             let length = 10 + sequence.below(40_000) as usize;
@@ -75,19 +124,41 @@ fn work(port: u16, seed: u64, stop: &AtomicBool, requests: &AtomicU64) -> Result
                 0 => LARGE,
                 _ => sequence.below(3_000) as u32,
             };
-            let mut body: Vec<u8> = (0..length).map(|_| sequence.below(256) as u8).collect();
-            body[..4].copy_from_slice(&fill.to_be_bytes());
-            for byte in &body {
-                hash = (hash ^ u64::from(*byte)).wrapping_mul(FACTOR);
-            }
-            let mut message = (length as u32).to_be_bytes().to_vec();
-            message.extend_from_slice(&body);
-            connection.write_all(&message)?;
-            check(&mut connection, count as u32, hash, fill)?;
+            hash = ask(&mut connection, &mut sequence, count as u32, hash, length, fill)?;
             requests.fetch_add(1, Ordering::Relaxed);
         }
     }
     Ok(())
+}
+
+fn connect(port: u16) -> Result<TcpStream> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let connection = TcpStream::connect_timeout(&address, PATIENCE)?;
+    connection.set_read_timeout(Some(PATIENCE))?;
+    connection.set_write_timeout(Some(PATIENCE))?;
+    Ok(connection)
+}
+
+/// The request of this number on its connection, behind others with this hash: so many bytes, and as many for the reply to be
+/// filled with. The hash of all.
+fn ask(
+    connection: &mut TcpStream,
+    sequence: &mut Sequence,
+    count: u32,
+    mut hash: u64,
+    length: usize,
+    fill: u32,
+) -> Result<u64> {
+    let mut body: Vec<u8> = (0..length).map(|_| sequence.below(256) as u8).collect();
+    body[..4].copy_from_slice(&fill.to_be_bytes());
+    for byte in &body {
+        hash = (hash ^ u64::from(*byte)).wrapping_mul(FACTOR);
+    }
+    let mut message = (length as u32).to_be_bytes().to_vec();
+    message.extend_from_slice(&body);
+    connection.write_all(&message)?;
+    check(connection, count, hash, fill)?;
+    Ok(hash)
 }
 
 fn check(connection: &mut TcpStream, count: u32, hash: u64, fill: u32) -> Result<()> {

@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | `POLLUX_SOCKET_KILLS` | kills of the serving pair for each way of killing, 12 |
 //! | `POLLUX_SOCKET_CLIENTS` | clients of the serving pair, 20 |
-//! | `POLLUX_PROVIDER_KILLS` | kills of the provider under load, 5 |
+//! | `POLLUX_PROVIDER_KILLS` | kills of the provider under load, 20 |
 
 // Its functions are all tests, though not marked so.
 #![allow(clippy::unwrap_used)]
@@ -14,6 +14,7 @@ mod clients;
 #[path = "../common/mod.rs"]
 mod common;
 mod pairs;
+mod providers;
 mod rules;
 
 use common::{Programs, spec};
@@ -34,7 +35,11 @@ fn main() -> ExitCode {
             pollux_sockets::provider::serve().unwrap();
             ExitCode::SUCCESS
         }
-        _ => common::run_tests(arguments, &compile(), rules::TESTS.iter().chain(pairs::TESTS)),
+        _ => common::run_tests(
+            arguments,
+            &compile(),
+            rules::TESTS.iter().chain(pairs::TESTS).chain(providers::TESTS),
+        ),
     })
 }
 

@@ -1,4 +1,4 @@
-//! Serving pairs that are killed, and providers that are killed below them.
+//! Serving pairs that are killed.
 
 use super::clients::Clients;
 use super::common::{Programs, Test, says, spec, start};
@@ -19,14 +19,13 @@ pub(crate) const TESTS: &[Test] = &[
     ("an_undisturbed_pair_serves", undisturbed),
     ("connections_outlive_kills_at_every_step", |programs| killed(programs, ("KILL_STEPS", KILL_STEPS))),
     ("connections_outlive_kills_at_any_moment", |programs| killed(programs, ("KILL_US", KILL_US))),
-    ("a_killed_provider_disturbs_nobody", killed_provider),
     ("the_echo_pair_goes_on", echo),
     ("strict_takeovers_reset_connections", strict),
     ("a_listener_alone_serves_new_connections", listener_alone),
 ];
 
 /// The port that a server says it listens on.
-fn port(node: &Node, name: &str) -> u16 {
+pub(crate) fn port(node: &Node, name: &str) -> u16 {
     let said = || {
         let log = node.log_of(name);
         log.lines().find_map(|line| line.strip_prefix("PORT ")).and_then(|port| port.trim().parse().ok())
@@ -35,7 +34,7 @@ fn port(node: &Node, name: &str) -> u16 {
     said().unwrap_or_else(|| panic!("{name} does not listen: {}", node.logs()))
 }
 
-fn in_step(node: &Node, name: &str, times: usize) {
+pub(crate) fn in_step(node: &Node, name: &str, times: usize) {
     let said = || node.log_of(name).matches("IN STEP").count() >= times;
     node.wait_until("the backup is in step", said);
 }
@@ -77,27 +76,6 @@ fn killed(programs: &Programs, how: (&str, &str)) {
     );
     println!("  {takeovers} takeovers, {requests} requests");
     assert!(requests > 0 && takeovers >= kills);
-    node.finish();
-}
-
-/// Listeners, connections and waiting accepts go on.
-fn killed_provider(programs: &Programs) {
-    let kills = number("POLLUX_PROVIDER_KILLS", 5);
-    let node = node();
-    programs.start(&node, 0, "$TCP", "tcp_server", &["0"]);
-    let port = port(&node, "$TCP");
-    in_step(&node, "$TCP", 1);
-    let clients = Clients::start(port, 10);
-    for kill in 0..kills {
-        let whole = || node.record("$ZTC0").is_some_and(|record| record.backup.is_some());
-        node.wait_until("the provider is a pair", whole);
-        let before = clients.requests();
-        let primary = node.record("$ZTC0").unwrap().primary;
-        assert!(node.signal(primary, Signal::KILL), "kill {kill}");
-        node.wait_until("the clients go on", || clients.requests() > before + 20 || clients.has_failed());
-    }
-    let faults = clients.finish();
-    assert!(faults.is_empty(), "{faults:?}\n{}", node.logs());
     node.finish();
 }
 

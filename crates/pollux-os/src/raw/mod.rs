@@ -7,12 +7,14 @@
 //! * `tcp`: socket options and requests that rustix does not know.
 //! * `calls`: system calls that wait for a decision, memory of another process, signals to a process group.
 //! * `descriptors`: descriptors that a process was born with.
+//! * `guard`: a process that shares the descriptors of another one.
 
 #![allow(unsafe_code)]
 
 pub(crate) mod calls;
 pub(crate) mod crash;
 pub(crate) mod descriptors;
+pub(crate) mod guard;
 pub(crate) mod page;
 pub(crate) mod ring;
 pub(crate) mod socket;

@@ -429,3 +429,82 @@ fn a_new_primary_goes_on_where_the_old_one_was() {
     story.accept(2, LISTENER).unwrap();
     assert_eq!(story.actions(), ["2 is told of 50"]);
 }
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+/// Shows a listener that listens, and its number.
+fn listen(state: &mut State, id: u64, local: &str) {
+    state.keep(&asker(1), SocketId(id), SocketRole::Listener, None);
+    state.listens(SocketId(id), Some(address(local)));
+}
+
+// A connection that was accepted by a primary that died would be reset, or go to another server.
+#[test]
+fn a_saved_connection_goes_to_its_listener() {
+    let mut state = State::default();
+    listen(&mut state, 1, "0.0.0.0:80");
+    listen(&mut state, 2, "10.0.0.9:80");
+    listen(&mut state, 3, "10.0.0.9:81");
+    listen(&mut state, 4, "[::]:80");
+    listen(&mut state, 5, "[fe80::1]:82");
+    state.keep(&asker(1), SocketId(6), SocketRole::Listener, Some(address("10.0.0.9:83")));
+    state.keep(&asker(1), SocketId(7), SocketRole::Datagram, Some(address("10.0.0.9:84")));
+    let of = |local| state.listener_of_saved(address(local), far(1), Condition::Pristine, |_| false);
+    assert_eq!(of("10.0.0.9:80"), Some(SocketId(2)), "before the one with all addresses");
+    assert_eq!(of("10.0.0.8:80"), Some(SocketId(1)));
+    assert_eq!(of("10.0.0.9:81"), Some(SocketId(3)));
+    assert_eq!(of("[::ffff:10.0.0.9]:80"), Some(SocketId(4)), "a listener for both kinds");
+    assert_eq!(of("[fe80::1]:82"), Some(SocketId(5)));
+    assert_eq!(of("10.0.0.8:81"), None);
+    assert_eq!(of("10.0.0.9:83"), None, "it does not listen");
+    assert_eq!(of("10.0.0.9:84"), None, "it is no listener");
+}
+
+// With SO_REUSEPORT a connection could wait at a listener at which nobody asks.
+#[test]
+fn of_listeners_with_one_address_one_where_somebody_waits_gets_what_was_saved() {
+    let mut story = Story::new();
+    listen(&mut story.state, 1, ADDRESS);
+    listen(&mut story.state, 2, ADDRESS);
+    let of =
+        |state: &State| state.listener_of_saved(address(ADDRESS), far(1), Condition::Pristine, |_| false);
+    story.accept(1, SocketId(1)).unwrap();
+    assert_eq!(of(&story.state), Some(SocketId(1)));
+}
+
+// A connection would be handed out twice.
+#[test]
+fn a_saved_connection_that_is_known_is_not_taken_in() {
+    let mut story = Story::with_connection(50);
+    story.state.listens(LISTENER, Some(address(ADDRESS)));
+    let of = |state: &State, is_same: bool| {
+        state.listener_of_saved(address(ADDRESS), far(50), Condition::Pristine, |id| {
+            assert_eq!(id, SocketId(50), "the only one with these addresses");
+            is_same
+        })
+    };
+    assert_eq!(of(&story.state, true), None);
+    assert_eq!(of(&story.state, false), Some(LISTENER), "another one with the same addresses");
+    // Claimed, used and left between the takeover and its arrival.
+    story.state.leave(OpenId(1), SocketId(50), &story.kernel).unwrap();
+    for condition in [Condition::Used, Condition::Gone] {
+        assert_eq!(
+            story.state.listener_of_saved(address(ADDRESS), far(50), condition, |_| false),
+            None,
+            "{condition:?}"
+        );
+    }
+}
+
+// A connection that arrives before the accept comes again must wait for it.
+#[test]
+fn a_saved_connection_waits_for_the_next_accept() {
+    let mut story = Story::with_listener();
+    story.connect(50);
+    assert_eq!(story.actions(), Vec::<String>::new());
+    story.accept(1, LISTENER).unwrap();
+    assert_eq!(story.actions(), ["1 is told of 50"]);
+    assert_eq!(story.claim(1, 50), Ok(SocketId(50)));
+}

@@ -54,6 +54,8 @@ pub(crate) enum Output {
     Close(OwnedFd),
     /// A duplicate of a held descriptor goes to whoever holds the other end of this socket.
     HandOver { channel: OwnedFd, held: HeldId },
+    /// The backup holds this descriptor.
+    Mark { held: HeldId },
 }
 
 /// Completed turns, then the records of the turn that is open.
@@ -266,6 +268,7 @@ impl Engine {
                 let _ = rustix::net::shutdown(&fd, rustix::net::Shutdown::Both);
             }
             Output::HandOver { channel, held } => self.send_held(&channel, held),
+            Output::Mark { held } => self.mark_held(held),
         }
     }
 

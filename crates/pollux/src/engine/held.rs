@@ -10,6 +10,7 @@ use crate::error::{Context, Error, Result};
 use pollux_os::Interest;
 use pollux_wire::HeldId;
 use pollux_wire::checkpoint::Record;
+use rustix::io::{FdFlags, fcntl_setfd};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ impl Engine {
         let held = HeldId(u64::from(self.me.incarnation) << 32 | u64::from(self.daemon.next_request()));
         self.record(&Record::Held { held, label }, Some(fd.as_fd()));
         self.held.insert(held, Held::new(fd));
+        self.batch.outputs.push(Output::Mark { held });
         self.batch.urgent = true;
         self.relieve_batch();
         Ok(held)
@@ -104,6 +106,14 @@ impl Engine {
         }
         self.batch.outputs.push(Output::HandOver { channel, held: id });
         Ok(())
+    }
+
+    /// Says to a guard of this process's descriptors that the other half has this one, too.
+    pub(super) fn mark_held(&self, id: HeldId) {
+        if let Some(held) = self.held.get(&id) {
+            // Cannot fail for an open descriptor. Without the mark the other half is offered one that it has.
+            let _ = fcntl_setfd(&*held.fd, FdFlags::CLOEXEC);
+        }
     }
 
     /// One byte that means nothing, with the descriptor. Whoever cannot take it asks again: nothing waits for it here.
