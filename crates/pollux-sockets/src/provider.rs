@@ -193,6 +193,10 @@ impl Provider {
                 let socket = self.keep(asker, role, descriptor.ok_or(errors::NO_DESCRIPTOR)?)?;
                 Ok(SocketReply::Kept { socket })
             }
+            SocketRequest::Carry {} => {
+                let socket = self.carry(asker, descriptor.ok_or(errors::NO_DESCRIPTOR)?)?;
+                Ok(SocketReply::Kept { socket })
+            }
             SocketRequest::Claim { remote, local } => {
                 let channel = descriptor.ok_or(errors::NO_DESCRIPTOR)?;
                 let (socket, local, remote) = self.state.claim(asker, remote, local, &kernel)?;
@@ -234,6 +238,30 @@ impl Provider {
     }
 
     fn keep(&mut self, asker: &Asker, role: SocketRole, fd: OwnedFd) -> Result<SocketId, FileError> {
+        let (id, local) = self.hold(role, fd)?;
+        self.state.keep(asker, id, role, local);
+        Ok(id)
+    }
+
+    fn carry(&mut self, asker: &Asker, fd: OwnedFd) -> Result<SocketId, FileError> {
+        if !sockopt::socket_acceptconn(&fd).map_err(errors::of_kernel)? {
+            return Err(errors::INVALID);
+        }
+        let cookie = sockopt::socket_cookie(&fd).map_err(errors::of_kernel)?;
+        let is_same = |id: &SocketId| {
+            self.pair.descriptor(held(*id)).is_ok_and(|fd| sockopt::socket_cookie(fd) == Ok(cookie))
+        };
+        let known = self.state.carried(asker.uid).find(is_same);
+        if let Some(id) = known {
+            self.state.carry_on(asker, id)?;
+            return Ok(id);
+        }
+        let (id, local) = self.hold(SocketRole::Listener, fd)?;
+        self.state.carry(asker, id, local);
+        Ok(id)
+    }
+
+    fn hold(&mut self, role: SocketRole, fd: OwnedFd) -> Result<(SocketId, Option<SocketAddr>), FileError> {
         let family = sockopt::socket_domain(&fd).map_err(errors::of_kernel)?;
         if family != AddressFamily::INET && family != AddressFamily::INET6 {
             return Err(errors::FAMILY);
@@ -247,8 +275,7 @@ impl Provider {
         }
         let local = near(&fd);
         let id = self.pair.hold(fd, role.to_string().as_bytes()).map_err(|_| errors::NO_MORE_DESCRIPTORS)?;
-        self.state.keep(asker, SocketId(id.0), role, local);
-        Ok(SocketId(id.0))
+        Ok((SocketId(id.0), local))
     }
 
     fn prepare_accept(&mut self, open: OpenId, socket: SocketId, queue: u16) -> Result<(), FileError> {

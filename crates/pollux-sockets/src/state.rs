@@ -94,6 +94,8 @@ pub struct Socket {
     pub remote: Option<SocketAddr>,
     /// The provider has made it listen.
     pub listens: bool,
+    /// Its members accept for others, who have the listener, too, and leave each connection when those have it.
+    pub carried: bool,
     /// Who has it.
     pub members: Vec<Member>,
     /// Who had it and died.
@@ -198,11 +200,37 @@ impl State {
             local,
             remote: None,
             listens: false,
+            carried: false,
             members: vec![asker.member.clone()],
             past: Vec::new(),
             offer: Offer::None,
         };
         self.table.insert(id, socket);
+    }
+
+    /// The same for a listener for whose owners the asker accepts.
+    pub fn carry(&mut self, asker: &Asker, id: SocketId, local: Option<SocketAddr>) {
+        self.keep(asker, id, SocketRole::Listener, local);
+        self.table.change(id, |socket| (socket.listens, socket.carried) = (true, true));
+    }
+
+    /// Another one who accepts for the same owners.
+    pub fn carry_on(&mut self, asker: &Asker, id: SocketId) -> Result<(), FileError> {
+        let socket = self.table.get(id).ok_or(FileError::WRONG_ID)?;
+        if socket.members.iter().any(|member| member.open == asker.member.open) {
+            return Ok(());
+        }
+        if socket.members.len() >= MEMBERS_MAX {
+            return Err(FileError::NO_MORE_OPENS);
+        }
+        self.adopt(id, asker.member.clone());
+        Ok(())
+    }
+
+    /// The listeners of a user for whose owners somebody accepts, or did.
+    pub fn carried(&self, uid: u32) -> impl Iterator<Item = SocketId> {
+        let is = move |(_, socket): &(SocketId, &Socket)| socket.carried && socket.uid == uid;
+        self.table.iter().filter(is).map(|(id, _)| id)
     }
 
     /// Whether this asker may wait for a connection; true if the socket must be made to listen before.
@@ -249,6 +277,7 @@ impl State {
             local: Some(local),
             remote: Some(remote),
             listens: false,
+            carried: false,
             members: Vec::new(),
             past: Vec::new(),
             offer: Offer::Returned,

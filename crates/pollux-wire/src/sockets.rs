@@ -27,6 +27,11 @@ use crate::codec::{DecodeError, Reader, Wire, wire_enum, wire_flat_enum, wire_st
 use crate::{OpenId, Phandle, SocketId};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
+/// Name of the provider that programs ask when they are told no other (TCP/IP Programming Manual, `socket`).
+pub const PROVIDER_DEFAULT: &str = "$ZTC0";
+/// The DEFINE that names another one (TCP/IP Programming Manual, `socket_set_inet_name`).
+pub const PROVIDER_DEFINE: &str = "=TCPIP^PROCESS^NAME";
+
 wire_flat_enum! {
     /// What a socket is to its provider.
     pub enum SocketRole {
@@ -60,13 +65,18 @@ wire_enum! {
         5 => Leave { socket: SocketId },
         /// What the provider has.
         6 => List {},
+        /// The descriptor is a socket that listens already and that others have, too: the asker accepts for them, and `Leave`s
+        /// each connection when they have it. Whoever shows the same socket becomes a member of the one that is there. Answered
+        /// with `Kept`. The socket outlives its last member by ten seconds, so that another one can come. 4022 if it does not
+        /// listen.
+        7 => Carry {},
     }
 }
 
 wire_enum! {
     /// What the provider answers.
     pub enum SocketReply {
-        /// To `Keep`.
+        /// To `Keep` and `Carry`.
         0 => Kept { socket: SocketId },
         /// To `Accept`: a connection waits to be claimed.
         1 => Pending { local: SocketAddr, remote: SocketAddr },

@@ -9,7 +9,7 @@ use crate::process::Request;
 use crate::starter::{OWN_PROGRAM, StartJob};
 use pollux_os::{Interest, Launch, LaunchError, Launched, Signal, reap, signal};
 use pollux_wire::control::ToProcess;
-use pollux_wire::{FileError, Phandle};
+use pollux_wire::{FileError, Phandle, ProcessName};
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -25,13 +25,18 @@ pub(crate) struct Acceptor {
 
 impl Daemon {
     /// Starts an acceptor for a process.
-    pub(crate) fn start_acceptor(&mut self, asker: Request, descriptors: Vec<OwnedFd>) {
+    pub(crate) fn start_acceptor(
+        &mut self,
+        asker: Request,
+        provider: Option<ProcessName>,
+        descriptors: Vec<OwnedFd>,
+    ) {
         let started = match <[OwnedFd; 2]>::try_from(descriptors) {
             Ok(_) if self.acceptors.len() >= ACCEPTORS_MAX => {
                 Err((FileError::NO_MORE_OPENS, "too many acceptors".to_owned()))
             }
             Ok(descriptors) => self
-                .launch_acceptor(asker, descriptors)
+                .launch_acceptor(asker, provider, descriptors)
                 .map_err(|error| (FileError::PATH_DOWN, format!("cannot start an acceptor: {error}"))),
             Err(_) => Err((FileError::BAD_COUNT, "an acceptor needs two descriptors".to_owned())),
         };
@@ -40,13 +45,20 @@ impl Daemon {
         }
     }
 
-    fn launch_acceptor(&mut self, asker: Request, [listener, path]: [OwnedFd; 2]) -> io::Result<()> {
+    fn launch_acceptor(
+        &mut self,
+        asker: Request,
+        provider: Option<ProcessName>,
+        [listener, path]: [OwnedFd; 2],
+    ) -> io::Result<()> {
         let null = || -> io::Result<OwnedFd> {
             Ok(std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?.into())
         };
+        let mut arguments = vec![ACCEPTOR_COMMAND.into(), self.arguments.cpu.to_string().into()];
+        arguments.extend(provider.map(|name| name.as_str().into()));
         let launch = Launch {
             program: OWN_PROGRAM.into(),
-            arguments: vec![ACCEPTOR_COMMAND.into()],
+            arguments,
             argv0: Some("pollux".into()),
             environment: self.environment(),
             directory: "/".into(),

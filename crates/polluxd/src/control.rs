@@ -59,8 +59,8 @@ impl Daemon {
             }
             ToDaemon::Change { request, change } => self.handle_change(asker(request), change),
             ToDaemon::StartBackup { request, cpu } => self.handle_start_backup(asker(request), cpu),
-            ToDaemon::StartAcceptor { request, listener: _ } => {
-                self.start_acceptor(asker(request), descriptors);
+            ToDaemon::StartAcceptor { request, listener: _, provider } => {
+                self.start_acceptor(asker(request), provider, descriptors);
             }
             ToDaemon::Report { event } => self.handle_report(process, event),
             ToDaemon::Stopping { request, both, report } => {

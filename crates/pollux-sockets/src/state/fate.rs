@@ -99,9 +99,10 @@ impl State {
         if self.offer_again(id, kernel) {
             return;
         }
-        // Only who has a name may have another half that comes for it.
+        // Only who has a name may have another half that comes for it; who accepts for others is followed by another one.
         let gone = self.is_connection(id) && kernel.condition(id) == Condition::Gone;
-        if member.name.is_some() && !gone {
+        let is_carried = self.table.get(id).is_some_and(|socket| socket.carried);
+        if (member.name.is_some() || is_carried) && !gone {
             self.timers.insert(id, ORPHAN_TICKS);
         } else {
             self.close(id, false);
@@ -150,9 +151,7 @@ impl State {
     pub(super) fn close(&mut self, id: SocketId, reset: bool) {
         self.timers.remove(&id);
         let offers: Vec<SocketId> = self.table.offers_of(id).collect();
-        if self.table.remove(id).is_none() {
-            return;
-        }
+        let Some(socket) = self.table.remove(id) else { return };
         self.actions.push_back(Action::Close { socket: id, reset });
         self.forget_waiting(id, |_| true);
         for offer in offers {
@@ -160,7 +159,8 @@ impl State {
                 Some(Offer::Pending { .. }) => {
                     self.timers.insert(offer, ORPHAN_TICKS);
                 }
-                _ => self.close(offer, true),
+                // Those for whom somebody accepted may have it already, and a reset would be theirs.
+                _ => self.close(offer, !socket.carried),
             }
         }
     }
