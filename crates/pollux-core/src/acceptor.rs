@@ -6,9 +6,7 @@
 //!
 //! ```text
 //!  provider          acceptor                pair
-//!    |<--- Accept ------|                      |
-//!    |---- Pending ---->|                      |
-//!    |<--- Claim -------|                      |
+//!    |<--- Accept ------|                      |   (eight of them, ahead of the connections)
 //!    |---- Claimed ---->|-- request + socket ->|   (to the backup, too)
 //!    |                  |<------- reply -------|
 //!    |<--- Leave -------|                      |
@@ -26,7 +24,9 @@ use std::time::{Duration, Instant};
 
 /// Connections that may be on their way from the provider to the pair; further ones wait in the listen queue.
 pub const IN_HAND_MAX: usize = 16;
-/// The same where the acceptor accepts itself. One: should its CPU be lost together with the primary, only that one is
+/// Accepts that wait at the provider.
+const ACCEPTS_MAX: usize = 8;
+/// The same as [`IN_HAND_MAX`] where the acceptor accepts itself. One: should its CPU be lost together with the primary, only that one is
 /// reset; all others still wait in the listen queue, which both halves hold.
 pub const OWN_IN_HAND_MAX: usize = 1;
 /// Between two looks for a provider that the node did not have, or that refused.
@@ -54,7 +54,7 @@ pub enum Command {
     /// Drop the open without closing it, and what came over it: to the provider this acceptor has died, and what it had is
     /// offered again.
     Drop,
-    /// Ask the provider; `Carry` with the listener, `Claim` and `Fetch` with a channel. The answer is
+    /// Ask the provider; `Carry` with the listener, `Accept` and `Fetch` with a channel. The answer is
     /// [`Acceptor::handle_answer`].
     Ask(SocketRequest),
     /// Hand the descriptor that came for this socket to the pair. The answer is [`Acceptor::handle_taken`].
@@ -76,11 +76,11 @@ enum Source {
     Changing { since: Instant, again: Instant },
     /// It was shown the listener.
     Showing,
-    /// It has the listener, and was asked for a connection or not.
-    Provider { listener: SocketId, asked: bool },
+    /// It has the listener, and so many accepts wait there.
+    Provider { listener: SocketId, asked: usize },
 }
 
-/// Where a connection was claimed and has not gone to the pair.
+/// A connection that was claimed and has not gone to the pair.
 #[derive(Debug, Clone, Copy)]
 struct Fetched {
     remote: SocketAddr,
@@ -91,8 +91,6 @@ struct Fetched {
 #[derive(Debug)]
 pub struct Acceptor {
     source: Source,
-    /// Claims without an answer.
-    claims: usize,
     fetches: BTreeMap<SocketId, Fetched>,
     with_pair: BTreeSet<SocketId>,
     commands: VecDeque<Command>,
@@ -103,7 +101,6 @@ impl Acceptor {
     pub fn new(now: Instant, has_provider: bool) -> Self {
         let mut acceptor = Self {
             source: Source::Own { again: None },
-            claims: 0,
             fetches: BTreeMap::new(),
             with_pair: BTreeSet::new(),
             commands: VecDeque::new(),
@@ -177,26 +174,18 @@ impl Acceptor {
         }
         match (asked, answer) {
             (SocketRequest::Carry {}, Ok(SocketReply::Kept { socket })) => {
-                self.source = Source::Provider { listener: socket, asked: false };
+                self.source = Source::Provider { listener: socket, asked: 0 };
             }
             (SocketRequest::Carry {}, _) => {
                 self.forget_all();
                 self.accept_itself(now);
             }
-            (SocketRequest::Accept { .. }, Ok(SocketReply::Pending { local, remote })) => {
+            (SocketRequest::Accept { .. }, Ok(SocketReply::Claimed { socket, remote, .. })) => {
                 if let Source::Provider { asked, .. } = &mut self.source {
-                    *asked = false;
+                    *asked -= 1;
                 }
-                self.claims += 1;
-                self.ask(SocketRequest::Claim { remote, local: Some(local) });
-            }
-            (SocketRequest::Claim { .. }, answer) => {
-                self.claims = self.claims.saturating_sub(1);
-                // Whoever else has taken it serves it; a peer that has gone needs nobody.
-                if let Ok(SocketReply::Claimed { socket, remote, .. }) = answer {
-                    self.fetches.insert(socket, Fetched { remote, tries: 0 });
-                    self.look_at(now, socket, came);
-                }
+                self.fetches.insert(socket, Fetched { remote, tries: 0 });
+                self.look_at(now, socket, came);
             }
             (SocketRequest::Fetch { socket }, Ok(SocketReply::Fetched {})) => {
                 self.look_at(now, *socket, came);
@@ -245,13 +234,12 @@ impl Acceptor {
         self.commands.push_back(Command::Ask(request));
     }
 
-    /// One accept waits for as long as there is room for what it may bring.
+    /// Accepts wait as long as there is room for what they may bring.
     fn ask_for_connections(&mut self) {
-        let in_hand = self.claims + self.fetches.len() + self.with_pair.len();
-        if let Source::Provider { listener, asked: asked @ false } = &mut self.source
-            && in_hand < IN_HAND_MAX
-        {
-            *asked = true;
+        let Source::Provider { listener, asked } = &mut self.source else { return };
+        let in_hand = self.fetches.len() + self.with_pair.len();
+        while *asked < ACCEPTS_MAX && in_hand + *asked < IN_HAND_MAX {
+            *asked += 1;
             // The length of the queue is for a socket that does not listen yet.
             let request = SocketRequest::Accept { socket: *listener, queue: 1 };
             self.commands.push_back(Command::Ask(request));
@@ -284,7 +272,6 @@ impl Acceptor {
 
     /// What is with the pair stays there, and nobody is told: the provider offers it again, and the pair knows it.
     fn forget_all(&mut self) {
-        self.claims = 0;
         self.fetches.clear();
         self.with_pair.clear();
         self.commands.clear();

@@ -3,7 +3,6 @@
 use super::*;
 
 const LISTENER: SocketId = SocketId(1);
-const LOCAL: &str = "127.0.0.1:80";
 
 fn far(number: u64) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, 1], u16::try_from(number).unwrap()))
@@ -29,7 +28,7 @@ impl Story {
         story.acceptor.handle_opened();
         assert_eq!(story.does(), ["carry"]);
         story.answer(SocketRequest::Carry {}, Ok(SocketReply::Kept { socket: LISTENER }), false);
-        assert_eq!(story.does(), ["accept"]);
+        assert_eq!(story.does(), ["accept"; ACCEPTS_MAX]);
         story
     }
 
@@ -37,18 +36,9 @@ impl Story {
         self.acceptor.handle_answer(self.now, &asked, answer, came);
     }
 
-    fn told_of(&mut self, number: u64) {
+    fn accepted(&mut self, number: u64, came: bool) {
+        let (local, remote) = ("127.0.0.1:80".parse().unwrap(), far(number));
         let asked = SocketRequest::Accept { socket: LISTENER, queue: 1 };
-        self.answer(
-            asked,
-            Ok(SocketReply::Pending { local: LOCAL.parse().unwrap(), remote: far(number) }),
-            false,
-        );
-    }
-
-    fn claimed(&mut self, number: u64, came: bool) {
-        let (local, remote) = (LOCAL.parse().unwrap(), far(number));
-        let asked = SocketRequest::Claim { remote, local: Some(local) };
         self.answer(asked, Ok(SocketReply::Claimed { socket: SocketId(number), local, remote }), came);
     }
 
@@ -74,7 +64,6 @@ impl Story {
             Command::HandOver { socket, remote } => format!("hand over {socket} from {}", remote.port()),
             Command::Ask(SocketRequest::Carry {}) => "carry".to_owned(),
             Command::Ask(SocketRequest::Accept { socket: LISTENER, .. }) => "accept".to_owned(),
-            Command::Ask(SocketRequest::Claim { remote, .. }) => format!("claim {}", remote.port()),
             Command::Ask(SocketRequest::Fetch { socket }) => format!("fetch {socket}"),
             Command::Ask(SocketRequest::Leave { socket }) => format!("leave {socket}"),
             Command::Ask(other) => format!("{other:?}"),
@@ -88,10 +77,8 @@ impl Story {
 fn a_connection_is_left_when_the_pair_has_it() {
     let mut story = Story::with_provider();
     assert!(!story.acceptor.accepts_itself());
-    story.told_of(50);
-    assert_eq!(story.does(), ["claim 50", "accept"]);
-    story.claimed(50, true);
-    assert_eq!(story.does(), ["hand over 50 from 50"]);
+    story.accepted(50, true);
+    assert_eq!(story.does(), ["hand over 50 from 50", "accept"]);
     story.acceptor.handle_taken(SocketId(50));
     assert_eq!(story.does(), ["leave 50"]);
     story.answer(SocketRequest::Leave { socket: SocketId(50) }, Ok(SocketReply::Left {}), false);
@@ -102,16 +89,14 @@ fn a_connection_is_left_when_the_pair_has_it() {
 #[test]
 fn a_descriptor_that_did_not_come_is_fetched() {
     let mut story = Story::with_provider();
-    story.told_of(50);
-    story.claimed(50, false);
-    assert_eq!(story.does(), ["claim 50", "accept", "fetch 50"]);
+    story.accepted(50, false);
+    assert_eq!(story.does(), ["fetch 50", "accept"]);
     story.fetched(50, false);
     assert_eq!(story.does(), ["fetch 50"]);
     story.fetched(50, true);
     assert_eq!(story.does(), ["hand over 50 from 50"]);
     // Somebody else has it, or it is gone: no place is held for it.
-    story.told_of(51);
-    story.claimed(51, false);
+    story.accepted(51, false);
     story.does();
     story.answer(SocketRequest::Fetch { socket: SocketId(51) }, Err(FileError::WRONG_ID), false);
     assert_eq!(story.acceptor.fetches.len(), 0);
@@ -121,8 +106,7 @@ fn a_descriptor_that_did_not_come_is_fetched() {
 #[test]
 fn a_descriptor_that_never_comes_begins_all_anew() {
     let mut story = Story::with_provider();
-    story.told_of(50);
-    story.claimed(50, false);
+    story.accepted(50, false);
     story.fetched(50, false);
     story.does();
     story.fetched(50, false);
@@ -136,32 +120,28 @@ fn a_descriptor_that_never_comes_begins_all_anew() {
 #[test]
 fn the_number_in_hand_is_bounded() {
     let mut story = Story::with_provider();
-    let all = u64::try_from(IN_HAND_MAX).unwrap();
-    for number in 100..100 + all {
-        story.told_of(number);
+    let count = |done: Vec<String>| done.iter().filter(|done| *done == "accept").count();
+    for number in 100..100 + u64::try_from(IN_HAND_MAX).unwrap() {
+        story.accepted(number, true);
     }
-    assert_eq!(story.does().iter().filter(|done| *done == "accept").count(), IN_HAND_MAX - 1);
-    let claim = SocketRequest::Claim { remote: far(100), local: None };
-    story.answer(claim, Err(FileError(4120)), false);
-    assert_eq!(story.does(), ["accept"], "a peer that has gone makes room");
-    story.told_of(200);
-    story.claimed(101, true);
-    assert_eq!(story.does(), ["claim 200", "hand over 101 from 101"]);
+    assert_eq!(count(story.does()), IN_HAND_MAX - ACCEPTS_MAX);
     story.acceptor.handle_taken(SocketId(101));
     assert_eq!(story.does(), ["leave 101", "accept"]);
+    story.accepted(200, false);
+    assert_eq!(story.does(), ["fetch 200"]);
+    story.answer(SocketRequest::Fetch { socket: SocketId(200) }, Err(FileError::WRONG_ID), false);
+    assert_eq!(story.does(), ["accept"]);
 }
 
 // Answers of an open that is gone would bring connections whose descriptors nobody has.
 #[test]
 fn a_lost_provider_is_opened_again() {
     let mut story = Story::with_provider();
-    story.told_of(50);
-    story.claimed(50, true);
-    story.told_of(51);
+    story.accepted(50, true);
     story.does();
     story.acceptor.handle_lost(story.now);
     assert_eq!(story.does(), ["drop"]);
-    story.claimed(51, true);
+    story.accepted(51, true);
     story.acceptor.handle_taken(SocketId(50));
     story.acceptor.handle_lost(story.now);
     assert_eq!(story.does(), [""; 0]);
@@ -169,11 +149,10 @@ fn a_lost_provider_is_opened_again() {
     assert_eq!(story.does(), ["open"]);
     story.acceptor.handle_opened();
     story.answer(SocketRequest::Carry {}, Ok(SocketReply::Kept { socket: LISTENER }), false);
-    assert_eq!(story.does(), ["carry", "accept"]);
-    // Both are offered again; the pair knows which it has.
-    story.told_of(50);
-    story.claimed(50, true);
-    assert_eq!(story.does(), ["claim 50", "accept", "hand over 50 from 50"]);
+    assert_eq!(story.does()[..2], ["carry", "accept"]);
+    // It is offered again; the pair knows that it has it.
+    story.accepted(50, true);
+    assert_eq!(story.does(), ["hand over 50 from 50", "accept"]);
     // The listener was taken away.
     story.answer(SocketRequest::Accept { socket: LISTENER, queue: 1 }, Err(FileError::WRONG_ID), false);
     assert_eq!(story.does(), ["drop"]);

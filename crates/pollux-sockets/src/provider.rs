@@ -4,7 +4,7 @@
 //! a held descriptor of the pair, so both reach the backup together or not at all, and ahead of every reply.
 
 use crate::errors;
-use crate::state::{Action, Asker, Condition, Kernel, Member, State};
+use crate::state::{Action, Asker, CLAIMING_MAX, Condition, Kernel, Member, State};
 use crate::stored::Stored;
 use pollux::{Event, HeldId, Map, Pair, Receive, ReceiveDepth, Request, Result, SystemMessage};
 use pollux_os::stream_positions;
@@ -70,8 +70,8 @@ struct Provider {
     /// As what this half reads the map: none before the first event.
     promotions: Option<u64>,
     state: State,
-    /// Accepts that wait for a connection.
-    waiting: BTreeMap<(OpenId, SyncId), Request>,
+    /// Accepts that wait for a connection, with the channel of those that claim it.
+    waiting: BTreeMap<(OpenId, SyncId), (Request, Option<OwnedFd>)>,
     /// Listeners from which nothing could be accepted for want of room; tried again with the next tick.
     starved: BTreeSet<SocketId>,
 }
@@ -156,13 +156,20 @@ impl Provider {
             return request.reply_error(FileError::WRONG_ID);
         };
         if let SocketRequest::Accept { socket, queue } = asked {
-            return match self.prepare_accept(request.open(), socket, queue) {
+            let channel = request.take_descriptor();
+            let times = if channel.is_some() { CLAIMING_MAX } else { 1 };
+            return match self.prepare_accept(request.open(), socket, queue, times) {
                 Err(error) => request.reply_error(error),
                 Ok(()) => {
-                    let (open, sync) = (request.open(), request.sync());
+                    let (open, sync, claims) = (request.open(), request.sync(), channel.is_some());
                     request.defer();
-                    self.waiting.insert((open, sync), request);
-                    self.state.accept(open, sync, socket, &Descriptors(&self.pair));
+                    self.waiting.insert((open, sync), (request, channel));
+                    let kernel = Descriptors(&self.pair);
+                    if claims {
+                        self.state.accept_and_claim(&asker, sync, socket, &kernel);
+                    } else {
+                        self.state.accept(open, sync, socket, &kernel);
+                    }
                     Ok(())
                 }
             };
@@ -278,8 +285,14 @@ impl Provider {
         Ok((SocketId(id.0), local))
     }
 
-    fn prepare_accept(&mut self, open: OpenId, socket: SocketId, queue: u16) -> Result<(), FileError> {
-        if self.state.may_accept(open, socket, queue)? {
+    fn prepare_accept(
+        &mut self,
+        open: OpenId,
+        socket: SocketId,
+        queue: u16,
+        times: usize,
+    ) -> Result<(), FileError> {
+        if self.state.may_accept(open, socket, queue, times)? {
             let fd = self.pair.descriptor(held(socket)).map_err(|_| errors::NO_MORE_DESCRIPTORS)?;
             rustix::net::listen(&fd, i32::from(queue)).map_err(errors::of_kernel)?;
             self.state.listens(socket, near(&fd));
@@ -336,7 +349,11 @@ impl Provider {
         while let Some(action) = self.state.poll_action() {
             match action {
                 Action::Answer { open, sync, with } => {
-                    if let Some(request) = self.waiting.remove(&(open, sync)) {
+                    if let Some((request, channel)) = self.waiting.remove(&(open, sync)) {
+                        if let (Some(channel), Ok(SocketReply::Claimed { socket, .. })) = (channel, &with) {
+                            // Whoever does not get it fetches it.
+                            let _ = self.hand_over(channel, *socket);
+                        }
                         match with {
                             Ok(reply) => request.reply(encode(&reply))?,
                             Err(error) => request.reply_error(error)?,

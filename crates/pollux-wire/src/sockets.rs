@@ -52,6 +52,9 @@ wire_enum! {
         0 => Keep { role: SocketRole },
         /// Listens, if that has not been done, with this length of the queue (1 to 128), and waits for a connection. One at a
         /// time for each listener and member: 4103 for another. To cancel the request gives a connection back.
+        ///
+        /// With a channel as the descriptor the connection is claimed at once, and the answer is that to `Claim`. Of these eight
+        /// at a time; to cancel one may leave its connection with the asker until the open ends.
         1 => Accept { socket: SocketId, queue: u16 },
         /// Takes a pending connection, found by the far address and, if given, the near one. Any process of the same user
         /// may ask. The descriptor is a channel. 4003 if no such connection is pending, 4120 if the peer has gone.
@@ -80,7 +83,7 @@ wire_enum! {
         0 => Kept { socket: SocketId },
         /// To `Accept`: a connection waits to be claimed.
         1 => Pending { local: SocketAddr, remote: SocketAddr },
-        /// To `Claim`.
+        /// To `Claim`, and to `Accept` with a channel.
         2 => Claimed { socket: SocketId, local: SocketAddr, remote: SocketAddr },
         /// To `Fetch`.
         3 => Fetched {},

@@ -59,13 +59,15 @@ impl State {
         let waiter = self.waiting.get_mut(&listener).and_then(|queue| queue.pop_front());
         let (Some((open, sync)), Some(socket)) = (waiter, self.table.get(id)) else { return };
         let (Some(local), Some(remote)) = (socket.local, socket.remote) else { return };
-        self.table.change(id, |socket| socket.offer = Offer::Pending { open, sync });
-        self.timers.insert(id, PENDING_TICKS);
-        self.actions.push_back(Action::Answer {
-            open,
-            sync,
-            with: Ok(SocketReply::Pending { local, remote }),
-        });
+        let with = if let Some(member) = self.claiming.remove(&(open, sync)) {
+            self.adopt(id, member);
+            SocketReply::Claimed { socket: id, local, remote }
+        } else {
+            self.table.change(id, |socket| socket.offer = Offer::Pending { open, sync });
+            self.timers.insert(id, PENDING_TICKS);
+            SocketReply::Pending { local, remote }
+        };
+        self.actions.push_back(Action::Answer { open, sync, with: Ok(with) });
     }
 
     /// A new member; whatever was to become of the socket without one is off.
@@ -190,6 +192,9 @@ impl State {
         queue.extend(kept);
         if queue.is_empty() {
             self.waiting.remove(&listener);
+        }
+        for request in &taken {
+            self.claiming.remove(request);
         }
         taken
     }

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Instant;
 
-/// Room for an accept that waits for long, and for all that is asked about the connections in hand meanwhile: a claim, two
-/// questions for a descriptor and a leave each.
+/// Room for accepts that wait for long, and for all that is asked about the connections in hand meanwhile: two questions for
+/// a descriptor and a leave each.
 const OUTSTANDING_MAX: u16 = 8 * IN_HAND_MAX as u16;
 
 /// The provider of a process with these DEFINEs, by the same rule as for a C program.
@@ -114,7 +114,7 @@ impl Provider {
             SocketRequest::Carry {} => {
                 (None, Some(listener.try_clone().context("duplicate the listening socket")?))
             }
-            SocketRequest::Claim { .. } | SocketRequest::Fetch { .. } => {
+            SocketRequest::Accept { .. } | SocketRequest::Fetch { .. } => {
                 let (ours, theirs) = socket_pair().context("make a channel")?;
                 (Some(ours), Some(theirs))
             }
