@@ -40,6 +40,8 @@ const LOCAL_OPEN: u64 = 1 << 55;
 /// This process's descriptor of a connection, and what only a primary knows about it.
 pub(crate) struct Socket {
     fd: OwnedFd,
+    /// The kernel's number of it: the same for all its duplicates, and never used again.
+    cookie: Option<u64>,
     watched: bool,
     /// Peeked and not consumed; begins at the stream's consumed position.
     input: Vec<u8>,
@@ -68,6 +70,7 @@ impl Socket {
     /// A descriptor that a backup holds.
     pub(super) fn held(fd: OwnedFd) -> Self {
         Self {
+            cookie: cookie(&fd),
             fd,
             watched: false,
             input: Vec::new(),
@@ -236,14 +239,15 @@ impl Engine {
     }
 
     pub(super) fn hold_socket(&mut self, connection: ConnectionId, fd: OwnedFd) {
-        self.cookies.extend(cookie(&fd));
-        self.sockets.insert(connection, Socket::held(fd));
+        let socket = Socket::held(fd);
+        self.cookies.extend(socket.cookie);
+        self.sockets.insert(connection, socket);
     }
 
     pub(super) fn forget_socket(&mut self, connection: ConnectionId) -> Option<Socket> {
         let socket = self.sockets.remove(&connection)?;
-        if let Some(cookie) = cookie(&socket.fd) {
-            self.cookies.remove(&cookie);
+        if let Some(cookie) = &socket.cookie {
+            self.cookies.remove(cookie);
         }
         Some(socket)
     }
@@ -631,7 +635,6 @@ fn positions(fd: &OwnedFd) -> std::io::Result<KernelPositions> {
     Ok(KernelPositions { consumed: kernel.consumed(), produced: kernel.produced() })
 }
 
-/// The kernel's number of a socket: the same for all its duplicates, and never used again.
 fn cookie(fd: &OwnedFd) -> Option<u64> {
     sockopt::socket_cookie(fd).ok()
 }
