@@ -130,6 +130,85 @@ impl Story {
     }
 }
 
+// The acceptor of a pair dies with its CPU: what it had in hand would be reset, and the listener be gone.
+#[test]
+fn a_carried_listener_waits_for_the_next_who_carries_it() {
+    let mut story = Story::new();
+    story.state.carry(&asker(5), LISTENER, Some(ADDRESS.parse().unwrap()));
+    assert_eq!(story.state.carried(1000).collect::<Vec<_>>(), [LISTENER]);
+    assert_eq!(story.state.carried(1001).count(), 0);
+    assert_eq!(story.state.may_accept(OpenId(5), LISTENER, 1, 1), Ok(false), "its queue is not made shorter");
+    for id in [50, 51, 52] {
+        story.accept_and_claim(5, LISTENER).unwrap();
+        story.connect(id);
+        assert_eq!(story.actions(), ["accept".to_owned(), format!("5 has {id}")]);
+    }
+    story.accept(5, LISTENER).unwrap();
+    story.connect(53);
+    assert_eq!(story.state.leave(OpenId(5), SocketId(50), &story.kernel), Ok(()));
+    story.actions();
+    // 50 is with the pair, and has been left; 51 is with it, too, and in use. Of 52 and 53 it knows nothing.
+    story.kernel.0.insert(SocketId(51), Condition::Used);
+    story.dies(5);
+    assert_eq!(story.actions(), ["close 51"], "without a reset: the pair goes on with it");
+    story.ticks(ORPHAN_TICKS - 1);
+    assert_eq!(story.state.carry_on(&asker(6), LISTENER), Ok(()));
+    assert_eq!(story.state.carry_on(&asker(6), LISTENER), Ok(()), "once");
+    assert_eq!(story.state.list()[0].members.len(), 1);
+    story.ticks(2);
+    for id in [52, 53] {
+        story.accept_and_claim(6, LISTENER).unwrap();
+        assert_eq!(story.actions(), [format!("6 has {id}")]);
+    }
+}
+
+// A pair that is gone would keep its port for ever; a reset would hit connections that another one has.
+#[test]
+fn a_carried_listener_that_nobody_carries_on_is_closed() {
+    let mut story = Story::new();
+    story.state.carry(&asker(5), LISTENER, None);
+    story.accept(5, LISTENER).unwrap();
+    story.connect(50);
+    story.claim(5, 50).unwrap();
+    story.actions();
+    story.dies(5);
+    story.ticks(ORPHAN_TICKS - 1);
+    assert_eq!(story.actions(), [""; 0]);
+    story.ticks(1);
+    assert_eq!(story.actions(), ["close 1", "close 50"]);
+    // An end in order waits for nobody.
+    story.state.carry(&asker(6), LISTENER, None);
+    story.state.opener_gone(OpenId(6), false, &story.kernel);
+    assert_eq!(story.actions(), ["close 1"]);
+    assert_eq!(story.state.carry_on(&asker(6), LISTENER), Err(FileError::WRONG_ID));
+}
+
+// One connection at a time would make each wait for the checkpoint of the one before.
+#[test]
+fn eight_accepts_that_claim_may_wait() {
+    let mut story = Story::with_listener();
+    for _ in 0..CLAIMING_MAX {
+        story.accept_and_claim(1, LISTENER).unwrap();
+    }
+    assert_eq!(story.accept_and_claim(1, LISTENER), Err(errors::ALREADY));
+    story.actions();
+    story.connect(50);
+    story.connect(51);
+    assert_eq!(story.actions(), ["1 has 50", "1 has 51"]);
+    assert_eq!(story.claim(2, 50), Err(errors::NOT_PENDING));
+    story.state.cancelled(OpenId(1), SyncId(3), &story.kernel);
+    assert_eq!(story.actions(), ["1 is forgotten"]);
+    // What has come is of a dead process; what waits is forgotten, and claims nothing.
+    story.state.join(&asker(2), LISTENER, asker(1).member.phandle).unwrap();
+    story.dies(1);
+    assert_eq!(story.actions(), ["1 is forgotten"; 5]);
+    assert!(story.state.claiming.is_empty());
+    for id in [50, 51] {
+        story.accept(2, LISTENER).unwrap();
+        assert_eq!(story.actions(), [format!("2 is told of {id}")]);
+    }
+}
+
 // A server that gets nothing, or the wrong connection, serves nobody.
 #[test]
 fn a_connection_is_told_claimed_and_closed() {
@@ -438,83 +517,4 @@ fn a_new_primary_goes_on_where_the_old_one_was() {
     assert_eq!(story.actions(), ["close 60"]);
     story.accept(2, LISTENER).unwrap();
     assert_eq!(story.actions(), ["2 is told of 50"]);
-}
-
-// The acceptor of a pair dies with its CPU: what it had in hand would be reset, and the listener be gone.
-#[test]
-fn a_carried_listener_waits_for_the_next_who_carries_it() {
-    let mut story = Story::new();
-    story.state.carry(&asker(5), LISTENER, Some(ADDRESS.parse().unwrap()));
-    assert_eq!(story.state.carried(1000).collect::<Vec<_>>(), [LISTENER]);
-    assert_eq!(story.state.carried(1001).count(), 0);
-    assert_eq!(story.state.may_accept(OpenId(5), LISTENER, 1, 1), Ok(false), "its queue is not made shorter");
-    for id in [50, 51, 52] {
-        story.accept_and_claim(5, LISTENER).unwrap();
-        story.connect(id);
-        assert_eq!(story.actions(), ["accept".to_owned(), format!("5 has {id}")]);
-    }
-    story.accept(5, LISTENER).unwrap();
-    story.connect(53);
-    assert_eq!(story.state.leave(OpenId(5), SocketId(50), &story.kernel), Ok(()));
-    story.actions();
-    // 50 is with the pair, and has been left; 51 is with it, too, and in use. Of 52 and 53 it knows nothing.
-    story.kernel.0.insert(SocketId(51), Condition::Used);
-    story.dies(5);
-    assert_eq!(story.actions(), ["close 51"], "without a reset: the pair goes on with it");
-    story.ticks(ORPHAN_TICKS - 1);
-    assert_eq!(story.state.carry_on(&asker(6), LISTENER), Ok(()));
-    assert_eq!(story.state.carry_on(&asker(6), LISTENER), Ok(()), "once");
-    assert_eq!(story.state.list()[0].members.len(), 1);
-    story.ticks(2);
-    for id in [52, 53] {
-        story.accept_and_claim(6, LISTENER).unwrap();
-        assert_eq!(story.actions(), [format!("6 has {id}")]);
-    }
-}
-
-// A pair that is gone would keep its port for ever; a reset would hit connections that another one has.
-#[test]
-fn a_carried_listener_that_nobody_carries_on_is_closed() {
-    let mut story = Story::new();
-    story.state.carry(&asker(5), LISTENER, None);
-    story.accept(5, LISTENER).unwrap();
-    story.connect(50);
-    story.claim(5, 50).unwrap();
-    story.actions();
-    story.dies(5);
-    story.ticks(ORPHAN_TICKS - 1);
-    assert_eq!(story.actions(), [""; 0]);
-    story.ticks(1);
-    assert_eq!(story.actions(), ["close 1", "close 50"]);
-    // An end in order waits for nobody.
-    story.state.carry(&asker(6), LISTENER, None);
-    story.state.opener_gone(OpenId(6), false, &story.kernel);
-    assert_eq!(story.actions(), ["close 1"]);
-    assert_eq!(story.state.carry_on(&asker(6), LISTENER), Err(FileError::WRONG_ID));
-}
-
-// One connection at a time would make each wait for the checkpoint of the one before.
-#[test]
-fn eight_accepts_that_claim_may_wait() {
-    let mut story = Story::with_listener();
-    for _ in 0..CLAIMING_MAX {
-        story.accept_and_claim(1, LISTENER).unwrap();
-    }
-    assert_eq!(story.accept_and_claim(1, LISTENER), Err(errors::ALREADY));
-    story.actions();
-    story.connect(50);
-    story.connect(51);
-    assert_eq!(story.actions(), ["1 has 50", "1 has 51"]);
-    assert_eq!(story.claim(2, 50), Err(errors::NOT_PENDING));
-    story.state.cancelled(OpenId(1), SyncId(3), &story.kernel);
-    assert_eq!(story.actions(), ["1 is forgotten"]);
-    // What has come is of a dead process; what waits is forgotten, and claims nothing.
-    story.state.join(&asker(2), LISTENER, asker(1).member.phandle).unwrap();
-    story.dies(1);
-    assert_eq!(story.actions(), ["1 is forgotten"; 5]);
-    assert!(story.state.claiming.is_empty());
-    for id in [50, 51] {
-        story.accept(2, LISTENER).unwrap();
-        assert_eq!(story.actions(), [format!("2 is told of {id}")]);
-    }
 }
