@@ -16,9 +16,10 @@ use std::os::fd::OwnedFd;
 /// The hidden command of an acceptor.
 const ACCEPTOR_COMMAND: &str = "__acceptor";
 
-/// A process that accepts connections for another one. It is no process of the node: it has no phandle.
+/// A process that accepts connections for another one. Where there is a TCP/IP provider it comes by itself as a requester.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
+    pid: u32,
     pidfd: OwnedFd,
     owner: Phandle,
 }
@@ -83,10 +84,14 @@ impl Daemon {
                 let _ = signal(&launched.pidfd, Signal::KILL);
                 return Err(error.to_string());
             }
-            self.acceptors.insert(number, Acceptor { pidfd: launched.pidfd, owner: asker.process });
+            let pid = launched.pid.as_raw_nonzero().get().unsigned_abs();
+            self.acceptors.insert(number, Acceptor { pid, pidfd: launched.pidfd, owner: asker.process });
             Ok(())
         }) {
-            Ok(()) => (FileError::OK, String::new()),
+            Ok(()) => {
+                self.note_acceptors();
+                (FileError::OK, String::new())
+            }
             Err(why) => {
                 tracing::warn!(process = %asker.process, "no acceptor: {why}");
                 (FileError::PATH_DOWN, why)
@@ -106,6 +111,26 @@ impl Daemon {
                 self.acceptors.remove(&number);
             }
         }
+    }
+
+    /// One may have come as a requester before its start was told.
+    fn note_acceptors(&mut self) {
+        let came: Vec<(Phandle, Phandle)> = self
+            .processes
+            .iter()
+            .filter(|process| process.name.is_none())
+            .filter_map(|process| Some((process.phandle, self.owner_of_acceptor(process.pid)?)))
+            .collect();
+        for (phandle, owner) in came {
+            if let Some(process) = self.processes.get_mut(phandle) {
+                process.accepts_for = Some(owner);
+            }
+        }
+    }
+
+    /// Whose acceptor the process with this number is.
+    pub(crate) fn owner_of_acceptor(&self, pid: u32) -> Option<Phandle> {
+        self.acceptors.values().find(|acceptor| acceptor.pid == pid).map(|acceptor| acceptor.owner)
     }
 
     /// Kills all acceptors: their CPU goes down.

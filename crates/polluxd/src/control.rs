@@ -176,6 +176,7 @@ impl Daemon {
         process.stage = Stage::Attached;
         process.link = Some(link);
         (process.uid, process.pid) = (uid, pid);
+        process.accepts_for = self.owner_of_acceptor(pid);
         process.life_page = Some(life_page);
         process.started_unix_ms = unix_ms();
         self.processes.insert(process);
