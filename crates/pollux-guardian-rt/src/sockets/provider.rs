@@ -15,7 +15,7 @@ use crate::runtime::{Asker, Runtime, numbered};
 use crate::waits::Source;
 use pollux_wire::control::{OpenDetails, Target};
 use pollux_wire::path::IoType;
-use pollux_wire::sockets::{SocketReply, SocketRequest};
+use pollux_wire::sockets::{PROVIDER_DEFAULT, PROVIDER_DEFINE, SocketReply, SocketRequest};
 use pollux_wire::{FileError, ProcessName, SocketId, SyncId, decode, encode};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -69,8 +69,8 @@ pub(crate) struct Sockets {
 impl Sockets {
     /// The name of the provider for a new socket: what the program has said, the DEFINE `=TCPIP^PROCESS^NAME`, or `$ZTC0`.
     pub(crate) fn provider_name(&self) -> String {
-        let define = || opening::names().follow("=TCPIP^PROCESS^NAME").ok();
-        self.provider.clone().or_else(define).unwrap_or_else(|| "$ZTC0".to_owned())
+        let define = || opening::names().follow(PROVIDER_DEFINE).ok();
+        self.provider.clone().or_else(define).unwrap_or_else(|| PROVIDER_DEFAULT.to_owned())
     }
 
     /// The process file of the link with this serial number.

@@ -59,13 +59,15 @@ impl State {
         let waiter = self.waiting.get_mut(&listener).and_then(|queue| queue.pop_front());
         let (Some((open, sync)), Some(socket)) = (waiter, self.table.get(id)) else { return };
         let (Some(local), Some(remote)) = (socket.local, socket.remote) else { return };
-        self.table.change(id, |socket| socket.offer = Offer::Pending { open, sync });
-        self.timers.insert(id, PENDING_TICKS);
-        self.actions.push_back(Action::Answer {
-            open,
-            sync,
-            with: Ok(SocketReply::Pending { local, remote }),
-        });
+        let with = if let Some(member) = self.claiming.remove(&(open, sync)) {
+            self.adopt(id, member);
+            SocketReply::Claimed { socket: id, local, remote }
+        } else {
+            self.table.change(id, |socket| socket.offer = Offer::Pending { open, sync });
+            self.timers.insert(id, PENDING_TICKS);
+            SocketReply::Pending { local, remote }
+        };
+        self.actions.push_back(Action::Answer { open, sync, with: Ok(with) });
     }
 
     /// A new member; whatever was to become of the socket without one is off.
@@ -99,9 +101,10 @@ impl State {
         if self.offer_again(id, kernel) {
             return;
         }
-        // Only who has a name may have another half that comes for it.
+        // Only who has a name may have another half that comes for it; who accepts for others is followed by another one.
         let gone = self.is_connection(id) && kernel.condition(id) == Condition::Gone;
-        if member.name.is_some() && !gone {
+        let is_carried = self.table.get(id).is_some_and(|socket| socket.carried);
+        if (member.name.is_some() || is_carried) && !gone {
             self.timers.insert(id, ORPHAN_TICKS);
         } else {
             self.close(id, false);
@@ -150,9 +153,7 @@ impl State {
     pub(super) fn close(&mut self, id: SocketId, reset: bool) {
         self.timers.remove(&id);
         let offers: Vec<SocketId> = self.table.offers_of(id).collect();
-        if self.table.remove(id).is_none() {
-            return;
-        }
+        let Some(socket) = self.table.remove(id) else { return };
         self.actions.push_back(Action::Close { socket: id, reset });
         self.forget_waiting(id, |_| true);
         for offer in offers {
@@ -160,7 +161,8 @@ impl State {
                 Some(Offer::Pending { .. }) => {
                     self.timers.insert(offer, ORPHAN_TICKS);
                 }
-                _ => self.close(offer, true),
+                // Those for whom somebody accepted may have it already, and a reset would be theirs.
+                _ => self.close(offer, !socket.carried),
             }
         }
     }
@@ -190,6 +192,9 @@ impl State {
         queue.extend(kept);
         if queue.is_empty() {
             self.waiting.remove(&listener);
+        }
+        for request in &taken {
+            self.claiming.remove(request);
         }
         taken
     }
