@@ -29,8 +29,8 @@ use pollux_domain::difference::Action;
 use pollux_domain::name::ServerName;
 use pollux_domain::nof::view::LogTypes;
 use pollux_domain::succession::{
-    Answer, Beat, Command, Copies, Event, Incarnation, Mode, Notice, Outcome, Proposal, Records, Save, Status,
-    Succession, Tick, Timing, TimingError,
+    Answer, Beat, Command, Copies, Event, Incarnation, Mode, Notice, Outcome, Proposal, Records, Save,
+    Status, Succession, Tick, Timing, TimingError,
 };
 use pollux_wire::Epoch;
 use std::collections::{BTreeMap, VecDeque};

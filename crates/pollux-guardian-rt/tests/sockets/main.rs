@@ -13,6 +13,7 @@
 mod clients;
 #[path = "../common/mod.rs"]
 mod common;
+mod kills;
 mod pairs;
 mod rules;
 
@@ -34,7 +35,11 @@ fn main() -> ExitCode {
             pollux_sockets::provider::serve().unwrap();
             ExitCode::SUCCESS
         }
-        _ => common::run_tests(arguments, &compile(), rules::TESTS.iter().chain(pairs::TESTS)),
+        _ => common::run_tests(
+            arguments,
+            &compile(),
+            rules::TESTS.iter().chain(pairs::TESTS).chain(kills::TESTS),
+        ),
     })
 }
 
@@ -59,6 +64,16 @@ fn node() -> Node {
     let node = common::node();
     start_provider(&node, "$ZTC0");
     node
+}
+
+/// The port that a server says it listens on.
+fn port(node: &Node, name: &str) -> u16 {
+    let said = || {
+        let log = node.log_of(name);
+        log.lines().find_map(|line| line.strip_prefix("PORT ")).and_then(|port| port.trim().parse().ok())
+    };
+    node.wait_until("the server listens", || said().is_some() || node.record(name).is_none());
+    said().unwrap_or_else(|| panic!("{name} does not listen: {}", node.logs()))
 }
 
 fn start_provider(node: &Node, name: &str) {

@@ -1,39 +1,21 @@
-//! Serving pairs that are killed, and providers that are killed below them.
+//! Serving pairs that lose a half, and providers that are killed below them.
 
 use super::clients::Clients;
 use super::common::{Programs, Test, says, spec, start};
-use super::{node, number};
+use super::{node, number, port};
 use pollux_os::Signal;
 use pollux_torture::Node;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::time::{Duration, Instant};
-
-/// Steps and microseconds within which a primary kills itself once its backup is in step.
-const KILL_STEPS: &str = "150";
-const KILL_US: &str = "40000";
-/// Longest time that a number of kills takes.
-const KILL_PATIENCE: Duration = Duration::from_secs(4);
+use std::time::Duration;
 
 pub(crate) const TESTS: &[Test] = &[
     ("an_undisturbed_pair_serves", undisturbed),
-    ("connections_outlive_kills_at_every_step", |programs| killed(programs, ("KILL_STEPS", KILL_STEPS))),
-    ("connections_outlive_kills_at_any_moment", |programs| killed(programs, ("KILL_US", KILL_US))),
     ("a_killed_provider_disturbs_nobody", killed_provider),
     ("the_echo_pair_goes_on", echo),
     ("strict_takeovers_reset_connections", strict),
     ("a_listener_alone_serves_new_connections", listener_alone),
 ];
-
-/// The port that a server says it listens on.
-fn port(node: &Node, name: &str) -> u16 {
-    let said = || {
-        let log = node.log_of(name);
-        log.lines().find_map(|line| line.strip_prefix("PORT ")).and_then(|port| port.trim().parse().ok())
-    };
-    node.wait_until("the server listens", || said().is_some() || node.record(name).is_none());
-    said().unwrap_or_else(|| panic!("{name} does not listen: {}", node.logs()))
-}
 
 fn in_step(node: &Node, name: &str, times: usize) {
     let said = || node.log_of(name).matches("IN STEP").count() >= times;
@@ -49,34 +31,6 @@ fn undisturbed(programs: &Programs) {
     programs.passes(&node, 1, "$ASK", "tcp_client", &["127.0.0.1", &port.to_string(), "500"]);
     let faults = clients.finish();
     assert!(faults.is_empty(), "{faults:?}\n{}", node.logs());
-    node.finish();
-}
-
-/// No client sees a reset, and no byte is lost, doubled or out of order.
-fn killed(programs: &Programs, how: (&str, &str)) {
-    let kills = number("POLLUX_SOCKET_KILLS", 12);
-    let node = node();
-    let place = tempfile::tempdir().unwrap();
-    let stop = place.path().join("stop");
-    let variables = [how, ("KILL_STOP", stop.to_str().unwrap())];
-    start(&node, 0, Some("$TCP"), spec(&programs.path("killed_server"), &["0"], &variables));
-    let clients = Clients::start(port(&node, "$TCP"), number("POLLUX_SOCKET_CLIENTS", 20));
-    let takeovers = || node.events_of("$TCP", "takeover");
-    let deadline = Instant::now() + KILL_PATIENCE * kills as u32 + KILL_PATIENCE * 10;
-    while takeovers() < kills && !clients.has_failed() {
-        assert!(Instant::now() < deadline, "{} takeovers\n{}", takeovers(), node.logs());
-        std::thread::park_timeout(Duration::from_millis(50));
-    }
-    std::fs::write(&stop, "").unwrap();
-    let (requests, takeovers) = (clients.requests(), takeovers());
-    let faults = clients.finish();
-    assert!(
-        faults.is_empty(),
-        "after {takeovers} takeovers and {requests} requests: {faults:?}\n{}",
-        node.logs()
-    );
-    println!("  {takeovers} takeovers, {requests} requests");
-    assert!(requests > 0 && takeovers >= kills);
     node.finish();
 }
 
