@@ -5,7 +5,8 @@
  * did, up to so many. $KILL_US: at any instruction, within so many microseconds. With more than one of them, the first that comes.
  *
  * $KILL_SIGNAL: SIGKILL by default; with SIGSTOP the primary hangs. $KILL_COUNT: a file, of a byte for each primary so far.
- * $KILL_SEED: chance begins there. Nothing more is killed once the file $KILL_STOP is there. */
+ * $KILL_SEED: chance begins there. While the file $KILL_STOP is there nobody is killed, and a
+ * primary whose backup is in step says LIVES and its process id. */
 #include <socket.h>
 #include <netdb.h>
 #include <fcntl.h>
@@ -61,8 +62,12 @@ static inline void kill_within(long microseconds)
 static inline void step_printed(const char *format)
 {
     long steps = number_of("KILL_STEPS", 0), sweep = number_of("KILL_SWEEP", 0), before;
-    if (strncmp(format, "IN STEP", 7) != 0 || !kills_go_on())
+    if (strncmp(format, "IN STEP", 7) != 0)
         return;
+    if (!kills_go_on()) {
+        fprintf(stderr, "LIVES %d\n", (int) getpid());
+        return;
+    }
     before = count_primary();
     srand((unsigned) (number_of("KILL_SEED", 1) * 1000003 + before));
     if (steps > 0)

@@ -57,8 +57,16 @@ impl Orders {
 
     /// Nothing more is to be killed.
     pub(crate) fn stop(&self) {
-        let path: PathBuf = self.directory.path().join("stop");
-        std::fs::write(path, "").unwrap();
+        std::fs::write(self.stop_file(), "").unwrap();
+    }
+
+    /// From the next primary on there is killing again.
+    pub(crate) fn go_on(&self) {
+        std::fs::remove_file(self.stop_file()).unwrap();
+    }
+
+    fn stop_file(&self) -> PathBuf {
+        self.directory.path().join("stop")
     }
 }
 

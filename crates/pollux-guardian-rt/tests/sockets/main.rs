@@ -4,6 +4,7 @@
 //! | Variable | Means |
 //! | --- | --- |
 //! | `POLLUX_SOCKET_KILLS` | kills of the serving pair for each way of killing, 12 |
+//! | `POLLUX_LISTENER_KILLS` | kills of the pairs whose listener alone is in the backup, 12 |
 //! | `POLLUX_SOCKET_CLIENTS` | clients of the serving pair, 20 |
 //! | `POLLUX_PROVIDER_KILLS` | kills of the provider under load, 5 |
 
@@ -14,6 +15,7 @@ mod clients;
 #[path = "../common/mod.rs"]
 mod common;
 mod kills;
+mod listeners;
 mod pairs;
 mod rules;
 
@@ -25,7 +27,7 @@ use std::process::ExitCode;
 const PROVIDER_COMMAND: &str = "tcpip-provider";
 /// Programs of the tests.
 const PROGRAMS: [&str; 5] =
-    ["sockets_rules", "sockets_waited", "sockets_errors", "sockets_accept", "sockets_listener_pair"];
+    ["sockets_rules", "sockets_waited", "sockets_errors", "sockets_accept", "sockets_old_client"];
 /// The examples are compiled without a warning.
 const STRICT: [&str; 3] = ["-Wall", "-Wextra", "-Werror"];
 
@@ -38,7 +40,7 @@ fn main() -> ExitCode {
         _ => common::run_tests(
             arguments,
             &compile(),
-            rules::TESTS.iter().chain(pairs::TESTS).chain(kills::TESTS),
+            rules::TESTS.iter().chain(pairs::TESTS).chain(listeners::TESTS).chain(kills::TESTS),
         ),
     })
 }
@@ -54,6 +56,10 @@ fn compile() -> Programs {
     let steps = common::source(common::SOURCES, "tcp_steps.h");
     let options = ["-include", steps.to_str().unwrap()];
     assert!(programs.compile(EXAMPLES, "tcp_server", "killed_server", &options), "with steps");
+    assert!(
+        programs.compile(common::SOURCES, "sockets_listener_pair", "killed_listener", &options),
+        "with steps"
+    );
     programs
 }
 
