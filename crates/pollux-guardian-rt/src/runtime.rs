@@ -266,6 +266,9 @@ impl Runtime {
         for number in numbers {
             let _ = self.close(number, 0);
         }
+        if both {
+            self.leave_as_a_whole();
+        }
         self.call_daemon(|request| ToDaemon::Stopping { request, both, report });
     }
 

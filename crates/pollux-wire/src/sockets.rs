@@ -60,6 +60,9 @@ wire_enum! {
         5 => Leave { socket: SocketId },
         /// What the provider has.
         6 => List {},
+        /// The asker's pair ends with both halves: neither is a member of anything any more. For a process without a name, it
+        /// alone.
+        7 => Farewell {},
     }
 }
 
@@ -80,6 +83,8 @@ wire_enum! {
         5 => Left {},
         /// To `List`.
         6 => Sockets { sockets: Vec<SocketEntry> },
+        /// To `Farewell`.
+        7 => Parted {},
     }
 }
 

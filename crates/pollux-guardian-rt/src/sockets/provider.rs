@@ -280,6 +280,14 @@ impl Runtime {
         self.ask_provider(name, &SocketRequest::Leave { socket }, None).map(|_| ())
     }
 
+    /// This process ends, with its other half, if it has one: providers wait for nobody of this pair.
+    pub(crate) fn leave_as_a_whole(&mut self) {
+        let names: Vec<String> = self.sockets.links.iter().map(|link| link.name.clone()).collect();
+        for name in names {
+            let _ = self.start_request(&name, &SocketRequest::Farewell {}, None, Purpose::Nobody);
+        }
+    }
+
     /// Asks for a connection, for a posted accept.
     pub(crate) fn start_accept(
         &mut self,
