@@ -81,6 +81,7 @@ static inline void step_printed(const char *format)
 #define STEP_FORMAT(format, ...) format
 #define printf(...) (printf(__VA_ARGS__), step_printed(STEP_FORMAT(__VA_ARGS__, 0)))
 #define accept_nw2(...) (step_of_test(), (accept_nw2)(__VA_ARGS__))
+#define connect_nw(...) (step_of_test(), (connect_nw)(__VA_ARGS__))
 #define recv_nw(...) (step_of_test(), (recv_nw)(__VA_ARGS__))
 #define send_nw2(...) (step_of_test(), (send_nw2)(__VA_ARGS__))
 #define socket_get_open_info(...) (step_of_test(), (socket_get_open_info)(__VA_ARGS__))

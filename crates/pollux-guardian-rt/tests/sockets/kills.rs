@@ -14,6 +14,8 @@ const KILL_US: &str = "40000";
 const SIGSTOP: &str = "19";
 /// Longest time that a number of kills takes.
 const KILL_PATIENCE: Duration = Duration::from_secs(4);
+/// The same for a CPU: one that is lost again and again comes back after 10 s only.
+const CPU_PATIENCE: Duration = Duration::from_secs(12);
 /// A look at the pair.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -74,7 +76,7 @@ fn kill_by_itself(programs: &Programs, ways: &[(&str, &str)]) {
     let orders = Orders::new(ways);
     let node = node();
     start(&node, 0, Some("$TCP"), spec(&programs.path("killed_server"), &["0"], &orders.variables()));
-    let takeovers = takeovers_under_load(&node, || std::thread::park_timeout(LOOK));
+    let takeovers = takeovers_under_load(&node, KILL_PATIENCE, || std::thread::park_timeout(LOOK));
     orders.stop();
     takeovers.check(&node);
     node.finish();
@@ -87,7 +89,7 @@ fn lost_cpus(programs: &Programs) {
     let node = node();
     programs.start(&node, 0, "$TCP", "tcp_server", &["0"]);
     let (mut lost, mut in_step) = (0, 0);
-    let takeovers = takeovers_under_load(&node, || {
+    let takeovers = takeovers_under_load(&node, CPU_PATIENCE, || {
         let said = node.log_of("$TCP").matches("IN STEP").count();
         let provider = node.record("$ZTC0").filter(|record| record.backup.is_some());
         let (true, Some(provider), Some(server)) = (said > in_step, provider, node.record("$TCP")) else {
@@ -117,11 +119,11 @@ struct Takeovers {
 }
 
 /// Goes on with clients at work until the pair has taken over often enough.
-fn takeovers_under_load(node: &Node, mut meanwhile: impl FnMut()) -> Takeovers {
+fn takeovers_under_load(node: &Node, patience: Duration, mut meanwhile: impl FnMut()) -> Takeovers {
     let wanted = number("POLLUX_SOCKET_KILLS", 12);
     let clients = Clients::start(port(node, "$TCP"), number("POLLUX_SOCKET_CLIENTS", 20));
     let takeovers = || node.events_of("$TCP", "takeover");
-    let deadline = Instant::now() + KILL_PATIENCE * wanted as u32 + KILL_PATIENCE * 10;
+    let deadline = Instant::now() + patience * (wanted as u32 + 10);
     while takeovers() < wanted && !clients.has_failed() {
         assert!(Instant::now() < deadline, "{} takeovers\n{}", takeovers(), node.logs());
         meanwhile();

@@ -3,7 +3,7 @@
 //!
 //! | Variable | Means |
 //! | --- | --- |
-//! | `POLLUX_SOCKET_KILLS` | kills of the serving pair for each way of killing, 12 |
+//! | `POLLUX_SOCKET_KILLS` | kills of the serving pair for each way of killing, and of the client pair, 12 |
 //! | `POLLUX_LISTENER_KILLS` | kills of the pairs whose listener alone is in the backup, 12 |
 //! | `POLLUX_SOCKET_CLIENTS` | clients of the serving pair, 20 |
 //! | `POLLUX_PROVIDER_KILLS` | kills of the provider under load, 5 |
@@ -11,6 +11,7 @@
 // Its functions are all tests, though not marked so.
 #![allow(clippy::unwrap_used)]
 
+mod client_pair;
 mod clients;
 #[path = "../common/mod.rs"]
 mod common;
@@ -40,7 +41,12 @@ fn main() -> ExitCode {
         _ => common::run_tests(
             arguments,
             &compile(),
-            rules::TESTS.iter().chain(pairs::TESTS).chain(listeners::TESTS).chain(kills::TESTS),
+            rules::TESTS
+                .iter()
+                .chain(pairs::TESTS)
+                .chain(listeners::TESTS)
+                .chain(client_pair::TESTS)
+                .chain(kills::TESTS),
         ),
     })
 }
@@ -56,10 +62,11 @@ fn compile() -> Programs {
     let steps = common::source(common::SOURCES, "tcp_steps.h");
     let options = ["-include", steps.to_str().unwrap()];
     assert!(programs.compile(EXAMPLES, "tcp_server", "killed_server", &options), "with steps");
-    assert!(
-        programs.compile(common::SOURCES, "sockets_listener_pair", "killed_listener", &options),
-        "with steps"
-    );
+    for (name, killed) in
+        [("sockets_listener_pair", "killed_listener"), ("sockets_client_pair", "killed_client")]
+    {
+        assert!(programs.compile(common::SOURCES, name, killed, &options), "{name}.c with steps");
+    }
     programs
 }
 
