@@ -361,8 +361,8 @@ impl Runtime {
 
     fn take_reply(&mut self, name: &str, purpose: Purpose, reply: Result<SocketReply, FileError>) {
         match (purpose, reply) {
-            (Purpose::Accept { file, operation, .. }, Ok(SocketReply::Pending { local, remote })) => {
-                self.answer(file, operation, Answer::Pending { local, remote });
+            (Purpose::Accept { file, operation, .. }, Ok(SocketReply::Pending { remote, .. })) => {
+                self.answer(file, operation, Answer::Pending { remote });
             }
             (Purpose::Claim { file, operation, channel }, Ok(SocketReply::Claimed { socket, .. })) => {
                 match arrived(&channel) {
@@ -415,9 +415,7 @@ impl Runtime {
             (Some((socket, _)), answer) if socket.actions.contains_key(&operation) => {
                 socket.answers.insert(operation, (at, answer));
             }
-            (Some((socket, _)), Answer::Pending { local, remote }) => {
-                socket.given_back.push_back((local, remote))
-            }
+            (Some((socket, _)), Answer::Pending { remote }) => socket.given_back.push_back(remote),
             (Some((_, name)), Answer::Claimed { socket, .. }) => self.leave(&name, socket),
             _ => {}
         }
