@@ -22,13 +22,20 @@ mod rules;
 
 use common::{Programs, spec};
 use pollux_torture::Node;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// The role of the provider.
 const PROVIDER_COMMAND: &str = "tcpip-provider";
 /// Programs of the tests.
-const PROGRAMS: [&str; 5] =
-    ["sockets_rules", "sockets_waited", "sockets_errors", "sockets_accept", "sockets_old_client"];
+const PROGRAMS: [&str; 6] = [
+    "sockets_rules",
+    "sockets_waited",
+    "sockets_errors",
+    "sockets_accept",
+    "sockets_old_client",
+    "sockets_limits",
+];
 /// The examples are compiled without a warning.
 const STRICT: [&str; 3] = ["-Wall", "-Wextra", "-Werror"];
 
@@ -90,7 +97,14 @@ fn port(node: &Node, name: &str) -> u16 {
 }
 
 fn start_provider(node: &Node, name: &str) {
-    let mut provider = spec(&std::env::current_exe().unwrap(), &[PROVIDER_COMMAND], &[]);
+    start_provider_with(node, name, "exec \"$0\" \"$@\"");
+}
+
+/// A provider that a line of the shell starts: `$0` with the arguments `$@`.
+fn start_provider_with(node: &Node, name: &str, line: &str) {
+    let program = std::env::current_exe().unwrap();
+    let mut provider =
+        spec(Path::new("/bin/sh"), &["-c", line, program.to_str().unwrap(), PROVIDER_COMMAND], &[]);
     provider.pair = true;
     common::start(node, 0, Some(name), provider);
     node.wait_until("the provider is a pair", || {

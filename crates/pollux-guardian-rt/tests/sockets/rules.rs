@@ -1,7 +1,7 @@
 //! One test for each program that checks the rules of the manual by itself.
 
 use super::common::{Programs, Test, says};
-use super::{node, start_provider};
+use super::{node, start_provider, start_provider_with};
 
 pub(crate) const TESTS: &[Test] = &[
     ("nowait_rules", |programs| alone(programs, "sockets_rules", &["nowait"])),
@@ -17,6 +17,9 @@ pub(crate) const TESTS: &[Test] = &[
     ("names_and_addresses", |programs| alone(programs, "sockets_waited", &["names"])),
     ("options_and_commands", |programs| alone(programs, "sockets_waited", &["options"])),
     ("errors_by_number_and_nothing_leaks", |programs| alone(programs, "sockets_errors", &[])),
+    ("no_descriptor_is_left", |programs| alone(programs, "sockets_limits", &["own"])),
+    ("the_table_of_open_files_is_full", |programs| alone(programs, "sockets_limits", &["table"])),
+    ("the_provider_is_full", full_provider),
     ("no_provider", no_provider),
     ("another_provider", another_provider),
     ("a_connection_is_claimed_by_another_process", claimed_elsewhere),
@@ -33,6 +36,14 @@ fn alone(programs: &Programs, program: &str, arguments: &[&str]) {
 fn no_provider(programs: &Programs) {
     let node = super::common::node();
     programs.passes(&node, 0, "$TEST", "sockets_waited", &["no_provider"]);
+    node.finish();
+}
+
+/// A provider that may have few descriptors keeps half of them.
+fn full_provider(programs: &Programs) {
+    let node = super::common::node();
+    start_provider_with(&node, "$ZTC0", "ulimit -n 80; exec \"$0\" \"$@\"");
+    programs.passes(&node, 0, "$TEST", "sockets_limits", &["provider"]);
     node.finish();
 }
 
