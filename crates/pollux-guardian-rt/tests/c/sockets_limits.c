@@ -5,7 +5,7 @@
 
 /* Descriptors that this program may have more than it has, and sockets that are more than any limit here. */
 #define ROOM 12
-#define ROUNDS 1
+#define ROUNDS 3
 #define MANY 5000
 #define FILES_MAX 4096
 
