@@ -77,6 +77,7 @@ static void own(void)
 {
     struct sockaddr_in address, from;
     struct open_info_message info;
+    short file;
     int one = listener_at(&address, 0), two = listener_at(&address, 1), near, far, before, count, length, round;
     struct sockaddr_in first = loopback(port_of(one)), second = loopback(port_of(two));
 
@@ -86,6 +87,12 @@ static void own(void)
         fill(round % 2);
         count = filled;
         empty();
+        /* Nor is there room for a path to another process. */
+        fill(0);
+        CHECK_IS(FILE_OPEN_("$ZTC0", 5, &file), 34);
+        empty();
+        CHECK_IS(FILE_OPEN_("$ZTC0", 5, &file), 0);
+        CHECK_IS(FILE_CLOSE_(file), 0);
         CHECK_IS(descriptors(), before);
 
         /* accept; connect needs no more than the socket. */
