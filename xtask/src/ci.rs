@@ -14,7 +14,7 @@ const PACKAGES: [(&str, &str); 7] = [
     ("openssl", "openssl"),
 ];
 
-/// Runs every check. `demo`: also the demo in its release build, under kills.
+/// Runs every check. `demo`: also a million simulated takeovers and the demo under kills, in their release builds.
 pub(crate) fn all(demo: bool) -> Outcome {
     prerequisites()?;
     tidy::check()?;
@@ -24,6 +24,8 @@ pub(crate) fn all(demo: bool) -> Outcome {
     examples()?;
     document()?;
     if demo {
+        let simulated = ["run", "--quiet", "--release", "--package", "pollux-sim", "--", "run"];
+        cargo(&[&simulated[..], &["--takeovers", "1000000"]].concat())?;
         cargo(&["build", "--release", "--package", "pollux-cli"])?;
         let arguments = [
             "run",
