@@ -256,6 +256,10 @@ impl Provider {
                 self.state.leave(open, socket, &kernel)?;
                 Ok(SocketReply::Left {})
             }
+            SocketRequest::Farewell {} => {
+                self.state.farewell(&asker.member, &kernel);
+                Ok(SocketReply::Parted {})
+            }
             SocketRequest::List {} => {
                 let mut sockets = self.state.list();
                 for entry in &mut sockets {

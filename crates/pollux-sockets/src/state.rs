@@ -55,6 +55,13 @@ pub struct Member {
     pub name: Option<ProcessName>,
 }
 
+impl Member {
+    /// True if both belong to one instance of a named pair: two halves of it, or one of them twice.
+    fn is_of_pair(&self, other: &Self) -> bool {
+        self.name.is_some() && self.name == other.name && self.phandle.sequence == other.phandle.sequence
+    }
+}
+
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asker {
@@ -346,12 +353,8 @@ impl State {
             return Ok(role);
         }
         let known = socket.members.iter().chain(&socket.past).find(|known| known.phandle == brother);
-        let same_pair = known.is_some_and(|known| {
-            known.name.is_some()
-                && known.name == member.name
-                && known.phandle.sequence == member.phandle.sequence
-                && known.phandle != member.phandle
-        });
+        let same_pair =
+            known.is_some_and(|known| known.is_of_pair(member) && known.phandle != member.phandle);
         if !same_pair {
             return Err(FileError::NO_PRIMARY_OPEN);
         }

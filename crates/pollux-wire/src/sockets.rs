@@ -73,6 +73,9 @@ wire_enum! {
         /// with `Kept`. The socket outlives its last member by ten seconds, so that another one can come. 4022 if it does not
         /// listen.
         7 => Carry {},
+        /// The asker's pair ends with both halves: neither is a member of anything any more. For a process without a name, it
+        /// alone.
+        8 => Farewell {},
     }
 }
 
@@ -93,6 +96,8 @@ wire_enum! {
         5 => Left {},
         /// To `List`.
         6 => Sockets { sockets: Vec<SocketEntry> },
+        /// To `Farewell`.
+        7 => Parted {},
     }
 }
 

@@ -68,12 +68,10 @@ impl Daemon {
     }
 
     fn over(fd: OwnedFd) -> Self {
-        Self {
-            channel: Channel::new(fd, CONTROL_BODY_BYTES_MAX),
-            inbox: VecDeque::new(),
-            last_request: 0,
-            lost: false,
-        }
+        let mut channel = Channel::new(fd, CONTROL_BODY_BYTES_MAX);
+        // A path for which there is no room is one path less, not the end of this process.
+        channel.forgive_lost_descriptors();
+        Self { channel, inbox: VecDeque::new(), last_request: 0, lost: false }
     }
 
     /// Says who we are, and waits to hear who we are.

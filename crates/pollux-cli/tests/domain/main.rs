@@ -4,6 +4,7 @@
 // Its functions are all tests, though not all are marked so.
 #![allow(clippy::unwrap_used)]
 
+mod codes;
 mod configuration;
 #[cfg(feature = "etcd")]
 mod etcd;

@@ -280,6 +280,14 @@ impl Runtime {
         self.ask_provider(name, &SocketRequest::Leave { socket }, None).map(|_| ())
     }
 
+    /// This process ends, with its other half, if it has one: providers wait for nobody of this pair.
+    pub(crate) fn leave_as_a_whole(&mut self) {
+        let names: Vec<String> = self.sockets.links.iter().map(|link| link.name.clone()).collect();
+        for name in names {
+            let _ = self.start_request(&name, &SocketRequest::Farewell {}, None, Purpose::Nobody);
+        }
+    }
+
     /// Asks for a connection, for a posted accept.
     pub(crate) fn start_accept(
         &mut self,
@@ -353,8 +361,8 @@ impl Runtime {
 
     fn take_reply(&mut self, name: &str, purpose: Purpose, reply: Result<SocketReply, FileError>) {
         match (purpose, reply) {
-            (Purpose::Accept { file, operation, .. }, Ok(SocketReply::Pending { local, remote })) => {
-                self.answer(file, operation, Answer::Pending { local, remote });
+            (Purpose::Accept { file, operation, .. }, Ok(SocketReply::Pending { remote, .. })) => {
+                self.answer(file, operation, Answer::Pending { remote });
             }
             (Purpose::Claim { file, operation, channel }, Ok(SocketReply::Claimed { socket, .. })) => {
                 match arrived(&channel) {
@@ -407,9 +415,7 @@ impl Runtime {
             (Some((socket, _)), answer) if socket.actions.contains_key(&operation) => {
                 socket.answers.insert(operation, (at, answer));
             }
-            (Some((socket, _)), Answer::Pending { local, remote }) => {
-                socket.given_back.push_back((local, remote))
-            }
+            (Some((socket, _)), Answer::Pending { remote }) => socket.given_back.push_back(remote),
             (Some((_, name)), Answer::Claimed { socket, .. }) => self.leave(&name, socket),
             _ => {}
         }

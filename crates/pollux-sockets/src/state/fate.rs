@@ -5,6 +5,7 @@ use super::{
 };
 use pollux_wire::sockets::{SocketReply, SocketRole};
 use pollux_wire::{OpenId, SocketId, SyncId};
+use std::collections::BTreeSet;
 
 impl State {
     /// Time passes.
@@ -77,6 +78,25 @@ impl State {
             socket.offer = Offer::None;
         });
         self.timers.remove(&id);
+    }
+
+    /// A pair ends as a whole, or a process without a name: nobody of it uses anything any more, or comes back for what it had.
+    pub fn farewell(&mut self, member: &Member, kernel: &impl Kernel) {
+        let is_its = |other: &Member| other.open == member.open || other.is_of_pair(member);
+        let members = self.table.iter().flat_map(|(_, socket)| &socket.members);
+        let opens: BTreeSet<OpenId> =
+            members.filter(|other| is_its(other)).map(|other| other.open).chain([member.open]).collect();
+        for open in opens {
+            self.opener_gone(open, false, kernel);
+        }
+        let is_orphan = |socket: &Socket| {
+            socket.offer == Offer::None && socket.members.is_empty() && socket.past.iter().any(is_its)
+        };
+        let orphans: Vec<SocketId> =
+            self.table.iter().filter(|(_, socket)| is_orphan(socket)).map(|(id, _)| id).collect();
+        for id in orphans {
+            self.close(id, false);
+        }
     }
 
     /// A member is gone.

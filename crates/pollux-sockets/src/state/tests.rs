@@ -325,6 +325,31 @@ fn a_used_connection_waits_for_the_other_half_and_is_reset() {
     }
 }
 
+// The clients of a pair that was stopped are to see its end at once, and no reset: what was sent to them is still under way.
+#[test]
+fn a_pair_that_ends_leaves_nothing_behind() {
+    // The primary has closed its part, or not yet; or has died before, and the new one ends.
+    for before in ["open", "left", "dead"] {
+        let mut story = Story::with_connection(50);
+        story.state.keep(&asker(3), SocketId(9), SocketRole::Stream, None);
+        story.kernel.0.insert(SocketId(50), Condition::Used);
+        if before != "dead" {
+            story.join(2, SocketId(50), 1).unwrap();
+        }
+        match before {
+            "left" => story.state.leave(OpenId(1), SocketId(50), &story.kernel).unwrap(),
+            "dead" => story.dies(1),
+            _ => {}
+        }
+        let last = if before == "dead" { 2 } else { 1 };
+        story.state.farewell(&asker(last).member, &story.kernel);
+        let mut actions = story.actions();
+        actions.sort();
+        assert_eq!(actions, [format!("close {LISTENER}"), "close 50".to_owned()], "{before}");
+        assert_eq!(story.state.len(), 1, "of another pair");
+    }
+}
+
 // A peer that has gone needs no reset, and no ten seconds.
 #[test]
 fn a_connection_that_has_ended_is_no_orphan() {
