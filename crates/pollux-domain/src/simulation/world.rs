@@ -8,8 +8,8 @@ use super::random::Random;
 use crate::content::{Change, Content, RequestId};
 use crate::name::ServerName;
 use crate::succession::{
-    Acting, Answer, Command, Copies, Event, Incarnation, Message, Mode, Notice, Outcome, Problem, Proposal, Save,
-    Records, Succession, Tick,
+    Acting, Answer, Command, Copies, Event, Incarnation, Message, Mode, Notice, Outcome, Problem, Proposal,
+    Records, Save, Succession, Tick,
 };
 use pollux_wire::Epoch;
 use std::cmp::Reverse;

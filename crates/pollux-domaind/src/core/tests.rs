@@ -39,6 +39,7 @@ impl World {
                 host: name(host),
                 mode: Mode::Quorum,
                 coordinator: "local".to_owned(),
+                addresses: BTreeMap::new(),
                 timing: Timing { stable: 1_000, ..Timing::ONE_HOST },
                 incarnation: Incarnation(1),
                 copies,
