@@ -1,7 +1,7 @@
 //! Legacy mode on three hosts, over TLS: each side of a split has an acting master, and no change vanishes without a copy.
 
 use super::hosts::{Hosts, NAMES};
-use super::network::Network;
+use super::network::{Network, turn};
 use std::fs;
 
 /// The texts of all conflict copies.
@@ -19,6 +19,7 @@ fn all_see(hosts: &Hosts, master: &str) {
 // Servers find each other by their names, as legacy mode has no records; the first that is reached acts.
 #[test]
 fn a_split_has_two_masters_and_leaves_copies() {
+    let _turn = turn();
     let Some(network) = Network::new(&NAMES) else { return };
     let addresses = NAMES.map(|host| (host, host));
     let options = ["--domain-mode", "legacy", "--domain-time", "stable=1500"];

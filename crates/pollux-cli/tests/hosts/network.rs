@@ -12,11 +12,18 @@
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{env, fs};
 
 const PREFIX: &str = "pollux-test";
 /// Nobody has it.
 const NOBODY: &str = "02:00:00:00:00:99";
+
+/// Times of hosts are measured: one test at a time.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The namespaces; gone when dropped.
 #[derive(Debug)]

@@ -4,14 +4,8 @@
 use super::etcd::Etcd;
 use super::history::{History, Writers};
 use super::hosts::{Hosts, NAMES};
-use super::network::Network;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// Times of hosts are measured: one test at a time.
-fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use super::network::{Network, turn};
+use std::sync::Arc;
 
 fn begin() -> Option<(Arc<Hosts>, Etcd)> {
     let network = Network::new(&NAMES)?;

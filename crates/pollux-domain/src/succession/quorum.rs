@@ -465,10 +465,17 @@ impl Quorum {
         entries[..rank].iter().find(|name| ready(name) && self.watch.steady(name, &self.timing)).cloned()
     }
 
-    /// Whether changes wait so that the better-ranked server that has been back for a while can hold the newest content: with a
-    /// change in each of its beats it never would, and the mastership would stay here (L4). It has a deadline for it; one that
-    /// cannot catch up, as its disk is broken, delays changes once in a stable time.
+    /// Whether changes wait, for one of two reasons.
+    ///
+    /// A commit voids the read that is under way, so an unbroken row of changes would hide from this server who came and who went.
+    ///
+    /// And a better-ranked server that has been back for a while must come to hold the newest content: with a change in each of its
+    /// beats it never would, and the mastership would stay here (L4). It has a deadline for it; one that cannot catch up, as
+    /// its disk is broken, delays changes once in a stable time.
     fn holds_changes(&mut self, now: Tick) -> bool {
+        if now.since(self.read_next) >= self.timing.fence {
+            return true;
+        }
         let Some(content) = &self.records.content else { return false };
         let entries = content.list.entries();
         let rank = content.list.position(&self.me).unwrap_or(entries.len());
