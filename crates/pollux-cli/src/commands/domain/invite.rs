@@ -66,6 +66,10 @@ impl Invite {
     }
 }
 
+fn failed(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!("cannot write {}: {error}", path.display()), "name another file with --out")
+}
+
 /// For its owner only: it holds a key.
 fn write(path: &Path, text: &str) -> Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
@@ -74,14 +78,17 @@ fn write(path: &Path, text: &str) -> Result<()> {
             format!("{} is there already", path.display()),
             "remove it if it is an old bundle, or name another file with --out",
         ),
-        _ => Failure::file("make", path, &error),
+        _ => failed(path, &error),
     })?;
-    file.write_all(text.as_bytes()).map_err(|error| Failure::file("write", path, &error))
+    file.write_all(text.as_bytes()).map_err(|error| failed(path, &error))
 }
 
 /// Puts the certificate of a bundle in place for the server that is about to start.
 pub(super) fn install(path: &Path, settings: &Settings) -> Result<()> {
-    let text = fs::read_to_string(path).map_err(|error| Failure::file("read", path, &error))?;
+    let text = fs::read_to_string(path).map_err(|error| {
+        let what = format!("cannot read the bundle {}: {error}", path.display());
+        Failure::new(what, "give the path of the file that pollux domain invite made")
+    })?;
     let otherwise = "pollux domain invite --help";
     let bundle = Bundle::parse(&text).map_err(|error| link::two_lines(&error.to_string(), otherwise))?;
     let (domain, host) = (&settings.domain, &settings.host);
