@@ -15,7 +15,7 @@ const PACKAGES: [(&str, &str); 8] = [
     ("ip", "iproute2"),
 ];
 
-/// Runs every check. `demo`: also the demo in its release build, under kills.
+/// Runs every check. `demo`: also a million simulated takeovers and the demo under kills, in their release builds.
 pub(crate) fn all(demo: bool) -> Outcome {
     prerequisites()?;
     tidy::check()?;
@@ -25,6 +25,8 @@ pub(crate) fn all(demo: bool) -> Outcome {
     examples()?;
     document()?;
     if demo {
+        let simulated = ["run", "--quiet", "--release", "--package", "pollux-sim", "--", "run"];
+        cargo(&[&simulated[..], &["--takeovers", "1000000"]].concat())?;
         cargo(&["build", "--release", "--package", "pollux-cli"])?;
         let arguments = [
             "run",

@@ -15,6 +15,7 @@ usage: cargo xtask VERB
   ci --quick     the same without the demo
   fix            formats the code
   tidy           checks our own source: banned words, blobs, tabs, dead documents
+  sim [ARG..]    simulated takeovers: `--takeovers N` (a million without it), adds to the tally in target/sim.json
   bench [ARG..]  the benchmarks: see `cargo xtask bench --help`
   headers        writes docs/reference/procedures.md from the procedure table
   man DIR        writes the man pages of the pollux command
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         ["ci", "--quick"] => ci::all(false),
         ["fix"] => run::cargo(&["fmt", "--all"]),
         ["tidy"] => tidy::check(),
+        ["sim", rest @ ..] => sim(rest),
         ["bench", rest @ ..] => bench::all(rest),
         ["headers"] => headers(),
         ["man", directory] => {
@@ -49,6 +51,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Goes on with the campaign whose tally is among the build's files.
+fn sim(arguments: &[&str]) -> run::Outcome {
+    let target =
+        env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| run::root().join("target").display().to_string());
+    let tally = format!("{target}/sim.json");
+    let package = ["run", "--quiet", "--release", "--package", "pollux-sim", "--", "run", "--tally", &tally];
+    run::cargo(&[&package[..], arguments].concat())
 }
 
 /// Writes the reference page. A test of pollux-guardian says when that is due.

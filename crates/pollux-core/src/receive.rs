@@ -99,6 +99,12 @@ impl Open {
         self.in_hand.clear();
     }
 
+    /// What its opener has given up when it comes back over a new path: with sync depth 0 it sends nothing again, and its next
+    /// request must not find these counted as outstanding.
+    pub fn given_up(&self) -> Vec<SyncId> {
+        if self.opener.sync_depth == 0 { self.in_hand.iter().copied().collect() } else { Vec::new() }
+    }
+
     /// True while this request is being executed.
     pub fn is_in_hand(&self, sync: SyncId) -> bool {
         self.in_hand.contains(&sync)
@@ -190,6 +196,21 @@ mod tests {
         }
         assert_eq!(open.arrive(SyncId(u64::MAX)), Arrival::Repeated(&reply(u64::MAX)));
         assert_eq!(open.arrive(SyncId(1)), Arrival::TooOld);
+    }
+
+    // With sync depth 0 the opener was told 201 for what it had sent over its old path. Its next request over the new one would
+    // get error 28 for the sake of that one.
+    #[test]
+    fn who_sends_nothing_again_has_given_up_what_is_in_hand() {
+        let mut once = open(0, 1);
+        assert_eq!(once.arrive(SyncId(1)), Arrival::New);
+        for sync in once.given_up() {
+            once.forget(sync);
+        }
+        assert_eq!(once.arrive(SyncId(2)), Arrival::New);
+        let mut again = open(1, 1);
+        assert_eq!(again.arrive(SyncId(1)), Arrival::New);
+        assert_eq!(again.given_up(), [], "it is sent again and must not be executed twice");
     }
 
     // One opener must not fill the server's memory (S15).

@@ -194,6 +194,19 @@ impl Requester {
         }
     }
 
+    /// The half at the end of `path` says that it is the primary no longer. A requester that could not take its path to the
+    /// other half would wait for ever on this one (L3).
+    pub fn handle_demoted(&mut self, path: PathNumber) {
+        if self.active != Some(path) {
+            // The other half spoke first.
+            return;
+        }
+        self.active = None;
+        if self.others.is_empty() && !self.outstanding.is_empty() {
+            self.ask_for_path();
+        }
+    }
+
     /// No half has spoken for too long although the active path is lost: do not rely on the standby path alone.
     pub fn handle_impatience(&mut self) {
         if self.active.is_none() && !self.outstanding.is_empty() {
@@ -427,6 +440,27 @@ mod tests {
         assert_eq!(requester.start(), Err(FileError::TOO_MANY_OUTSTANDING), "the oldest is still open");
         requester.handle_reply(FIRST, first, FileError::OK, Epoch(1));
         assert!(requester.start().is_ok());
+    }
+
+    // A switchover reaches also those who could not take their standby path, for want of a descriptor for example.
+    #[test]
+    fn a_demoted_half_is_left() {
+        let mut alone = Requester::new(FIRST, Epoch(1), 1, 1, SyncId(1));
+        let sync = alone.start().unwrap();
+        commands(&mut alone);
+        alone.handle_demoted(FIRST);
+        assert_eq!(commands(&mut alone), [Command::AskForPath]);
+        alone.handle_standby(SECOND);
+        alone.handle_takeover(SECOND, Epoch(2));
+        assert_eq!(commands(&mut alone), [Command::Send { path: SECOND, sync, again: true }]);
+        alone.handle_demoted(FIRST);
+        assert_eq!(alone.active(), Some(SECOND), "its word came late");
+
+        let mut requester = requester(1, 1);
+        requester.start().unwrap();
+        commands(&mut requester);
+        requester.handle_demoted(FIRST);
+        assert_eq!(commands(&mut requester), [], "the other half will speak on its path");
     }
 
     // A pair member that is not primary answers 200; the requests must reach the other half by themselves, once each.

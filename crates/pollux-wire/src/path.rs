@@ -50,6 +50,9 @@ pub const STANDBY: u8 = 20;
 pub const RING_OFFER: u8 = 21;
 /// Server to requester, the answer to RING_TAKEN(true): empty. It is the server's last frame in the socket.
 pub const RING_BEGUN: u8 = 22;
+/// Server to requester: empty; this half is the primary no longer. Who has a path to the other half hears a TAKEOVER there;
+/// who has none asks for one. A requester that does not know the frame skips it.
+pub const DEMOTED: u8 = 23;
 
 wire_flat_enum! {
     /// What the sender of a request did (Guardian Procedure Calls, `FILE_GETRECEIVEINFO_`, I/O type).

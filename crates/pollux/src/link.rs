@@ -528,6 +528,11 @@ impl Link {
                             Err(_) => break true,
                         },
                         path::STANDBY => standby.extend(frame.descriptors),
+                        path::DEMOTED => {
+                            if let State::Open(requester) = &mut self.state {
+                                requester.handle_demoted(number);
+                            }
+                        }
                         path::RING_OFFER => offer = Some(frame.descriptors),
                         path::RING_BEGUN => {
                             turned = true;

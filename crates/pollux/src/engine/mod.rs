@@ -698,7 +698,10 @@ impl Engine {
                 Command::Resume => self.resume()?,
                 Command::Promote { epoch, took_over } => self.promote(epoch, took_over)?,
                 Command::Demote { .. } => self.demote(),
-                Command::OrderSwitch { epoch } => self.tell_partner(checkpoint::SWITCH, |out| epoch.put(out)),
+                Command::OrderSwitch { epoch } => {
+                    self.tell_partner(checkpoint::SWITCH, |out| epoch.put(out));
+                    self.say_demoted();
+                }
                 Command::OrderEnd => self.tell_partner(checkpoint::END, |_| {}),
                 Command::ReportPaired { epoch, backup } => {
                     self.report_paired(epoch, backup)?;

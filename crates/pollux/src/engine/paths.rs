@@ -125,6 +125,8 @@ impl Engine {
         self.pathless.remove(&open);
         self.paths.insert(open, Path::watched(channel));
         if again {
+            let given_up = self.replica.opens.get(&open).map(|state| state.given_up()).unwrap_or_default();
+            given_up.into_iter().for_each(|sync| self.cancel(open, sync));
             let epoch = self.pair.epoch();
             if let Some(path) = self.paths.get_mut(&open) {
                 path.void_until = Some(epoch);
@@ -475,6 +477,14 @@ impl Engine {
         let pathless = self.replica.opens.keys().filter(|open| !self.paths.contains_key(*open));
         self.pathless = pathless.map(|open| (*open, now)).collect();
         self.watch_paths()
+    }
+
+    /// The last words of an old primary: an opener that has no path to the other half asks for one.
+    pub(super) fn say_demoted(&mut self) {
+        for path in self.paths.values_mut() {
+            path.channel.queue(path::DEMOTED, |_| {});
+            let _ = path.channel.flush();
+        }
     }
 
     /// Looks at all paths that have not ended.

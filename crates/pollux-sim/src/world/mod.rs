@@ -4,17 +4,29 @@
 //! or the daemon. [`World::each_possible`] names all steps that could come next; who chooses among them decides
 //! the schedule. Proof of death: a half or a requester hears of a death when it has taken in all that the dead one sent.
 
+mod client;
+mod process;
+mod surroundings;
+
+use crate::bugs::Bug;
 use crate::checks::Ledger;
-use crate::client::{Client, number};
-use crate::process::{Effect, Frame, Notice, Output, Process, ToRequester, Way, Who};
-use crate::scenario::{Bug, Scenario};
-use pollux_core::pair::{Event, Pair};
+use crate::history::History;
+use crate::plan::Plan;
+use crate::sometimes::{Met, Situation};
+use client::number;
+use pollux_core::pair::{Command, End, Event, Pair};
+use pollux_core::requester::ReplyIs;
 use pollux_wire::checkpoint::{Opener, Record};
-use pollux_wire::control::{Change, PairState};
+use pollux_wire::control::{Change, OpenDetails, PairState, StateKeeping};
 use pollux_wire::record::NameRecord;
-use pollux_wire::{CpuNumber, Epoch, FileError, OpenId, Phandle, Pin, ProcessName, SyncId};
+use pollux_wire::{CpuNumber, Epoch, OpenId, Phandle, ProcessName, SyncId};
+use process::{Effect, Frame, Notice, Output, Taken, ToRequester};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use surroundings::first_phandle;
+
+pub use client::Client;
+pub use process::{Process, Way, Who};
 
 /// Steps until a process asks again after the coordinator was unavailable.
 const ASK_AGAIN_STEPS: u32 = 8;
@@ -22,103 +34,183 @@ const ASK_AGAIN_STEPS: u32 = 8;
 const STOP_AGAIN_STEPS: u32 = 40;
 
 /// A step that could come next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Step {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// A requester begins a request.
     StartRequest(usize),
+    /// A requester takes in a message, or hears that its path has ended.
     FromServer(Way),
+    /// The daemon answers a question for a path.
     AnswerPath(usize),
+    /// A half does the next piece of its work.
     Work(Who),
+    /// A half lets a reply go.
     Release(Who),
+    /// A half hears from its daemon.
     TakeNotice(Who),
+    /// A half takes in a frame of the other half.
     TakeFrame(Who),
+    /// A half hears that the other one is dead.
     HearOfDeath(Who),
+    /// A half takes in a request.
     Read(Who, Way),
+    /// A half executes the oldest request in hand.
     Execute(Who),
+    /// A half has sent its whole state.
     FinishState(Who),
+    /// A half has nothing in hand.
     Drained(Who),
+    /// A half's own timer ticks.
     Tick(Who),
+    /// The coordinator decides on what a half asked for.
     Rule(Who),
+    /// The daemon starts a backup.
     StartBackup(Who),
+    /// The daemons end a name that has lost its last process.
     EndName,
+    /// The operator orders something.
     GiveOrder,
+}
+
+impl Step {
+    /// Kinds of steps.
+    pub const KINDS: usize = 17;
+    /// The kind of [`Step::Tick`].
+    pub const TICK: usize = 12;
+
+    /// Its kind, below [`Step::KINDS`].
+    pub fn kind(self) -> usize {
+        match self {
+            Self::StartRequest(_) => 0,
+            Self::FromServer(_) => 1,
+            Self::AnswerPath(_) => 2,
+            Self::Work(_) => 3,
+            Self::Release(_) => 4,
+            Self::TakeNotice(_) => 5,
+            Self::TakeFrame(_) => 6,
+            Self::HearOfDeath(_) => 7,
+            Self::Read(..) => 8,
+            Self::Execute(_) => 9,
+            Self::FinishState(_) => 10,
+            Self::Drained(_) => 11,
+            Self::Tick(_) => Self::TICK,
+            Self::Rule(_) => 13,
+            Self::StartBackup(_) => 14,
+            Self::EndName => 15,
+            Self::GiveOrder => 16,
+        }
+    }
+}
+
+/// From a requester to a half.
+#[derive(Debug, Clone, Copy)]
+enum FromRequester {
+    Request(SyncId),
+    /// It has heard that this half is the primary since this epoch.
+    Resumed(Epoch),
 }
 
 /// A path between a requester and a half.
 #[derive(Debug, Clone)]
-pub(crate) struct Path {
+pub struct Path {
     client: usize,
-    pub(crate) server: Who,
-    requests: VecDeque<SyncId>,
+    server: Who,
+    requests: VecDeque<FromRequester>,
+    /// Requests count from the requester's word of this epoch on: what came before is from another time (S8).
+    void_until: Option<Epoch>,
     messages: VecDeque<ToRequester>,
     /// The requester holds its end.
     held: bool,
+    /// The half has closed its end.
+    closed: bool,
     end_told: bool,
 }
 
+/// The pair and all that is around it.
 #[derive(Debug, Clone)]
-pub(crate) struct World {
-    pub(crate) scenario: Rc<Scenario>,
-    pub(crate) bug: Bug,
-    pub(crate) now: u32,
-    pub(crate) record: Option<NameRecord>,
-    pub(crate) processes: Vec<Process>,
-    pub(crate) clients: Vec<Client>,
-    pub(crate) ledger: Ledger,
+pub struct World {
+    /// What is played.
+    pub plan: Rc<Plan>,
+    /// An error that was put in on purpose.
+    pub bug: Bug,
+    /// Steps so far.
+    pub now: u32,
+    /// What the coordinator has on record for the name.
+    pub record: Option<NameRecord>,
+    /// All processes there ever were.
+    pub processes: Vec<Process>,
+    /// All requesters.
+    pub clients: Vec<Client>,
+    /// What the checks must remember.
+    pub ledger: Ledger,
+    /// What it was in.
+    pub met: Met,
+    /// Takeovers that came on record.
+    pub takeovers: u64,
     paths: Vec<Path>,
     frames: BTreeMap<(Who, Who), VecDeque<Frame>>,
     /// With the coordinator: who, what, not before which step.
-    pub(crate) asked: Vec<(Who, Change, u32)>,
-    pub(crate) orders_given: usize,
+    asked: Vec<(Who, Change, u32)>,
+    /// CPUs that are away, and until when.
+    cpus_away: BTreeMap<CpuNumber, u32>,
+    orders_given: usize,
     /// When a stop was ordered last: it is repeated until the name has ended.
-    pub(crate) stop_told: Option<u32>,
-    pub(crate) begun: bool,
+    pub stop_told: Option<u32>,
+    begun: bool,
 }
 
 impl World {
-    pub(crate) fn new(scenario: &Scenario, bug: Bug) -> Self {
-        let primary = phandle(0);
-        let name = ProcessName::new("$LIST").expect("a good name");
+    /// The first process of the name, and its requesters with an open each.
+    pub fn new(plan: Rc<Plan>, bug: Bug) -> Self {
         let record = NameRecord {
-            name,
+            name: ProcessName::new("$LOG").expect("a good name"),
             epoch: Epoch(1),
-            primary,
+            primary: first_phandle(),
             backup: None,
             ancestor: None,
             program: String::new(),
-            keeps: pollux_wire::control::StateKeeping::Managed,
+            keeps: StateKeeping::Managed,
         };
         let mut world = Self {
-            scenario: Rc::new(scenario.clone()),
             bug,
             now: 0,
+            processes: vec![Process::new(record.primary, Pair::primary(Epoch(1), true), bug)],
             record: Some(record),
-            processes: vec![Process::new(primary, Pair::primary(Epoch(1), true), bug)],
             clients: Vec::new(),
             ledger: Ledger::default(),
+            met: Met::default(),
+            takeovers: 0,
             paths: Vec::new(),
             frames: BTreeMap::new(),
             asked: Vec::new(),
+            cpus_away: BTreeMap::new(),
             orders_given: 0,
             stop_told: None,
-            begun: !scenario.whole,
+            begun: !plan.whole,
+            plan,
         };
-        for (client, (nowait_depth, wanted)) in scenario.requesters.iter().enumerate() {
+        for (client, asker) in world.plan.requesters.clone().into_iter().enumerate() {
             let open = OpenId(client as u64 + 1);
             let opener = Opener {
-                phandle: phandle(100),
+                phandle: Phandle { incarnation: 1000 + client as u16, named: false, ..first_phandle() },
                 name: None,
                 uid: 0,
-                sync_depth: 1,
-                nowait_depth: *nowait_depth,
-                details: pollux_wire::control::OpenDetails::default(),
+                sync_depth: asker.sync_depth,
+                nowait_depth: asker.nowait_depth,
+                details: OpenDetails::default(),
             };
             let opened = Record::Opened { open, opener, standby: false };
             world.processes[0].replica.apply(&opened).expect("a new open fits");
             let way = world.make_path(client, 0, true);
             world.processes[0].ways.insert(open, way);
-            world.clients.push(Client::new(open, *nowait_depth, *wanted, way));
+            world.clients.push(Client::new(open, asker, way));
         }
         world
+    }
+
+    /// What the requesters saw.
+    pub fn history(&self) -> History {
+        self.clients.iter().flat_map(|client| client.calls.iter().copied()).collect()
     }
 
     /// The requesters and the operator begin: from here on steps count.
@@ -137,7 +229,7 @@ impl World {
             }
         }
         for (way, path) in self.paths.iter().enumerate().filter(|(_, path)| path.held && !path.end_told) {
-            if !path.messages.is_empty() || !self.processes[path.server].alive {
+            if !path.messages.is_empty() || path.closed || !self.processes[path.server].alive {
                 f(Step::FromServer(way));
             }
         }
@@ -155,7 +247,7 @@ impl World {
         if self.name_is_lost() {
             f(Step::EndName);
         }
-        if let (Some((at, _)), Some(record)) = (self.scenario.orders.get(self.orders_given), &self.record)
+        if let (Some((at, _)), Some(record)) = (self.plan.orders.get(self.orders_given), &self.record)
             && self.begun
             && *at <= self.now
             && self.at(record.primary).alive
@@ -188,8 +280,7 @@ impl World {
                 f(Step::HearOfDeath(who));
             }
         }
-        let reads = process.pair.is_primary() && process.takes_input;
-        if reads || (self.bug == Bug::AnswerAsBackup && !process.pair.is_primary()) {
+        if process.pair.is_primary() && process.takes_input {
             for way in process.ways.values().filter(|way| !self.paths[**way].requests.is_empty()) {
                 f(Step::Read(who, *way));
             }
@@ -213,7 +304,7 @@ impl World {
         self.now += 1;
         match step {
             Step::StartRequest(client) => {
-                self.clients[client].start();
+                self.clients[client].start(self.now);
                 self.send_requests(client);
             }
             Step::FromServer(way) => self.take_from_server(way),
@@ -224,6 +315,13 @@ impl World {
             Step::TakeFrame(who) => self.take_frame(who),
             Step::HearOfDeath(who) => {
                 let partner = self.processes[who].pair.partner().expect("who is dead was its partner");
+                if self
+                    .asked
+                    .iter()
+                    .any(|(by, change, _)| *by == who && matches!(change, Change::Join { .. }))
+                {
+                    self.met.note(Situation::JoinOfADeadBackup);
+                }
                 self.frames.remove(&(who_is(partner), who));
                 self.processes[who].tell(Event::PartnerDead { partner });
             }
@@ -240,16 +338,23 @@ impl World {
             Step::Tick(who) => self.processes[who].tell(Event::Tick),
             Step::Rule(who) => self.rule(who),
             Step::StartBackup(who) => self.start_backup(who),
-            Step::EndName => self.record = None,
+            Step::EndName => {
+                self.record = None;
+                if self.stop_told.is_none() {
+                    self.met.note(Situation::BothHalvesLost);
+                }
+            }
             Step::GiveOrder => self.give_order(),
         }
     }
 
     /// Requesters that wait for a half to speak lose their patience. Returns true if one did.
     pub(crate) fn lose_patience(&mut self) -> bool {
+        let met = &mut self.met;
         for client in self.clients.iter_mut().filter(|client| client.is_stuck()) {
+            met.note(Situation::PatienceLost);
             client.requester.handle_impatience();
-            client.collect();
+            client.collect(self.now);
         }
         self.clients.iter().any(|client| client.asks)
     }
@@ -261,6 +366,7 @@ impl World {
     }
 
     fn work(&mut self, who: Who) {
+        self.note_command(who);
         match self.processes[who].do_work() {
             Effect::Nothing => {}
             Effect::ToPartner(frame) => self.send_to_partner(who, frame),
@@ -270,7 +376,7 @@ impl World {
                 self.asked.push((who, change, self.now + if later { ASK_AGAIN_STEPS } else { 0 }));
             }
             Effect::MakeStandbyPaths { backup } => {
-                let given = self.scenario.standby_paths;
+                let given = self.plan.standby_paths;
                 let opens: Vec<OpenId> = self.processes[who].ways.keys().copied().filter(|_| given).collect();
                 let paths = opens
                     .into_iter()
@@ -287,23 +393,44 @@ impl World {
         }
     }
 
+    fn note_command(&mut self, who: Who) {
+        let process = &self.processes[who];
+        let met = match process.next_command() {
+            Some(Command::KillPartner) => Situation::HungBackupKilled,
+            Some(Command::ReportNotSwitched { .. }) => Situation::SwitchGivenUp,
+            Some(Command::End(End::Incomplete)) => Situation::IncompleteBackupEnds,
+            Some(Command::End(End::Superseded)) => Situation::SupersededEnds,
+            Some(Command::Record(Change::RemoveBackup { .. })) if !process.outputs.is_empty() => {
+                Situation::RemovalWithRepliesHeld
+            }
+            _ => return,
+        };
+        self.met.note(met);
+    }
+
     fn release(&mut self, who: Who) {
-        let Output { open, sync, error, place } = self.processes[who].release().expect("one may leave");
-        Ledger::note_reply(self, who, (open, sync), error, place);
+        let Output { open, sync, error, answer } = self.processes[who].release().expect("one may leave");
+        Ledger::note_reply(self, who, (open, sync), error, answer);
         let epoch = self.processes[who].pair.epoch();
-        self.send_to_requester(who, open, ToRequester::Reply { sync, error, place, epoch });
+        self.send_to_requester(who, open, ToRequester::Reply { sync, error, answer, epoch });
     }
 
     fn take_notice(&mut self, who: Who) {
         match self.processes[who].inbox.pop_front() {
             Some(Notice::Event(event)) => self.processes[who].tell(event),
             Some(Notice::NewPath { open, way }) => {
-                self.processes[who].ways.insert(open, way);
                 let pair = &self.processes[who].pair;
-                if pair.is_primary() {
-                    let epoch = pair.epoch();
-                    self.send_to_requester(who, open, ToRequester::Takeover { epoch });
+                if !pair.is_primary() {
+                    // The requester asks who is primary today.
+                    self.paths[way].closed = true;
+                    return;
                 }
+                let epoch = pair.epoch();
+                if let Some(old) = self.processes[who].ways.insert(open, way) {
+                    self.paths[old].closed = true;
+                }
+                self.processes[who].give_up_for(open);
+                self.send_to_requester(who, open, ToRequester::Takeover { epoch });
             }
             None => {}
         }
@@ -319,11 +446,24 @@ impl World {
     }
 
     fn read(&mut self, who: Who, way: Way) {
-        let sync = self.paths[way].requests.pop_front().expect("there is a request");
+        let path = &mut self.paths[way];
+        let sync = match path.requests.pop_front().expect("there is a request") {
+            FromRequester::Request(sync)
+                if path.void_until.is_none() || self.bug == Bug::OldRequestsCount =>
+            {
+                sync
+            }
+            FromRequester::Request(_) => return,
+            FromRequester::Resumed(epoch) => {
+                path.void_until = path.void_until.filter(|until| epoch < *until);
+                return;
+            }
+        };
         let open = self.clients[self.paths[way].client].open;
-        if self.processes[who].read(open, sync) {
-            let (error, epoch) = (FileError::OWNERSHIP, self.processes[who].pair.epoch());
-            self.send_to_requester(who, open, ToRequester::Reply { sync, error, place: 0, epoch });
+        match self.processes[who].read(open, sync) {
+            Taken::Saved => self.met.note(Situation::SavedReplySentAgain),
+            Taken::InHandAgain => self.met.note(Situation::RequestInHandAgain),
+            Taken::InHand | Taken::Refused => {}
         }
     }
 
@@ -339,6 +479,9 @@ impl World {
             self.ledger.note_takeover(who, epoch);
         }
         if let Some(way) = self.processes[who].ways.get(&open) {
+            if let ToRequester::Takeover { epoch } = message {
+                self.paths[*way].void_until = Some(epoch);
+            }
             self.paths[*way].messages.push_back(message);
         }
     }
@@ -364,12 +507,21 @@ impl World {
     fn take_message(&mut self, at: usize, way: Way, message: ToRequester) {
         let client = &mut self.clients[at];
         match message {
-            ToRequester::Reply { sync, error, place, epoch } => {
-                if client.reply(way, sync, error, place, epoch) && error.is_ok() {
-                    self.ledger.note_acknowledged((client.open, sync), place);
+            ToRequester::Reply { sync, error, answer, epoch } => {
+                let outcome = if error.is_ok() { Ok(answer) } else { Err(error) };
+                match client.reply(self.now, way, (sync, epoch), outcome) {
+                    ReplyIs::Wanted if error.is_ok() => {
+                        self.ledger.note_acknowledged((client.open, sync), answer);
+                    }
+                    ReplyIs::Stale => self.met.note(Situation::StaleReplyDropped),
+                    ReplyIs::Wanted | ReplyIs::NotMine => {}
                 }
             }
-            ToRequester::Takeover { epoch } => client.requester.handle_takeover(number(way), epoch),
+            ToRequester::Takeover { epoch } => {
+                self.paths[way].requests.push_back(FromRequester::Resumed(epoch));
+                client.requester.handle_takeover(number(way), epoch);
+            }
+            ToRequester::Demoted => client.requester.handle_demoted(number(way)),
             ToRequester::Standby { way } => {
                 self.paths[way].held = true;
                 client.requester.handle_standby(number(way));
@@ -378,20 +530,40 @@ impl World {
         self.send_requests(at);
     }
 
-    pub(crate) fn send_requests(&mut self, client: usize) {
-        for (way, sync) in self.clients[client].collect() {
-            self.paths[way].requests.push_back(sync);
+    fn send_requests(&mut self, client: usize) {
+        for (way, sync) in self.clients[client].collect(self.now) {
+            self.paths[way].requests.push_back(FromRequester::Request(sync));
         }
     }
 
     pub(crate) fn make_path(&mut self, client: usize, server: Who, held: bool) -> Way {
         let (requests, messages) = (VecDeque::new(), VecDeque::new());
-        self.paths.push(Path { client, server, requests, messages, held, end_told: false });
+        self.paths.push(Path {
+            client,
+            server,
+            requests,
+            void_until: None,
+            messages,
+            held,
+            closed: false,
+            end_told: false,
+        });
         self.paths.len() - 1
     }
 
+    /// True when the requesters and the operator have begun.
+    pub fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// True when a requester will find a reply on a path.
+    pub fn reply_is_on_its_way(&self) -> bool {
+        let is_reply = |message: &ToRequester| matches!(message, ToRequester::Reply { .. });
+        self.paths.iter().any(|path| path.held && path.messages.iter().any(is_reply))
+    }
+
     /// True when the record names two live halves that know their roles.
-    pub(crate) fn is_whole(&self) -> bool {
+    pub fn is_whole(&self) -> bool {
         let Some(record) = &self.record else { return false };
         let Some(backup) = record.backup else { return false };
         let states =
@@ -399,18 +571,15 @@ impl World {
         states == [Some(PairState::Paired), Some(PairState::Following)]
     }
 
-    pub(crate) fn at(&self, phandle: Phandle) -> &Process {
+    /// This process.
+    pub fn at(&self, phandle: Phandle) -> &Process {
         &self.processes[who_is(phandle)]
     }
 }
 
-pub(crate) fn who_is(phandle: Phandle) -> Who {
+/// The place of a process in the world's table.
+pub fn who_is(phandle: Phandle) -> Who {
     Who::from(phandle.incarnation)
-}
-
-pub(crate) fn phandle(who: Who) -> Phandle {
-    let cpu = CpuNumber::new(who as u8 % 2).expect("0 and 1 are CPUs");
-    Phandle { named: true, cpu, pin: Pin(1), node: 0, incarnation: who as u16, sequence: 1 }
 }
 
 fn client_of(open: OpenId) -> usize {

@@ -1,9 +1,10 @@
 //! One half of the pair: the production machines, and around them the least shell that obeys their commands.
 //!
-//! The application is a list to which each request appends itself; the reply is the place in the list. A command that
-//! speaks to several others is cut into pieces of [`Work`], so that a crash can come between any two of them.
+//! The application is [`App`]. A command that speaks to several others is cut into pieces of [`Work`], so that a crash can
+//! come between any two of them.
 
-use crate::scenario::Bug;
+use crate::app::{Answer, App, Entry};
+use crate::bugs::Bug;
 use pollux_core::output::{Gate, OutputQueue};
 use pollux_core::pair::{Command, Event, Handled, Pair};
 use pollux_core::receive::{Arrival, SavedReply};
@@ -19,11 +20,9 @@ use std::collections::{BTreeMap, VecDeque};
 const LIST: ObjectId = ObjectId(1);
 
 /// A process, by its place in the world's table.
-pub(crate) type Who = usize;
+pub type Who = usize;
 /// A path, by its place in the world's table.
-pub(crate) type Way = usize;
-/// A request as the application's list keeps it.
-pub(crate) type Entry = (OpenId, SyncId);
+pub type Way = usize;
 
 /// A frame on the pair channel, with the paths it carries as descriptors.
 #[derive(Debug, Clone)]
@@ -36,9 +35,10 @@ pub(crate) struct Frame {
 /// From a server's half to a requester.
 #[derive(Debug, Clone)]
 pub(crate) enum ToRequester {
-    Reply { sync: SyncId, error: FileError, place: u64, epoch: Epoch },
+    Reply { sync: SyncId, error: FileError, answer: Answer, epoch: Epoch },
     Takeover { epoch: Epoch },
     Standby { way: Way },
+    Demoted,
 }
 
 /// From the daemon.
@@ -62,7 +62,7 @@ pub(crate) struct Output {
     pub(crate) open: OpenId,
     pub(crate) sync: SyncId,
     pub(crate) error: FileError,
-    pub(crate) place: u64,
+    pub(crate) answer: Answer,
 }
 
 /// What a piece of work asks of the world.
@@ -79,15 +79,40 @@ pub(crate) enum Effect {
     Ended,
 }
 
+/// How a process stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Paused {
+    /// Until this step.
+    pub(crate) until: u32,
+    /// It counts as hung afterwards: whoever watches it kills it.
+    pub(crate) hangs: bool,
+}
+
+/// How a request was taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It is executed when its turn comes.
+    InHand,
+    /// It is in hand already.
+    InHandAgain,
+    /// Its saved reply goes out again.
+    Saved,
+    /// It gets an error.
+    Refused,
+}
+
+/// One half.
 #[derive(Debug, Clone)]
-pub(crate) struct Process {
+pub struct Process {
     pub(crate) phandle: Phandle,
-    pub(crate) alive: bool,
-    /// It stands still until this step.
-    pub(crate) paused: Option<u32>,
-    pub(crate) pair: Pair,
+    /// It runs.
+    pub alive: bool,
+    /// It stands still.
+    pub(crate) paused: Option<Paused>,
+    /// Its role.
+    pub pair: Pair,
     pub(crate) replica: Replica,
-    pub(crate) list: Vec<Entry>,
+    pub(crate) app: App,
     pub(crate) outputs: OutputQueue<Output>,
     pub(crate) work: VecDeque<Work>,
     pub(crate) in_hand: VecDeque<Entry>,
@@ -97,6 +122,8 @@ pub(crate) struct Process {
     /// [`Command::Quiesce`] waits for its [`Event::Drained`].
     pub(crate) draining: bool,
     pub(crate) start_asked: bool,
+    /// There was no CPU for its backup.
+    pub(crate) lacks_cpu: bool,
     pub(crate) state_sent: Option<CheckpointNumber>,
     sent: CheckpointNumber,
     acknowledged: CheckpointNumber,
@@ -113,7 +140,7 @@ impl Process {
             paused: None,
             pair,
             replica: Replica::default(),
-            list: Vec::new(),
+            app: App::default(),
             outputs: OutputQueue::default(),
             work: VecDeque::new(),
             in_hand: VecDeque::new(),
@@ -122,6 +149,7 @@ impl Process {
             takes_input: true,
             draining: false,
             start_asked: false,
+            lacks_cpu: false,
             state_sent: None,
             sent: CheckpointNumber(0),
             acknowledged: CheckpointNumber(0),
@@ -147,6 +175,19 @@ impl Process {
         }
     }
 
+    /// The machine's command that is obeyed next.
+    pub(crate) fn next_command(&self) -> Option<&Command> {
+        match self.work.front() {
+            Some(Work::Do(command)) => Some(command),
+            _ => None,
+        }
+    }
+
+    /// True when the backup has everything that was sent.
+    pub(crate) fn is_acknowledged(&self) -> bool {
+        self.sent == self.acknowledged
+    }
+
     /// Does the next piece of work.
     pub(crate) fn do_work(&mut self) -> Effect {
         match self.work.pop_front() {
@@ -168,7 +209,12 @@ impl Process {
             }
             Command::TellInStep { number } => return frame(checkpoint::IN_STEP, encode(&number)),
             Command::TellOnRecord { epoch } => return frame(checkpoint::ON_RECORD, encode(&epoch)),
-            Command::OrderSwitch { epoch } => return frame(checkpoint::SWITCH, encode(&epoch)),
+            Command::OrderSwitch { epoch } => {
+                for open in self.ways.keys() {
+                    self.work.push_back(Work::Tell { open: *open, message: ToRequester::Demoted });
+                }
+                return frame(checkpoint::SWITCH, encode(&epoch));
+            }
             Command::OrderEnd => return frame(checkpoint::END, Vec::new()),
             Command::Record(change) if self.goes_on_unasked(&change) => {
                 let epoch = self.pair.epoch().next();
@@ -221,34 +267,38 @@ impl Process {
         self.applied = CheckpointNumber(0);
     }
 
-    /// Takes in a request, in whatever role. Returns true if it was refused with 200.
-    pub(crate) fn read(&mut self, open: OpenId, sync: SyncId) -> bool {
-        if !self.pair.is_primary() {
-            return true;
-        }
-        let answer = |error, place| Output { open, sync, error, place };
-        let output = match self.replica.opens.get_mut(&open).expect("opens are checkpointed").arrive(sync) {
-            Arrival::New => return self.take_in_hand(open, sync),
-            Arrival::InHand => return false,
-            Arrival::Repeated(saved) => answer(saved.error, place_of(saved)),
-            Arrival::TooOld => answer(FileError::OLD_SYNC, 0),
-            Arrival::TooMany => answer(FileError::TOO_MANY_OUTSTANDING, 0),
-        };
-        self.outputs.hold(self.sent, output);
-        false
+    /// Takes in a request, as the primary.
+    pub(crate) fn read(&mut self, open: OpenId, sync: SyncId) -> Taken {
+        let refused = |error| (Taken::Refused, error, Answer { place: 0, value: 0 });
+        let (taken, error, answer) =
+            match self.replica.opens.get_mut(&open).expect("opens are checkpointed").arrive(sync) {
+                Arrival::New => {
+                    self.in_hand.push_back((open, sync));
+                    return Taken::InHand;
+                }
+                Arrival::InHand => return Taken::InHandAgain,
+                Arrival::Repeated(saved) => (Taken::Saved, saved.error, answer_of(saved)),
+                Arrival::TooOld => refused(FileError::OLD_SYNC),
+                Arrival::TooMany => refused(FileError::TOO_MANY_OUTSTANDING),
+            };
+        self.outputs.hold(self.sent, Output { open, sync, error, answer });
+        taken
     }
 
-    fn take_in_hand(&mut self, open: OpenId, sync: SyncId) -> bool {
-        self.in_hand.push_back((open, sync));
-        false
+    /// An opener comes back over a new path.
+    pub(crate) fn give_up_for(&mut self, open: OpenId) {
+        let Some(state) = self.replica.opens.get_mut(&open) else { return };
+        for sync in state.given_up() {
+            state.forget(sync);
+            self.in_hand.retain(|entry| *entry != (open, sync));
+        }
     }
 
     /// One turn: the oldest request in hand is executed, checkpointed, and its reply held.
     pub(crate) fn execute(&mut self) {
         let Some((open, sync)) = self.in_hand.pop_front() else { return };
-        let place = self.list.len() as u64;
-        self.list.push((open, sync));
-        let (change, payload) = (encode_entry((open, sync)), encode(&place));
+        let answer = self.app.execute((open, sync));
+        let (change, payload) = (encode_entry((open, sync)), answer.encode());
         let changed = Record::ObjectChanged { object: LIST, change: &change };
         let replied = Record::Replied { open, sync, error: FileError::OK, payload: &payload };
         self.replica.apply(&replied).expect("the primary's own record fits");
@@ -268,7 +318,7 @@ impl Process {
             }
             number = if self.bug == Bug::TornCheckpoint { number.next() } else { self.sent };
         }
-        self.outputs.hold(number, Output { open, sync, error: FileError::OK, place });
+        self.outputs.hold(number, Output { open, sync, error: FileError::OK, answer });
     }
 
     /// The state for a new backup, as frames; `ways` are the standby paths of the opens.
@@ -288,7 +338,7 @@ impl Process {
                 put(Record::Replied { open: *id, sync: *sync, error: *error, payload });
             }
         }
-        let part: Vec<u8> = self.list.iter().flat_map(|entry| encode_entry(*entry)).collect();
+        let part: Vec<u8> = self.app.log().iter().flat_map(|entry| encode_entry(*entry)).collect();
         let opens = self.checkpoint(bodies.concat(), ways.values().copied().collect());
         let mut list = Vec::new();
         Record::ObjectCreated { object: LIST, kind: 1, name: "list" }.put(&mut list);
@@ -353,7 +403,9 @@ impl Process {
             let record = Record::take(&mut reader).expect("a record we made");
             match &record {
                 Record::ObjectChanged { change: entries, .. } | Record::ObjectPart { part: entries, .. } => {
-                    self.list.extend(entries.chunks(16).map(decode_entry));
+                    for entry in entries.chunks(16).map(decode_entry) {
+                        self.app.execute(entry);
+                    }
                 }
                 Record::Opened { open, standby: true, .. } => {
                     self.ways.insert(*open, ways.next().expect("a path comes with the record"));
@@ -380,12 +432,12 @@ impl Process {
 
     /// True when nothing is in hand, everything is acknowledged and has left.
     pub(crate) fn is_drained(&self) -> bool {
-        self.sent == self.acknowledged && self.in_hand.is_empty() && self.outputs.is_empty()
+        self.is_acknowledged() && self.in_hand.is_empty() && self.outputs.is_empty()
     }
 }
 
-fn place_of(saved: &SavedReply) -> u64 {
-    decode(&saved.payload).expect("a reply we made")
+fn answer_of(saved: &SavedReply) -> Answer {
+    Answer::decode(&saved.payload).expect("a reply we made")
 }
 
 fn encode_entry((open, sync): Entry) -> Vec<u8> {

@@ -1,7 +1,8 @@
 //! The promises, looked at after every step and at the end.
 
-use crate::process::{Entry, Process, Who};
-use crate::world::{World, who_is};
+use crate::app::{Answer, Entry};
+use crate::linear::{self, Verdict};
+use crate::world::{Process, Who, World, who_is};
 use pollux_core::output::Gate;
 use pollux_wire::control::PairState;
 use pollux_wire::{Epoch, FileError};
@@ -9,12 +10,16 @@ use std::collections::BTreeMap;
 
 /// What must be remembered to tell whether a promise is kept.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Ledger {
+pub struct Ledger {
     /// A fault hit the last healthy half on record, or the pair was told to stop: its requesters may see 201.
-    pub(crate) may_be_lost: bool,
-    acknowledged: BTreeMap<Entry, u64>,
-    replied: BTreeMap<Entry, u64>,
+    pub may_be_lost: bool,
+    /// Something happened that a requester with sync depth 0 is told of.
+    pub disturbed: bool,
+    acknowledged: BTreeMap<Entry, Answer>,
+    replied: BTreeMap<Entry, Answer>,
     speakers: BTreeMap<Epoch, Who>,
+    /// S2 was looked at for this primary with so many acknowledged requests.
+    looked_at: Option<(Who, usize)>,
     violation: Option<String>,
 }
 
@@ -24,11 +29,12 @@ impl Ledger {
     }
 
     /// A reply leaves half `who`.
-    pub(crate) fn note_reply(world: &mut World, who: Who, entry: Entry, error: FileError, place: u64) {
+    pub fn note_reply(world: &mut World, who: Who, entry: Entry, error: FileError, answer: Answer) {
         if !error.is_ok() {
-            return world.ledger.violated(format!("T2: {entry:?} is answered with {error}"));
+            // To a request that its requester has given up or has an answer for; one that counts is seen at the end (T1).
+            return;
         }
-        let known = |half: Who| world.processes[half].list.get(place as usize) == Some(&entry);
+        let known = |half: Who| world.processes[half].app.log().get(answer.place as usize) == Some(&entry);
         let consent = match &world.record {
             Some(record) if who_is(record.primary) == who => {
                 record.backup.is_none_or(|backup| known(who_is(backup)))
@@ -41,14 +47,16 @@ impl Ledger {
                 "S5: half {who} answers {entry:?} though the backup on record lacks it: {record:?}"
             ));
         }
-        let first = *world.ledger.replied.entry(entry).or_insert(place);
-        if first != place {
-            world.ledger.violated(format!("S3: {entry:?} is answered with {place}, before with {first}"));
+        let first = *world.ledger.replied.entry(entry).or_insert(answer);
+        if first != answer {
+            world
+                .ledger
+                .violated(format!("S3: {entry:?} is answered with {answer:?}, before with {first:?}"));
         }
     }
 
     /// Half `who` says that it is the primary.
-    pub(crate) fn note_takeover(&mut self, who: Who, epoch: Epoch) {
+    pub fn note_takeover(&mut self, who: Who, epoch: Epoch) {
         let speaker = *self.speakers.entry(epoch).or_insert(who);
         if speaker != who {
             self.violated(format!("S1: halves {speaker} and {who} both speak in epoch {epoch}"));
@@ -59,35 +67,43 @@ impl Ledger {
     }
 
     /// A requester was told that its request is done.
-    pub(crate) fn note_acknowledged(&mut self, entry: Entry, place: u64) {
-        self.acknowledged.insert(entry, place);
+    pub fn note_acknowledged(&mut self, entry: Entry, answer: Answer) {
+        self.acknowledged.insert(entry, answer);
     }
 }
 
 /// The promises that hold at any moment.
-pub(crate) fn check(world: &World) -> Result<(), String> {
+pub fn check(world: &mut World) -> Result<(), String> {
     if let Some(violation) = &world.ledger.violation {
         return Err(violation.clone());
     }
     let mut primaries = 0;
+    let mut looked_at = None;
     for (who, process) in world.processes.iter().enumerate().filter(|(_, process)| process.alive) {
         if process.pair.is_primary() {
             primaries += 1;
-            check_primary(world, who, process)?;
+            looked_at = check_primary(world, who, process)?;
         } else if let Some(primary) = process.pair.partner()
-            && !world.processes[who_is(primary)].list.starts_with(&process.list)
+            && !world.processes[who_is(primary)].app.log().starts_with(process.app.log())
         {
-            return Err(format!("S4: the list of backup {who} is not a beginning of its primary's"));
+            return Err(format!("S4: the log of backup {who} is not a beginning of its primary's"));
         }
-        check_order(who, &process.list)?;
+        if let Some(misorder) = process.app.misorder() {
+            return Err(format!("{misorder} by half {who}"));
+        }
     }
+    world.ledger.looked_at = looked_at;
     if primaries > 1 { Err("S1: two live halves take themselves for the primary".into()) } else { Ok(()) }
 }
 
-fn check_primary(world: &World, who: Who, process: &Process) -> Result<(), String> {
-    for (entry, place) in &world.ledger.acknowledged {
-        if process.list.get(*place as usize) != Some(entry) {
-            return Err(format!("S2: primary {who} lacks {entry:?}, which was answered"));
+fn check_primary(world: &World, who: Who, process: &Process) -> Result<Option<(Who, usize)>, String> {
+    let looked_at = Some((who, world.ledger.acknowledged.len()));
+    // A log only grows: another look is due for another primary or another acknowledged request.
+    if world.ledger.looked_at != looked_at {
+        for (entry, answer) in &world.ledger.acknowledged {
+            if process.app.log().get(answer.place as usize) != Some(entry) {
+                return Err(format!("S2: primary {who} lacks {entry:?}, which was answered"));
+            }
         }
     }
     let alone =
@@ -95,39 +111,33 @@ fn check_primary(world: &World, who: Who, process: &Process) -> Result<(), Strin
     if process.pair.gate() == Gate::Open && !alone {
         return Err(format!("S6: primary {who} speaks alone, the record does not say so"));
     }
-    Ok(())
+    Ok(looked_at)
 }
 
-/// Each request once, and those of an opener in the order of their sync ids.
-fn check_order(who: Who, list: &[Entry]) -> Result<(), String> {
-    for (at, (open, sync)) in list.iter().enumerate() {
-        for (earlier_open, earlier_sync) in &list[..at] {
-            if open == earlier_open && earlier_sync == sync {
-                return Err(format!("S3: half {who} executed {sync} of opener {open} twice"));
-            }
-            if open == earlier_open && earlier_sync > sync {
-                return Err(format!("S8: half {who} executed {sync} of opener {open} after {earlier_sync}"));
-            }
+/// S7: one order of the requests explains what all requesters were told.
+pub fn check_history(world: &World) -> Result<Verdict, String> {
+    match linear::check(&world.history()) {
+        Verdict::NotLinear { key } => {
+            Err(format!("S7: no order of the requests explains what was read of register {key}"))
         }
+        verdict => Ok(verdict),
     }
-    Ok(())
 }
 
 /// The promises that hold when nothing moves any more.
-pub(crate) fn check_end(world: &World) -> Result<(), String> {
+pub fn check_end(world: &World) -> Result<(), String> {
     for client in &world.clients {
-        if client.answers.len() as u64 != client.wanted {
-            return Err(format!(
-                "L3: opener {} has {} answers of {}",
-                client.open,
-                client.answers.len(),
-                client.wanted
-            ));
+        let answers = client.calls.iter().filter_map(|call| Some((call.entry.1, call.ended?.1)));
+        let count = answers.clone().count() as u64;
+        if count != client.asker.wanted {
+            return Err(format!("L3: opener {} has {count} answers of {}", client.open, client.asker.wanted));
         }
-        for (sync, answer) in &client.answers {
+        let may_be_told = client.asker.sync_depth == 0 && world.ledger.disturbed;
+        for (sync, answer) in answers {
             match answer {
                 Ok(_) => {}
-                Err(FileError::PATH_DOWN) if world.ledger.may_be_lost => {}
+                Err(FileError::PATH_DOWN) if world.ledger.may_be_lost || may_be_told => {}
+                Err(FileError::OWNERSHIP) if may_be_told => {}
                 Err(error) => {
                     return Err(format!("T1: request {sync} of opener {} ends with {error}", client.open));
                 }
@@ -153,7 +163,7 @@ pub(crate) fn check_end(world: &World) -> Result<(), String> {
     }
     let backup = record.backup.expect("a whole pair has a backup");
     let (primary, backup) = (&world.processes[who_is(record.primary)], &world.processes[who_is(backup)]);
-    if primary.list != backup.list || primary.replica != backup.replica {
+    if primary.app != backup.app || primary.replica != backup.replica {
         return Err("S4: the halves differ though nothing moves".into());
     }
     Ok(())

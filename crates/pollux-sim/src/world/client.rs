@@ -1,0 +1,105 @@
+//! A requester: the production machine, and what it was told.
+
+use super::process::Way;
+use crate::app::Answer;
+use crate::history::Call;
+use crate::plan::Asker;
+use pollux_core::requester::{Command, PathNumber, ReplyIs, Requester};
+use pollux_wire::{Epoch, FileError, OpenId, SyncId};
+
+/// A requester with one open.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Its open.
+    pub open: OpenId,
+    /// What it asks for.
+    pub asker: Asker,
+    /// The production machine.
+    pub requester: Requester,
+    /// Has a question for a path with the daemon.
+    pub asks: bool,
+    /// Its requests, by sync id.
+    pub calls: Vec<Call>,
+    unanswered: usize,
+    /// The first request without an answer, by its place.
+    oldest: usize,
+}
+
+impl Client {
+    pub(super) fn new(open: OpenId, asker: Asker, way: Way) -> Self {
+        let Asker { sync_depth, nowait_depth, .. } = asker;
+        Self {
+            open,
+            asker,
+            requester: Requester::new(number(way), Epoch(1), sync_depth, nowait_depth, SyncId(1)),
+            asks: false,
+            calls: Vec::new(),
+            unanswered: 0,
+            oldest: 0,
+        }
+    }
+
+    pub(super) fn can_start(&self) -> bool {
+        let span = self.calls.len() - self.oldest;
+        (self.calls.len() as u64) < self.asker.wanted && span < usize::from(self.asker.nowait_depth)
+    }
+
+    pub(super) fn start(&mut self, now: u32) {
+        let sync = self.requester.start().expect("the span of outstanding requests was looked at");
+        assert_eq!(sync.0, self.calls.len() as u64 + 1, "S8: sync ids are counted");
+        self.calls.push(Call { entry: (self.open, sync), began: now, ended: None });
+        self.unanswered += 1;
+    }
+
+    pub(super) fn is_stuck(&self) -> bool {
+        self.requester.active().is_none() && self.unanswered > 0
+    }
+
+    /// Requests without an answer.
+    pub fn outstanding(&self) -> usize {
+        self.unanswered
+    }
+
+    /// Takes in a reply.
+    pub(super) fn reply(
+        &mut self,
+        now: u32,
+        way: Way,
+        (sync, epoch): (SyncId, Epoch),
+        outcome: Result<Answer, FileError>,
+    ) -> ReplyIs {
+        let error = outcome.err().unwrap_or(FileError::OK);
+        let is = self.requester.handle_reply(number(way), sync, error, epoch);
+        if is == ReplyIs::Wanted {
+            self.answer(now, sync, outcome);
+        }
+        is
+    }
+
+    fn answer(&mut self, now: u32, sync: SyncId, outcome: Result<Answer, FileError>) {
+        let call = &mut self.calls[sync.0 as usize - 1];
+        if call.ended.replace((now, outcome)).is_none() {
+            self.unanswered -= 1;
+        }
+        while self.calls.get(self.oldest).is_some_and(|call| call.ended.is_some()) {
+            self.oldest += 1;
+        }
+    }
+
+    /// What the machine wants to be sent, in order; its other wishes are noted.
+    pub(super) fn collect(&mut self, now: u32) -> Vec<(Way, SyncId)> {
+        let mut sends = Vec::new();
+        while let Some(command) = self.requester.poll_command() {
+            match command {
+                Command::Send { path, sync, .. } => sends.push((path.0 as Way, sync)),
+                Command::Fail { sync, error } => self.answer(now, sync, Err(error)),
+                Command::AskForPath => self.asks = true,
+            }
+        }
+        sends
+    }
+}
+
+pub(super) fn number(way: Way) -> PathNumber {
+    PathNumber(way as u32)
+}
