@@ -1,5 +1,8 @@
 //! The mastership goes back to the first of the list also when the domain is changed all the time.
 
+// Its functions are all tests, though not all are marked so.
+#![allow(clippy::unwrap_used)]
+
 use pollux_domain::content::{Change, Content, RequestId};
 use pollux_domain::list::ServerList;
 use pollux_domain::name::ServerName;
@@ -14,9 +17,12 @@ const TIMING: Timing = Timing { beat: 100, fence: 300, deadline: 400, rank: 50, 
 /// Reading, proposing and saving take so long.
 const DELAY: u64 = 3;
 
+/// A machine, and the answers that it will get, with their times.
+struct Server(Succession, VecDeque<(u64, Event)>);
+
 /// Two servers at one coordinator, without failures.
 struct Domain {
-    servers: Vec<(ServerName, Succession, VecDeque<(u64, Event)>)>,
+    servers: Vec<Server>,
     records: Records,
     now: u64,
 }
@@ -24,15 +30,14 @@ struct Domain {
 impl Domain {
     fn start(&mut self, name: &str, copies: Copies) -> &mut Succession {
         let name = ServerName::new(name).unwrap();
-        let made =
-            Succession::new(Mode::Quorum, name.clone(), Incarnation(1), TIMING, copies, Tick(self.now));
-        self.servers.push((name, made.unwrap(), VecDeque::new()));
-        &mut self.servers.last_mut().unwrap().1
+        let made = Succession::new(Mode::Quorum, name, Incarnation(1), TIMING, copies, Tick(self.now));
+        self.servers.push(Server(made.unwrap(), VecDeque::new()));
+        &mut self.servers.last_mut().unwrap().0
     }
 
     fn step(&mut self) {
         self.now += 1;
-        for (_, machine, later) in &mut self.servers {
+        for Server(machine, later) in &mut self.servers {
             machine.handle(Tick(self.now), Event::Tick);
             while later.front().is_some_and(|(at, _)| *at <= self.now) {
                 let (_, event) = later.pop_front().unwrap();
@@ -55,7 +60,7 @@ impl Domain {
     }
 
     fn acts(&self, at: usize) -> Option<Epoch> {
-        self.servers[at].1.acts(Tick(self.now))
+        self.servers[at].0.acts(Tick(self.now))
     }
 }
 
@@ -84,7 +89,7 @@ fn a_busy_master_hands_over() {
             let change =
                 if number % 2 == 1 { Change::AddBackup { name } } else { Change::DeleteBackup { name } };
             let request = RequestId { origin: 7, number };
-            domain.servers[0].1.handle(Tick(domain.now), Event::Request { request, epoch, change });
+            domain.servers[0].0.handle(Tick(domain.now), Event::Request { request, epoch, change });
         }
         let took = domain.now - begin;
         let most = TIMING.stable + 4 * TIMING.deadline;

@@ -154,6 +154,8 @@ fn sweep() {
 fn remove(namespace: &str) {
     drop(Command::new("ip").args(["netns", "del", namespace]).output());
     drop(fs::remove_dir_all(etc(namespace)));
+    // Only when nothing else is in it.
+    drop(fs::remove_dir("/etc/netns"));
 }
 
 fn etc(namespace: &str) -> String {
