@@ -12,4 +12,5 @@ mod input;
 mod legacy;
 mod nof;
 mod place;
+mod said;
 mod succession;
