@@ -4,7 +4,7 @@ use crate::run::{Outcome, cargo, has, program, root};
 use crate::tidy;
 
 /// Debian packages with programs that the tests drive; tests that need one say so when it is missing.
-const PACKAGES: [(&str, &str); 7] = [
+const PACKAGES: [(&str, &str); 8] = [
     ("redis-benchmark", "redis-tools"),
     ("curl", "curl"),
     ("nc", "netcat-openbsd"),
@@ -12,6 +12,7 @@ const PACKAGES: [(&str, &str); 7] = [
     ("valgrind", "valgrind"),
     ("etcd", "etcd-server"),
     ("openssl", "openssl"),
+    ("ip", "iproute2"),
 ];
 
 /// Runs every check. `demo`: also a million simulated takeovers and the demo under kills, in their release builds.

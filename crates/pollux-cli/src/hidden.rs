@@ -44,8 +44,8 @@ fn cpu(arguments: &[OsString]) -> ExitCode {
     polluxd::main(arguments)
 }
 
-fn acceptor(_arguments: &[OsString]) -> ExitCode {
-    match pollux::run_acceptor() {
+fn acceptor(arguments: &[OsString]) -> ExitCode {
+    match pollux::run_acceptor(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("pollux: acceptor: {error}");

@@ -67,10 +67,11 @@ impl ProcessView {
         }
     }
 
-    /// All processes: names first in their order, primary before backup, then the unnamed ones.
+    /// All processes but acceptors, which come and go with their pairs: names first in their order, primary before backup,
+    /// then the unnamed ones.
     pub(crate) fn all(survey: &Survey) -> Vec<ProcessView> {
-        let mut views: Vec<ProcessView> =
-            survey.processes.iter().map(|process| ProcessView::new(survey, process)).collect();
+        let shown = survey.processes.iter().filter(|process| process.accepts_for.is_none());
+        let mut views: Vec<ProcessView> = shown.map(|process| ProcessView::new(survey, process)).collect();
         views.sort_by(|a, b| {
             (a.order.0, &a.name, a.order.1, a.cpu, a.pid).cmp(&(b.order.0, &b.name, b.order.1, b.cpu, b.pid))
         });

@@ -86,6 +86,15 @@ impl Survey {
         self.processes.iter().find(|process| process.phandle == phandle)
     }
 
+    /// Its name, or for an acceptor that of its pair: the halves of a pair have one sequence number, and the one that started
+    /// the acceptor may be gone.
+    pub(crate) fn name_behind<'a>(&'a self, process: &'a ProcessInfo) -> Option<&'a ProcessName> {
+        let owner = process.accepts_for;
+        let is_owner = |half: &&ProcessInfo| owner.is_some_and(|o| o.sequence == half.phandle.sequence);
+        let half = self.processes.iter().find(|half| half.name.is_some() && is_owner(half));
+        process.name.as_ref().or_else(|| half?.name.as_ref())
+    }
+
     /// Numbers of the CPUs that answered.
     pub(crate) fn cpus_up(&self) -> Vec<CpuNumber> {
         self.statuses.iter().map(|status| status.cpu).collect()

@@ -39,6 +39,7 @@ pub(crate) fn process(phandle: Phandle, of: Option<&str>, state: Option<PairStat
         started_unix_ms: 1_700_000_000_000,
         lag_bytes: 0,
         kept: None,
+        accepts_for: None,
     }
 }
 

@@ -11,11 +11,13 @@
 //! | Is this request new, a repetition, too old? (S3, S8) | [`receive`] |
 //! | What does a requester send again, to whom? | [`requester`] |
 //! | What was consumed and written of a TCP stream? | [`stream`] |
+//! | From whom do a pair's connections come, and who has each meanwhile? | [`acceptor`] |
 //! | What do both halves know? (S4) | [`replica`] |
 //! | Is a change of a name's record allowed? (S6, S10) | [`directory`] |
 //! | What follows when a CPU is lost? (S12) | [`regroup`] |
 #![forbid(unsafe_code)]
 
+pub mod acceptor;
 pub mod directory;
 pub mod output;
 pub mod pair;

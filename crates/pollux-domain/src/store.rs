@@ -8,6 +8,7 @@
 //!   domain/<name>/parts        1
 //!   domain/<name>/file/000     text of sna_domn.cfg, in parts
 //!   domain/<name>/live/<server>   life 77 count 1234 in_step 5.12@beta
+//!   domain/<name>/address/<server>   10.0.0.2:1553      where other hosts reach it; nothing rests on it
 //! ```
 //!
 //! Invariant: a compare of a record is a compare of its bytes, and equal records have equal bytes.
@@ -43,16 +44,31 @@ pub enum StoreError {
 #[derive(Debug, Clone)]
 pub struct Store {
     prefix: String,
+    address: Option<(ServerName, String)>,
 }
 
 impl Store {
     /// The keys of the domain of that name.
     pub fn new(domain: &str) -> Self {
-        Self { prefix: format!("domain/{domain}/") }
+        Self { prefix: format!("domain/{domain}/"), address: None }
+    }
+
+    /// Each sign of life of that server tells its address, too.
+    pub fn with_address(mut self, server: &ServerName, address: &str) -> Self {
+        self.address = Some((server.clone(), address.to_owned()));
+        self
     }
 
     /// All records at one moment.
     pub fn read(&self, coordinator: &dyn Coordinator) -> Result<Records, StoreError> {
+        self.read_with_addresses(coordinator).map(|(records, _)| records)
+    }
+
+    /// All records at one moment, and where servers are reached, as each has said itself.
+    pub fn read_with_addresses(
+        &self,
+        coordinator: &dyn Coordinator,
+    ) -> Result<(Records, BTreeMap<ServerName, String>), StoreError> {
         let mut texts = BTreeMap::new();
         for (key, found) in coordinator.list(&self.prefix)? {
             let name = key.as_str().strip_prefix(&self.prefix).unwrap_or_default().to_owned();
@@ -67,11 +83,15 @@ impl Store {
                 ServerName::new(&name["live/".len()..]).map_err(|error| broken(name, &error.to_string()))?;
             beats.insert(server, parse_beat(text).ok_or_else(|| broken(name, "its words"))?);
         }
+        let addresses = texts.range("address/".to_owned().."address0".to_owned());
+        let addresses = addresses
+            .filter_map(|(name, text)| Some((ServerName::new(&name["address/".len()..]).ok()?, text.clone())))
+            .collect();
         let content = match texts.get("stamp") {
             None => None,
             Some(stamp) => Some(Arc::new(read_content(stamp, &texts)?)),
         };
-        Ok(Records { acting: acting.transpose()?, content, beats: Arc::new(beats) })
+        Ok((Records { acting: acting.transpose()?, content, beats: Arc::new(beats) }, addresses))
     }
 
     /// Hands a proposal to the coordinator.
@@ -109,6 +129,11 @@ impl Store {
             for (number, part) in parts.iter().enumerate() {
                 all = all.put(self.key(&format!("file/{number:03}"))?, *part);
             }
+        }
+        if let (Some((server, Some(_))), Some((own, address))) = (&proposal.beat, &self.address)
+            && server == own
+        {
+            all = all.put(self.key(&format!("address/{server}"))?, address.as_str());
         }
         if let Some((server, beat)) = &proposal.beat {
             let key = self.key(&format!("live/{server}"))?;

@@ -4,11 +4,11 @@
 //! gone is back in a moment, so a lost connection is made again for [`RECONNECT_MAX`] before the software counts as gone.
 
 use crate::frame;
-use crate::words::{Ask, Reply, Told, WORDS_VERSION, Word};
+use crate::words::{Applied, Ask, Reply, Told, WORDS_VERSION, Word};
 use pollux_domain::content::Change;
 use pollux_domain::name::ServerName;
 use pollux_domain::nof::view::DomainView;
-use pollux_domain::succession::Notice;
+use pollux_domain::succession::{Answer, Notice};
 use std::collections::BTreeMap;
 use std::io::{self, BufReader};
 use std::net::Shutdown;
@@ -115,12 +115,20 @@ impl Client {
     }
 
     /// Asks and waits. A question that changes nothing is asked again when the connection was lost; others carry a number by
-    /// which a second one has no second effect.
+    /// which a second one has no second effect. That the second was not done says nothing of the first (S14).
     pub fn ask(&self, word: Word) -> Result<Reply, ClientError> {
         let deadline = Instant::now() + RECONNECT_MAX;
+        let mut was_lost = false;
         loop {
             match self.ask_once(word.clone()) {
+                Ok(Reply::Answer(Answer::NotMaster | Answer::Busy)) if was_lost => {
+                    return Ok(Reply::Answer(Answer::Unknown));
+                }
+                Ok(Reply::Applied(Applied::Refused { .. })) if was_lost => {
+                    return Ok(Reply::Applied(Applied::Unknown));
+                }
                 Err(ClientError::Lost) if Instant::now() < deadline => {
+                    was_lost = true;
                     thread::sleep(TRY_EVERY);
                     self.again();
                 }
@@ -247,6 +255,58 @@ fn take(stream: UnixStream, generation: u64, shared: &Mutex<Shared>) {
         shared.lose();
         if let Some(news) = &shared.news {
             drop(news.send(News::Lost));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pollux_domain::content::{Change, RequestId};
+    use std::os::unix::net::UnixListener;
+
+    /// A server that welcomes a program, reads one more word, and answers it or is gone.
+    fn serve(listener: &UnixListener, reply: Option<Reply>) {
+        let (stream, _) = listener.accept().unwrap();
+        let (mut reader, mut writer) = (BufReader::new(stream.try_clone().unwrap()), stream);
+        let hello: Ask = frame::read(&mut reader).unwrap().unwrap();
+        let host = ServerName::new("beta").unwrap();
+        let welcome = Reply::Welcome { origin: 7, host, domain: "plant".to_owned() };
+        frame::write(&mut writer, &Told::Reply { number: hello.number, reply: welcome }).unwrap();
+        let ask: Ask = frame::read(&mut reader).unwrap().unwrap();
+        if let Some(reply) = reply {
+            frame::write(&mut writer, &Told::Reply { number: ask.number, reply }).unwrap();
+            // Until the program has read it.
+            drop(frame::read::<Ask>(&mut reader));
+        }
+    }
+
+    // A server that was lost may have passed the change on; the one that comes back knows nothing of it, and its "not done" is
+    // about the second try only (S14).
+    #[test]
+    fn not_done_after_a_lost_answer_is_unknown() {
+        let place = tempfile::tempdir().unwrap();
+        let socket = place.path().join("domain.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        for (first, second, expected) in [
+            (None, Answer::NotMaster, Answer::Unknown),
+            (None, Answer::Busy, Answer::Unknown),
+            (Some(Answer::NotMaster), Answer::Unknown, Answer::NotMaster),
+        ] {
+            let found = thread::scope(|scope| {
+                scope.spawn(|| {
+                    let is_lost = first.is_none();
+                    serve(&listener, first.map(Reply::Answer));
+                    if is_lost {
+                        serve(&listener, Some(Reply::Answer(second)));
+                    }
+                });
+                let client = Client::connect(&socket).unwrap();
+                let change = Change::AddBackup { name: ServerName::new("x").unwrap() };
+                let request = RequestId { origin: 7, number: 1 };
+                client.ask(Word::Submit { request, epoch: 1, change }).unwrap()
+            });
+            assert!(matches!(&found, Reply::Answer(answer) if *answer == expected), "{found:?}");
         }
     }
 }

@@ -26,14 +26,19 @@ pub fn write(to: &mut impl Write, word: &impl Serialize) -> io::Result<()> {
 
 /// Reads a frame; `None` at the end of the stream between two frames.
 pub fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
+    read_up_to(from, FRAME_BYTES_MAX)
+}
+
+/// Reads a frame of at most so many bytes.
+pub fn read_up_to<T: DeserializeOwned>(from: &mut impl Read, bytes_max: usize) -> io::Result<Option<T>> {
     let mut length = [0; 4];
     match from.read(&mut length[..1])? {
         0 => return Ok(None),
         _ => from.read_exact(&mut length[1..])?,
     }
     let length = u32::from_be_bytes(length) as usize;
-    if length > FRAME_BYTES_MAX {
-        let text = format!("a frame of {length} bytes is longer than {FRAME_BYTES_MAX}");
+    if length > bytes_max {
+        let text = format!("a frame of {length} bytes is longer than {bytes_max}");
         return Err(io::Error::new(io::ErrorKind::InvalidData, text));
     }
     let mut body = Vec::new();

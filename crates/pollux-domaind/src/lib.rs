@@ -6,7 +6,7 @@
 //! ```text
 //!   program (libnof, pollux domain, snaadmin)
 //!      | domain.sock of the node: words as JSON in frames
-//!   domain server of alpha  ---- other servers' sockets ----  domain server of beta
+//!   domain server of alpha  ---- ---- sockets, TLS -----  domain server of beta
 //!      |  one thread decides (core), the others only carry      |
 //!      +--- files: sna.net, sna_domn.cfg, sna_node.cfg          +--- files
 //!      +--------------- coordinator (quorum mode) --------------+
@@ -18,13 +18,16 @@
 //! | Who carries it out? | `io`: threads for coordinator, files, peers, programs, the node's command |
 //! | How is a server started? | [`settings`], [`server`] |
 //! | Where are files and sockets? | [`place`] |
+//! | Who is a server, for servers of other hosts? | [`identity`], [`address`] |
 //! | What is said between programs and servers? | [`words`], [`frame`] |
 //! | How does a program ask? | [`client`]; with the rules of NOF: [`program`] |
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod client;
 pub mod core;
 pub mod frame;
+pub mod identity;
 mod io;
 pub use io::files::{FilesError, initialize};
 pub mod place;

@@ -13,15 +13,21 @@
 //! main thread when the core has not moved for as long. A half that has become the backup by a planned exchange of roles ends in
 //! the same way, and comes back as a fresh backup.
 
+use crate::address::Address;
 use crate::core::{Core, Input, Output, Start};
+use crate::identity::{self, Contact, Identity};
 use crate::io::files::{self, Directory};
+use crate::io::peers::Tls;
 use crate::io::{coordinator, peers, programs, runner};
 use crate::place::{client_socket, meeting_directory, program_socket};
 use crate::settings::Settings;
 use pollux::{Event as PairEvent, Pair, ReceiveDepth};
+use pollux_domain::name::ServerName;
 use pollux_domain::succession::{Mode, Tick};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::hash::{BuildHasher as _, Hasher as _};
+use std::path::Path;
 use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -130,13 +136,14 @@ struct Shell {
     files: Sender<Output>,
     runner: Sender<Output>,
     senders: peers::Senders,
+    book: Arc<peers::Book>,
     programs: programs::Programs,
     /// Legacy mode: servers that meet here are made known.
     meeting: Option<std::path::PathBuf>,
     meet_next: Instant,
     /// The coordinator of this host is new: make the records from the newest files.
     recreate: Option<std::path::PathBuf>,
-    host: pollux_domain::name::ServerName,
+    host: ServerName,
 }
 
 struct Started {
@@ -157,11 +164,13 @@ fn start(settings: &Settings) -> Result<Started, String> {
     let (copies, file_faults) = directory.read();
     let wants_create = directory.wants_create();
     let timing = settings.timing().map_err(|error| error.to_string())?;
+    let addresses = addresses(settings, directory.path());
     let begin = Start {
         domain: settings.domain.clone(),
         host: settings.host.clone(),
         mode: settings.mode,
         coordinator: settings.coordinator.clone(),
+        addresses: addresses.clone(),
         timing,
         incarnation,
         copies,
@@ -180,11 +189,15 @@ fn start(settings: &Settings) -> Result<Started, String> {
         Mode::Quorum => {
             let place = settings.place().map_err(|error| error.to_string())?;
             let answer = Duration::from_millis(timing.answer);
-            Some(coordinator::start(place, &settings.domain, answer, send.clone()).map_err(text)?)
+            let address = settings.address.as_ref();
+            let started =
+                coordinator::start(place, &settings.domain, &settings.host, address, answer, send.clone());
+            Some(started.map_err(text)?)
         }
     };
     let recreate = settings.coordinator == crate::settings::LOCAL && settings.mode == Mode::Quorum;
     let path = directory.path().to_owned();
+    let tls = tls(settings, &path, &send)?;
     let files = files::start(Arc::new(directory), send.clone()).map_err(text)?;
     let hands = runner::Hands {
         program: runner::own_program(),
@@ -193,7 +206,24 @@ fn start(settings: &Settings) -> Result<Started, String> {
         files: path,
     };
     let runner = runner::start(hands, send.clone()).map_err(text)?;
-    peers::listen(&meeting, &settings.host, send.clone()).map_err(text)?;
+    peers::unix::listen(&meeting, &settings.host, send.clone()).map_err(text)?;
+    if let Some(tls) = &tls {
+        peers::tcp::listen(tls, &send)?;
+    }
+    if settings.mode == Mode::Legacy {
+        for server in addresses.keys().filter(|server| **server != settings.host) {
+            core.handle(now(), unix_ms(), Input::Known(server.clone()));
+        }
+    }
+    let book = Arc::new(peers::Book::default());
+    book.replace(addresses);
+    let ways = peers::Ways {
+        meeting: meeting.clone(),
+        me: settings.host.clone(),
+        book: Arc::clone(&book),
+        tls,
+        inbox: send.clone(),
+    };
     let (of_node, of_clients) =
         (program_socket(&settings.node_directory), client_socket(&meeting, &settings.host));
     programs::listen(&of_node, false, send.clone(), send_arrivals.clone()).map_err(text)?;
@@ -205,7 +235,8 @@ fn start(settings: &Settings) -> Result<Started, String> {
         coordinator,
         files,
         runner,
-        senders: peers::Senders::new(&meeting, &settings.host),
+        senders: peers::Senders::new(ways),
+        book,
         programs: programs::Programs::default(),
         meeting: (settings.mode == Mode::Legacy).then(|| meeting.clone()),
         meet_next: Instant::now(),
@@ -213,6 +244,36 @@ fn start(settings: &Settings) -> Result<Started, String> {
         host: settings.host.clone(),
     };
     Ok(Started { core, send })
+}
+
+/// Where servers were last heard of, and where this one is.
+fn addresses(settings: &Settings, directory: &Path) -> BTreeMap<ServerName, Address> {
+    let Some(own) = &settings.address else { return BTreeMap::new() };
+    let contacts = identity::read_addresses(directory).into_iter();
+    let usual = |server: &ServerName| Address::usual(server.as_str());
+    let mut all: BTreeMap<ServerName, Address> = contacts
+        .map(|Contact { server, address }| {
+            let address = address.unwrap_or_else(|| usual(&server));
+            (server, address)
+        })
+        .collect();
+    all.insert(settings.host.clone(), own.clone());
+    all
+}
+
+/// With an address a server speaks to other hosts, and must be able to prove who it is.
+fn tls(settings: &Settings, directory: &Path, inbox: &Sender<Input>) -> Result<Option<Arc<Tls>>, String> {
+    let Some(address) = &settings.address else { return Ok(None) };
+    let (domain, host) = (&settings.domain, &settings.host);
+    let identity = Identity::load(directory, domain, host).map_err(|error| error.to_string())?;
+    if identity.ends_soon {
+        let line = format!(
+            "the certificate of this server ends within 30 days; where the domain was made: pollux domain invite {domain} {host}, \
+             and here, after pollux down: --join {host}.bundle"
+        );
+        drop(inbox.send(Input::Problem(line)));
+    }
+    Tls::new(&identity, domain, host, address).map(|tls| Some(Arc::new(tls)))
 }
 
 impl Shell {
@@ -294,6 +355,10 @@ impl Shell {
                 }
                 Output::Save(_) | Output::Created | Output::Log { .. } => drop(self.files.send(output)),
                 Output::Run(..) | Output::Keep(_) => drop(self.runner.send(output)),
+                Output::Addresses(addresses) => {
+                    self.book.replace(addresses.clone());
+                    drop(self.files.send(Output::Addresses(addresses)));
+                }
                 Output::Peer(to, word) => self.senders.send(&to, word),
                 Output::Tell(id, told) => self.programs.tell(id, &told.0),
                 Output::Close(id) => self.programs.close(id),

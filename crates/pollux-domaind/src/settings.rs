@@ -1,5 +1,6 @@
 //! What a domain server is started with, as words of a command line.
 
+use crate::address::Address;
 use pollux_coordinator::Place;
 use pollux_domain::name::{ServerName, check_domain_name};
 use pollux_domain::succession::{Mode, Timing};
@@ -21,6 +22,8 @@ pub struct Settings {
     pub mode: Mode,
     /// `local`, or an address as [`Place::parse`] reads it.
     pub coordinator: String,
+    /// Where servers of other hosts reach this one; without it there are none.
+    pub address: Option<Address>,
     /// Changes of the times: `name=milliseconds`.
     pub times: Vec<(String, u64)>,
     /// The directory with a directory of files for each server.
@@ -57,6 +60,9 @@ impl Settings {
         add("--run-root", (&self.run_root).into());
         add("--node", self.node.as_str().into());
         add("--node-dir", (&self.node_directory).into());
+        if let Some(address) = &self.address {
+            add("--address", address.to_string().into());
+        }
         for (name, value) in &self.times {
             add("--time", format!("{name}={value}").into());
         }
@@ -79,6 +85,8 @@ impl Settings {
         let text = |option: &str| {
             get(option)?.into_string().map_err(|_| SettingError(format!("{option} is not UTF-8")))
         };
+        let address = values.iter().find(|(name, _)| name == "--address");
+        let address = address.map(|(_, value)| value.to_string_lossy().parse::<Address>());
         let times = values.iter().filter(|(name, _)| name == "--time");
         let settings = Self {
             domain: text("--domain")?,
@@ -86,6 +94,7 @@ impl Settings {
                 .map_err(|error| SettingError(format!("--host: {error}")))?,
             mode: mode(&text("--mode")?)?,
             coordinator: text("--coordinator")?,
+            address: address.transpose().map_err(|error| SettingError(format!("--address: {error}")))?,
             times: times.map(|(_, value)| time(&value.to_string_lossy())).collect::<Result<_, _>>()?,
             files: get("--files")?.into(),
             run_root: get("--run-root")?.into(),
@@ -107,7 +116,8 @@ impl Settings {
 
     /// The times: of one host, or of several; then what was changed.
     pub fn timing(&self) -> Result<Timing, SettingError> {
-        let mut timing = if self.coordinator == LOCAL { Timing::ONE_HOST } else { Timing::ACROSS_HOSTS };
+        let one_host = self.coordinator == LOCAL && self.address.is_none();
+        let mut timing = if one_host { Timing::ONE_HOST } else { Timing::ACROSS_HOSTS };
         for (name, value) in &self.times {
             let place = match name.as_str() {
                 "beat" => &mut timing.beat,
@@ -168,6 +178,7 @@ pub(crate) mod tests {
             host: ServerName::new("alpha").unwrap(),
             mode: Mode::Quorum,
             coordinator: LOCAL.to_owned(),
+            address: "10.0.0.1".parse().ok(),
             times: vec![("stable".to_owned(), 500)],
             files: "/s".into(),
             run_root: "/r".into(),

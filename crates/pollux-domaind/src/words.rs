@@ -3,6 +3,7 @@
 //! A program sends [`Ask`]s with numbers of its own and gets one [`Reply`] for each, in any order; [`Told::Event`]s come between
 //! them once it has asked to watch. Servers send each other [`PeerWord`]s; each direction has its own connection.
 
+use crate::address::Address;
 use pollux_domain::acting::StepOutcome;
 use pollux_domain::content::{Change, RequestId, Stamp};
 use pollux_domain::difference::Action;
@@ -235,6 +236,9 @@ pub struct ServerReport {
     pub holds: Option<Stamp>,
     /// It is up and its files are behind the domain's.
     pub lags: bool,
+    /// Where servers of other hosts reach it; none: servers of its host only.
+    #[serde(default)]
+    pub address: Option<Address>,
 }
 
 /// Between servers.

@@ -266,6 +266,9 @@ impl Runtime {
         for number in numbers {
             let _ = self.close(number, 0);
         }
+        if both {
+            self.leave_as_a_whole();
+        }
         self.call_daemon(|request| ToDaemon::Stopping { request, both, report });
     }
 
@@ -436,7 +439,7 @@ impl Runtime {
                 let now = Instant::now();
                 let answer = match descriptors.into_iter().next() {
                     Some(path) if error.is_ok() => Ok((open, path)),
-                    _ if error.is_ok() => Err(FileError::PATH_DOWN),
+                    _ if error.is_ok() => Err(crate::files::table::NO_CONTROL_BLOCK),
                     _ => Err(error),
                 };
                 if let Some(process) = self.process_of(serial) {

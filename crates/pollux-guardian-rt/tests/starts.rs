@@ -10,6 +10,7 @@ use common::{Programs, Test, node, run_tests, says, spec, start};
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 const TESTS: &[Test] = &[
     ("assigns_and_params_are_read_and_followed", read_start),
@@ -17,12 +18,19 @@ const TESTS: &[Test] = &[
     ("backups_end_in_every_way_and_leave_their_primary", end_backups),
     ("standard_files_of_a_backup_after_a_takeover", take_files),
     ("a_terminal_of_a_backup_after_a_takeover", take_terminal),
+    ("a_backup_that_was_told_nothing_ends_with_its_primary", lose_primary_early),
     ("spawned_processes_stop_modes_and_backups_of_ones_own", spawn),
 ];
 
+/// Primaries that die while they start their backups, each so many microseconds later than the one before.
+const EARLY_ENDS: usize = 40;
+const EARLY_STEP_US: usize = 100;
+/// Much less than the time for which a backup waits to be told its start.
+const EARLY_PATIENCE: Duration = Duration::from_secs(10);
+
 fn main() -> ExitCode {
     common::play(|arguments| {
-        run_tests(arguments, &Programs::of(&["startup", "names", "spawn", "endings"]), TESTS)
+        run_tests(arguments, &Programs::of(&["startup", "names", "spawn", "endings", "half_begun"]), TESTS)
     })
 }
 
@@ -83,6 +91,22 @@ fn input(place: &std::path::Path) -> PathBuf {
     let path = place.join("in");
     std::fs::write(&path, "one\ntwo\nthree\nfour\n").unwrap();
     path
+}
+
+/// A primary that dies at any moment of the start of its backup leaves nobody who keeps the name and serves nobody.
+fn lose_primary_early(programs: &Programs) {
+    let node = node();
+    let place = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..EARLY_ENDS).map(|index| format!("$K{index}")).collect();
+    for (index, name) in names.iter().enumerate() {
+        let (after_us, first) = ((index + 1) * EARLY_STEP_US, place.path().join(format!("first-{index}")));
+        programs.start(&node, 0, name, "half_begun", &[&after_us.to_string(), first.to_str().unwrap()]);
+        node.wait_until("the primary has begun", || first.exists());
+    }
+    let begin = Instant::now();
+    node.wait_until("all names are free", || names.iter().all(|name| node.record(name).is_none()));
+    assert!(begin.elapsed() < EARLY_PATIENCE, "{:?}\n{}", begin.elapsed(), node.logs());
+    node.finish();
 }
 
 /// IN and OUT are files: the backup reads and writes behind what its dead primary did, and nothing twice.

@@ -121,6 +121,12 @@ impl Channel {
         self.stop_at_short_read = stop;
     }
 
+    /// Without room in the table of descriptors what a frame carries is lost. With this the frame comes without any, for its
+    /// reader to cope with; else the channel is broken.
+    pub fn forgive_lost_descriptors(&mut self) {
+        self.input.forgives_losses = true;
+    }
+
     /// Appends a frame to the output; nothing is sent before [`flush`](Channel::flush). `write_body` appends the
     /// body to the vector it is given and leaves alone what is in it.
     ///

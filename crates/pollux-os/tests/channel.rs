@@ -7,7 +7,7 @@ mod common;
 
 use std::fs::File;
 use std::io::Read as _;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::time::Instant;
 
 use common::{DEADLINE, next, null, say};
@@ -16,6 +16,7 @@ use pollux_os::{
     socket_pair,
 };
 use proptest::prelude::*;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 const BODY_BYTES_MAX: usize = 2 << 20;
 
@@ -153,6 +154,55 @@ fn a_huge_body_goes_through_a_small_socket() {
     }
     assert!(blocked > 10, "the socket was to be too small");
     assert!(!near.is_blocked());
+}
+
+/// Says to a test that it is in a process of its own, whose table of descriptors it may fill.
+const ALONE: &str = "POLLUX_TEST_ALONE";
+
+/// A path that breaks for want of a descriptor looks to its server like a process that died.
+#[test]
+fn a_frame_comes_without_the_descriptors_for_which_there_was_no_room() {
+    if std::env::var_os(ALONE).is_none() {
+        let name = "a_frame_comes_without_the_descriptors_for_which_there_was_no_room";
+        let program = std::env::current_exe().unwrap();
+        let status = std::process::Command::new(program)
+            .args(["--exact", name, "--test-threads", "1"])
+            .env(ALONE, "1")
+            .status();
+        assert!(status.unwrap().success());
+        return;
+    }
+    for forgives in [true, false] {
+        let (mut near, mut far) = pair();
+        near.queue(0, |_| {});
+        near.queue_with(1, vec![null(), null(), null()], |_| {});
+        near.queue_with(2, vec![temporary_file("kept")], |_| {});
+        assert_eq!(near.flush().unwrap(), Flush::Done);
+        if forgives {
+            far.forgive_lost_descriptors();
+        }
+        let usual = getrlimit(Resource::Nofile);
+        // Room for two of the three.
+        let (first, second) = (null(), null());
+        let limit = u64::try_from(second.as_raw_fd()).unwrap() + 1;
+        drop((first, second));
+        setrlimit(Resource::Nofile, Rlimit { current: Some(limit), ..usual }).unwrap();
+        let filled = far.fill();
+        setrlimit(Resource::Nofile, usual).unwrap();
+        if !forgives {
+            assert_eq!(filled.unwrap_err().kind(), std::io::ErrorKind::InvalidData);
+            continue;
+        }
+        let mut frames = Vec::new();
+        while let Some(frame) = far.next_frame().unwrap() {
+            frames.push((frame.kind, frame.descriptors));
+        }
+        let counts: Vec<_> = frames.iter().map(|(kind, descriptors)| (*kind, descriptors.len())).collect();
+        assert_eq!(counts, [(0, 0), (1, 0), (2, 1)]);
+        let mut text = String::new();
+        File::from(frames.pop().unwrap().1.pop().unwrap()).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "kept", "the next frame has its own");
+    }
 }
 
 /// A peer that announces gigabytes must not make the daemon reserve them.

@@ -21,6 +21,4 @@ pub mod state;
 mod stored;
 
 pub use client::Client;
-
-/// Name of the provider that programs ask when they are told no other (TCP/IP Programming Manual, `socket`).
-pub const PROVIDER_DEFAULT: &str = "$ZTC0";
+pub use pollux_wire::sockets::PROVIDER_DEFAULT;

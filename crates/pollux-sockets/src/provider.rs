@@ -6,7 +6,7 @@
 mod window;
 
 use crate::errors;
-use crate::state::{Action, Asker, Condition, Kernel, Member, State};
+use crate::state::{Action, Asker, CLAIMING_MAX, Condition, Kernel, Member, State};
 use crate::stored::Stored;
 use pollux::{Event, HeldId, Map, Pair, Receive, ReceiveDepth, Request, Result, SystemMessage};
 use pollux_os::stream_positions;
@@ -78,8 +78,8 @@ struct Provider {
     /// As what this half reads the map: none before the first event.
     promotions: Option<u64>,
     state: State,
-    /// Accepts that wait for a connection.
-    waiting: BTreeMap<(OpenId, SyncId), Request>,
+    /// Accepts that wait for a connection, with the channel of those that claim it.
+    waiting: BTreeMap<(OpenId, SyncId), (Request, Option<OwnedFd>)>,
     /// Listeners, and channels of guards, from which nothing could be taken for want of room; tried again with the next tick.
     starved: BTreeSet<SocketId>,
     accepted_in_turn: usize,
@@ -186,13 +186,20 @@ impl Provider {
             return request.reply_error(FileError::WRONG_ID);
         };
         if let SocketRequest::Accept { socket, queue } = asked {
-            return match self.prepare_accept(request.open(), socket, queue) {
+            let channel = request.take_descriptor();
+            let times = if channel.is_some() { CLAIMING_MAX } else { 1 };
+            return match self.prepare_accept(request.open(), socket, queue, times) {
                 Err(error) => request.reply_error(error),
                 Ok(()) => {
-                    let (open, sync) = (request.open(), request.sync());
+                    let (open, sync, claims) = (request.open(), request.sync(), channel.is_some());
                     request.defer();
-                    self.waiting.insert((open, sync), request);
-                    self.state.accept(open, sync, socket, &Descriptors(&self.pair));
+                    self.waiting.insert((open, sync), (request, channel));
+                    let kernel = Descriptors(&self.pair);
+                    if claims {
+                        self.state.accept_and_claim(&asker, sync, socket, &kernel);
+                    } else {
+                        self.state.accept(open, sync, socket, &kernel);
+                    }
                     Ok(())
                 }
             };
@@ -223,6 +230,10 @@ impl Provider {
                 let socket = self.keep(asker, role, descriptor.ok_or(errors::NO_DESCRIPTOR)?)?;
                 Ok(SocketReply::Kept { socket })
             }
+            SocketRequest::Carry {} => {
+                let socket = self.carry(asker, descriptor.ok_or(errors::NO_DESCRIPTOR)?)?;
+                Ok(SocketReply::Kept { socket })
+            }
             SocketRequest::Claim { remote, local } => {
                 let channel = descriptor.ok_or(errors::NO_DESCRIPTOR)?;
                 let (socket, local, remote) = self.state.claim(asker, remote, local, &kernel)?;
@@ -245,6 +256,10 @@ impl Provider {
                 self.state.leave(open, socket, &kernel)?;
                 Ok(SocketReply::Left {})
             }
+            SocketRequest::Farewell {} => {
+                self.state.farewell(&asker.member, &kernel);
+                Ok(SocketReply::Parted {})
+            }
             SocketRequest::List {} => {
                 let mut sockets = self.state.list();
                 for entry in &mut sockets {
@@ -264,6 +279,30 @@ impl Provider {
     }
 
     fn keep(&mut self, asker: &Asker, role: SocketRole, fd: OwnedFd) -> Result<SocketId, FileError> {
+        let (id, local) = self.hold(role, fd)?;
+        self.state.keep(asker, id, role, local);
+        Ok(id)
+    }
+
+    fn carry(&mut self, asker: &Asker, fd: OwnedFd) -> Result<SocketId, FileError> {
+        if !sockopt::socket_acceptconn(&fd).map_err(errors::of_kernel)? {
+            return Err(errors::INVALID);
+        }
+        let cookie = sockopt::socket_cookie(&fd).map_err(errors::of_kernel)?;
+        let is_same = |id: &SocketId| {
+            self.pair.descriptor(held(*id)).is_ok_and(|fd| sockopt::socket_cookie(fd) == Ok(cookie))
+        };
+        let known = self.state.carried(asker.uid).find(is_same);
+        if let Some(id) = known {
+            self.state.carry_on(asker, id)?;
+            return Ok(id);
+        }
+        let (id, local) = self.hold(SocketRole::Listener, fd)?;
+        self.state.carry(asker, id, local);
+        Ok(id)
+    }
+
+    fn hold(&mut self, role: SocketRole, fd: OwnedFd) -> Result<(SocketId, Option<SocketAddr>), FileError> {
         let family = sockopt::socket_domain(&fd).map_err(errors::of_kernel)?;
         if family != AddressFamily::INET && family != AddressFamily::INET6 {
             return Err(errors::FAMILY);
@@ -277,12 +316,17 @@ impl Provider {
         }
         let local = near(&fd);
         let id = self.pair.hold(fd, role.to_string().as_bytes()).map_err(|_| errors::NO_MORE_DESCRIPTORS)?;
-        self.state.keep(asker, SocketId(id.0), role, local);
-        Ok(SocketId(id.0))
+        Ok((SocketId(id.0), local))
     }
 
-    fn prepare_accept(&mut self, open: OpenId, socket: SocketId, queue: u16) -> Result<(), FileError> {
-        if self.state.may_accept(open, socket, queue)? {
+    fn prepare_accept(
+        &mut self,
+        open: OpenId,
+        socket: SocketId,
+        queue: u16,
+        times: usize,
+    ) -> Result<(), FileError> {
+        if self.state.may_accept(open, socket, queue, times)? {
             let fd = self.pair.descriptor(held(socket)).map_err(|_| errors::NO_MORE_DESCRIPTORS)?;
             rustix::net::listen(&fd, i32::from(queue)).map_err(errors::of_kernel)?;
             self.state.listens(socket, near(&fd));
@@ -341,7 +385,11 @@ impl Provider {
         while let Some(action) = self.state.poll_action() {
             match action {
                 Action::Answer { open, sync, with } => {
-                    if let Some(request) = self.waiting.remove(&(open, sync)) {
+                    if let Some((request, channel)) = self.waiting.remove(&(open, sync)) {
+                        if let (Some(channel), Ok(SocketReply::Claimed { socket, .. })) = (channel, &with) {
+                            // Whoever does not get it fetches it.
+                            let _ = self.hand_over(channel, *socket);
+                        }
                         match with {
                             Ok(reply) => request.reply(encode(&reply))?,
                             Err(error) => request.reply_error(error)?,

@@ -31,6 +31,8 @@ use table::Table;
 
 /// Connections of one listener that may be pending; further ones wait in the listen queue.
 pub const PENDING_PER_LISTENER_MAX: usize = 128;
+/// Accepts of a member at one listener that claim what they are told of; one more is refused with 4103.
+pub const CLAIMING_MAX: usize = 8;
 /// Members of a socket; one more is refused with error 61.
 pub const MEMBERS_MAX: usize = 64;
 /// Dead members of a socket that are remembered as brothers; the oldest is forgotten.
@@ -51,6 +53,13 @@ pub struct Member {
     pub phandle: Phandle,
     /// Its name, as the node vouches for it.
     pub name: Option<ProcessName>,
+}
+
+impl Member {
+    /// True if both belong to one instance of a named pair: two halves of it, or one of them twice.
+    fn is_of_pair(&self, other: &Self) -> bool {
+        self.name.is_some() && self.name == other.name && self.phandle.sequence == other.phandle.sequence
+    }
 }
 
 /// Who asks.
@@ -95,6 +104,8 @@ pub struct Socket {
     pub remote: Option<SocketAddr>,
     /// The provider has made it listen.
     pub listens: bool,
+    /// Its members accept for others, who have the listener, too, and leave each connection when those have it.
+    pub carried: bool,
     /// Who has it.
     pub members: Vec<Member>,
     /// Who had it and died.
@@ -159,6 +170,8 @@ pub struct State {
     table: Table,
     /// Accepts without a connection, by listener.
     waiting: BTreeMap<SocketId, VecDeque<(OpenId, SyncId)>>,
+    /// Those of them that claim the connection at once, and for whom.
+    claiming: BTreeMap<(OpenId, SyncId), Member>,
     /// Ticks left of what does not stay as it is for ever.
     timers: BTreeMap<SocketId, u32>,
     actions: VecDeque<Action>,
@@ -199,6 +212,7 @@ impl State {
             local,
             remote: None,
             listens: false,
+            carried: false,
             members: vec![asker.member.clone()],
             past: Vec::new(),
             offer: Offer::None,
@@ -206,13 +220,45 @@ impl State {
         self.table.insert(id, socket);
     }
 
-    /// Whether this asker may wait for a connection; true if the socket must be made to listen before.
-    pub fn may_accept(&self, open: OpenId, id: SocketId, queue: u16) -> Result<bool, FileError> {
+    /// The same for a listener for whose owners the asker accepts.
+    pub fn carry(&mut self, asker: &Asker, id: SocketId, local: Option<SocketAddr>) {
+        self.keep(asker, id, SocketRole::Listener, local);
+        self.table.change(id, |socket| (socket.listens, socket.carried) = (true, true));
+    }
+
+    /// Another one who accepts for the same owners.
+    pub fn carry_on(&mut self, asker: &Asker, id: SocketId) -> Result<(), FileError> {
+        let socket = self.table.get(id).ok_or(FileError::WRONG_ID)?;
+        if socket.members.iter().any(|member| member.open == asker.member.open) {
+            return Ok(());
+        }
+        if socket.members.len() >= MEMBERS_MAX {
+            return Err(FileError::NO_MORE_OPENS);
+        }
+        self.adopt(id, asker.member.clone());
+        Ok(())
+    }
+
+    /// The listeners of a user for whose owners somebody accepts, or did.
+    pub fn carried(&self, uid: u32) -> impl Iterator<Item = SocketId> {
+        let is = move |(_, socket): &(SocketId, &Socket)| socket.carried && socket.uid == uid;
+        self.table.iter().filter(is).map(|(id, _)| id)
+    }
+
+    /// Whether this asker may wait for a connection, so many times at once; true if the socket must be made to listen before.
+    pub fn may_accept(
+        &self,
+        open: OpenId,
+        id: SocketId,
+        queue: u16,
+        times: usize,
+    ) -> Result<bool, FileError> {
         let socket = self.of_member(open, id)?;
         if socket.role != SocketRole::Listener || queue == 0 || queue > QUEUE_MAX {
             return Err(errors::INVALID);
         }
-        if self.waiting.get(&id).is_some_and(|queue| queue.iter().any(|(other, _)| *other == open)) {
+        let waits = |queue: &VecDeque<(OpenId, SyncId)>| queue.iter().filter(|(o, _)| *o == open).count();
+        if self.waiting.get(&id).map_or(0, waits) >= times {
             return Err(errors::ALREADY);
         }
         Ok(!socket.listens)
@@ -227,6 +273,13 @@ impl State {
     pub fn accept(&mut self, open: OpenId, sync: SyncId, id: SocketId, kernel: &impl Kernel) {
         self.waiting.entry(id).or_default().push_back((open, sync));
         self.serve(id, kernel);
+    }
+
+    /// A member waits for a connection that is to be its own.
+    pub fn accept_and_claim(&mut self, asker: &Asker, sync: SyncId, id: SocketId, kernel: &impl Kernel) {
+        let open = asker.member.open;
+        self.claiming.insert((open, sync), asker.member.clone());
+        self.accept(open, sync, id, kernel);
     }
 
     /// Whether a connection of this listener has somebody to be told of it.
@@ -250,6 +303,7 @@ impl State {
             local: Some(local),
             remote: Some(remote),
             listens: false,
+            carried: false,
             members: Vec::new(),
             past: Vec::new(),
             offer: Offer::Returned,
@@ -299,12 +353,8 @@ impl State {
             return Ok(role);
         }
         let known = socket.members.iter().chain(&socket.past).find(|known| known.phandle == brother);
-        let same_pair = known.is_some_and(|known| {
-            known.name.is_some()
-                && known.name == member.name
-                && known.phandle.sequence == member.phandle.sequence
-                && known.phandle != member.phandle
-        });
+        let same_pair =
+            known.is_some_and(|known| known.is_of_pair(member) && known.phandle != member.phandle);
         if !same_pair {
             return Err(FileError::NO_PRIMARY_OPEN);
         }

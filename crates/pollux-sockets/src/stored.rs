@@ -15,6 +15,7 @@ pub(crate) struct Stored {
     local: Option<SocketAddr>,
     remote: Option<SocketAddr>,
     listens: bool,
+    carried: bool,
     members: Vec<StoredMember>,
     past: Vec<StoredMember>,
     /// 0: offered to nobody; 1: to whoever claims it, with who asked; 2: to the next who asks; 3: to whoever claims it.
@@ -49,6 +50,7 @@ impl From<&Socket> for Stored {
             local: socket.local,
             remote: socket.remote,
             listens: socket.listens,
+            carried: socket.carried,
             members: members(&socket.members),
             past: members(&socket.past),
             offer,
@@ -74,6 +76,7 @@ impl Stored {
             local: self.local,
             remote: self.remote,
             listens: self.listens,
+            carried: self.carried,
             members: members(&self.members)?,
             past: members(&self.past)?,
             offer: match self.offer {

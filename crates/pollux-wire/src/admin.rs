@@ -61,6 +61,8 @@ wire_struct! {
         pub lag_bytes: u64,
         /// What it supervises, if it is the keeper of a program.
         pub kept: Option<Kept>,
+        /// The process that asked for it, if it is an acceptor.
+        pub accepts_for: Option<Phandle>,
     }
 }
 

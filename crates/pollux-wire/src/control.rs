@@ -58,8 +58,9 @@ wire_enum! {
         4 => Change { request: u32, change: Change },
         /// Asks for a backup process in another CPU.
         5 => StartBackup { request: u32, cpu: Option<CpuNumber> },
-        /// Asks for an acceptor. With two descriptors: the listening socket and the acceptor's end of its path.
-        6 => StartAcceptor { request: u32, listener: ListenerId },
+        /// Asks for an acceptor. With two descriptors: the listening socket and the acceptor's end of its path. The name is that
+        /// of the TCP/IP provider from which it gets the connections, if there is such a process.
+        6 => StartAcceptor { request: u32, listener: ListenerId, provider: Option<ProcessName> },
         /// Reports an event.
         7 => Report { event: Event },
         /// The process is about to end by itself; answered with `StopNow`. With `both`, its name is off the record and its

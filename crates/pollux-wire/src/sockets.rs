@@ -27,6 +27,11 @@ use crate::codec::{DecodeError, Reader, Wire, wire_enum, wire_flat_enum, wire_st
 use crate::{OpenId, Phandle, SocketId};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
+/// Name of the provider that programs ask when they are told no other (TCP/IP Programming Manual, `socket`).
+pub const PROVIDER_DEFAULT: &str = "$ZTC0";
+/// The DEFINE that names another one (TCP/IP Programming Manual, `socket_set_inet_name`).
+pub const PROVIDER_DEFINE: &str = "=TCPIP^PROCESS^NAME";
+
 wire_flat_enum! {
     /// What a socket is to its provider.
     pub enum SocketRole {
@@ -47,6 +52,9 @@ wire_enum! {
         0 => Keep { role: SocketRole },
         /// Listens, if that has not been done, with this length of the queue (1 to 128), and waits for a connection. One at a
         /// time for each listener and member: 4103 for another. To cancel the request gives a connection back.
+        ///
+        /// With a channel as the descriptor the connection is claimed at once, and the answer is that to `Claim`. Of these eight
+        /// at a time; to cancel one may leave its connection with the asker until the open ends.
         1 => Accept { socket: SocketId, queue: u16 },
         /// Takes a pending connection, found by the far address and, if given, the near one. Any process of the same user
         /// may ask. The descriptor is a channel. 4003 if no such connection is pending, 4120 if the peer has gone.
@@ -60,17 +68,25 @@ wire_enum! {
         5 => Leave { socket: SocketId },
         /// What the provider has.
         6 => List {},
+        /// The descriptor is a socket that listens already and that others have, too: the asker accepts for them, and `Leave`s
+        /// each connection when they have it. Whoever shows the same socket becomes a member of the one that is there. Answered
+        /// with `Kept`. The socket outlives its last member by ten seconds, so that another one can come. 4022 if it does not
+        /// listen.
+        7 => Carry {},
+        /// The asker's pair ends with both halves: neither is a member of anything any more. For a process without a name, it
+        /// alone.
+        8 => Farewell {},
     }
 }
 
 wire_enum! {
     /// What the provider answers.
     pub enum SocketReply {
-        /// To `Keep`.
+        /// To `Keep` and `Carry`.
         0 => Kept { socket: SocketId },
         /// To `Accept`: a connection waits to be claimed.
         1 => Pending { local: SocketAddr, remote: SocketAddr },
-        /// To `Claim`.
+        /// To `Claim`, and to `Accept` with a channel.
         2 => Claimed { socket: SocketId, local: SocketAddr, remote: SocketAddr },
         /// To `Fetch`.
         3 => Fetched {},
@@ -80,6 +96,8 @@ wire_enum! {
         5 => Left {},
         /// To `List`.
         6 => Sockets { sockets: Vec<SocketEntry> },
+        /// To `Farewell`.
+        7 => Parted {},
     }
 }
 

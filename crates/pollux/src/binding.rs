@@ -165,7 +165,7 @@ impl Daemon {
             return Ok((Self(daemon), message));
         }
         let mut welcome = None;
-        let daemon = daemon::Daemon::visit(&node_directory(), |daemon| {
+        let daemon = daemon::Daemon::visit(&node_directory(), None, |daemon| {
             welcome = Some(daemon.attach(life, keeps)?);
             Ok(())
         })?;

@@ -4,6 +4,7 @@
 
 use crate::error::{Context, Error, Result};
 use pollux_os::{Channel, Fill, LifePage, connect_unix, take_inherited};
+use pollux_wire::CpuNumber;
 use pollux_wire::control::{
     CONTROL, CONTROL_DESCRIPTOR_VARIABLE, NODE_VARIABLE, RUN_DIRECTORY_VARIABLE, StateKeeping, ToDaemon,
     ToProcess,
@@ -40,10 +41,15 @@ impl Daemon {
         Ok(Some(Self::over(fd)))
     }
 
-    /// A channel to any CPU of the node in that directory: the first that `attach` is content with.
-    pub(crate) fn visit(directory: &Path, mut attach: impl FnMut(&mut Self) -> Result<()>) -> Result<Self> {
+    /// A channel to any CPU of the node in that directory, `first` if it can be: the first that `attach` is content with.
+    pub(crate) fn visit(
+        directory: &Path,
+        first: Option<CpuNumber>,
+        mut attach: impl FnMut(&mut Self) -> Result<()>,
+    ) -> Result<Self> {
         let mut reason = "nothing listens there".to_owned();
-        for cpu in 0..CPUS_PER_NODE_MAX {
+        let first = first.map(CpuNumber::get);
+        for cpu in first.into_iter().chain((0..CPUS_PER_NODE_MAX).filter(|cpu| Some(*cpu) != first)) {
             match connect_unix(&directory.join(format!("cpu-{cpu}.sock"))) {
                 Ok(fd) => {
                     let mut daemon = Self::over(fd);
@@ -62,12 +68,10 @@ impl Daemon {
     }
 
     fn over(fd: OwnedFd) -> Self {
-        Self {
-            channel: Channel::new(fd, CONTROL_BODY_BYTES_MAX),
-            inbox: VecDeque::new(),
-            last_request: 0,
-            lost: false,
-        }
+        let mut channel = Channel::new(fd, CONTROL_BODY_BYTES_MAX);
+        // A path for which there is no room is one path less, not the end of this process.
+        channel.forgive_lost_descriptors();
+        Self { channel, inbox: VecDeque::new(), last_request: 0, lost: false }
     }
 
     /// Says who we are, and waits to hear who we are.

@@ -368,6 +368,8 @@ impl Link {
         let mut channel = Channel::new(path, PATH_BODY_BYTES_MAX);
         // Paths are polled by level: what a short read leaves is told again.
         channel.set_stop_at_short_read(true);
+        // Without a ring or a standby path it goes on; without the path the server would think that we are dead.
+        channel.forgive_lost_descriptors();
         if self.registry.add(channel.as_fd(), self.token | token(number), Interest::READ).is_ok() {
             self.paths.insert(number, Path { channel, writing: false, ready: false });
         }

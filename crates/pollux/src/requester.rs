@@ -6,7 +6,7 @@ use crate::link::{Answer, Link};
 use pollux_os::LifePage;
 use pollux_wire::control::{OpenDetails, StateKeeping, Target, ToDaemon, ToProcess};
 use pollux_wire::limits::{PAYLOAD_BYTES_MAX, SYNC_DEPTH_MAX};
-use pollux_wire::{Epoch, FileError, OpenId, ProcessName, SyncId};
+use pollux_wire::{CpuNumber, Epoch, FileError, OpenId, ProcessName, SyncId};
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -18,7 +18,7 @@ const OPEN_TRIES_MAX: u32 = 200;
 /// Between two such tries, and between two questions for a path.
 const TRY_PAUSE: Duration = Duration::from_millis(10);
 /// Without a word from any half for so long, the daemon is asked who is primary.
-const PATIENCE: Duration = Duration::from_millis(500);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// This process's place in a node, as a requester.
 ///
@@ -78,7 +78,7 @@ impl Node {
                 welcome(daemon.attach(&life, StateKeeping::Managed)?)?;
                 daemon
             }
-            None => visit(&node_directory(), &life)?,
+            None => visit(&node_directory(), None, &life)?,
         };
         Ok(Self::over(daemon, life))
     }
@@ -87,7 +87,15 @@ impl Node {
     pub fn connect_in(directory: &Path) -> Result<Self> {
         let life = LifePage::create().context("make the life page")?;
         life.hold().context("hold the life page")?;
-        let daemon = visit(directory, &life)?;
+        let daemon = visit(directory, None, &life)?;
+        Ok(Self { directory: directory.into(), ..Self::over(daemon, life) })
+    }
+
+    /// The same for a process that belongs to a CPU.
+    pub(crate) fn connect_near(directory: &Path, cpu: CpuNumber) -> Result<Self> {
+        let life = LifePage::create().context("make the life page")?;
+        life.hold().context("hold the life page")?;
+        let daemon = visit(directory, Some(cpu), &life)?;
         Ok(Self { directory: directory.into(), ..Self::over(daemon, life) })
     }
 
@@ -142,7 +150,7 @@ impl Node {
         match self.ask_open_once(&mut daemon, name, options, again) {
             Err(Error::Unknown) => {
                 // This CPU is lost; any other will do.
-                *daemon = visit(&self.directory, &self.life)?;
+                *daemon = visit(&self.directory, None, &self.life)?;
                 match self.ask_open_once(&mut daemon, name, options, again) {
                     // That one is lost, too: the caller asks again.
                     Err(Error::Unknown) => Ok(Err(FileError::PATH_DOWN)),
@@ -206,8 +214,8 @@ fn wait_until_opened(link: &mut Link) -> Result<Result<(), FileError>> {
     }
 }
 
-fn visit(directory: &Path, life: &LifePage) -> Result<Daemon> {
-    Daemon::visit(directory, |daemon| welcome(daemon.attach(life, StateKeeping::Managed)?))
+fn visit(directory: &Path, first: Option<CpuNumber>, life: &LifePage) -> Result<Daemon> {
+    Daemon::visit(directory, first, |daemon| welcome(daemon.attach(life, StateKeeping::Managed)?))
 }
 
 fn welcome((message, _): crate::daemon::Message) -> Result<()> {

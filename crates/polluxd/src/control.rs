@@ -59,8 +59,8 @@ impl Daemon {
             }
             ToDaemon::Change { request, change } => self.handle_change(asker(request), change),
             ToDaemon::StartBackup { request, cpu } => self.handle_start_backup(asker(request), cpu),
-            ToDaemon::StartAcceptor { request, listener: _ } => {
-                self.start_acceptor(asker(request), descriptors);
+            ToDaemon::StartAcceptor { request, listener: _, provider } => {
+                self.start_acceptor(asker(request), provider, descriptors);
             }
             ToDaemon::Report { event } => self.handle_report(process, event),
             ToDaemon::Stopping { request, both, report } => {
@@ -176,6 +176,7 @@ impl Daemon {
         process.stage = Stage::Attached;
         process.link = Some(link);
         (process.uid, process.pid) = (uid, pid);
+        process.accepts_for = self.owner_of_acceptor(pid);
         process.life_page = Some(life_page);
         process.started_unix_ms = unix_ms();
         self.processes.insert(process);

@@ -92,6 +92,8 @@ pub(crate) struct Process {
     pub(crate) lag_bytes: u64,
     /// What it supervises.
     pub(crate) kept: Option<Kept>,
+    /// Whose acceptor it is.
+    pub(crate) accepts_for: Option<Phandle>,
     pub(crate) started_unix_ms: u64,
     /// Own tick in which its program ran.
     pub(crate) running_tick: u64,
@@ -210,6 +212,7 @@ impl Process {
             epoch,
             lag_bytes: 0,
             kept: None,
+            accepts_for: None,
             started_unix_ms: unix_ms(),
             running_tick: 0,
             stopped_tick: None,
@@ -324,6 +327,7 @@ impl Process {
             started_unix_ms: self.started_unix_ms,
             lag_bytes: self.lag_bytes,
             kept: self.kept.clone(),
+            accepts_for: self.accepts_for,
         }
     }
 }

@@ -20,7 +20,8 @@ const PROVIDER_PREFIX: &str = "$ZTC";
 /// List the sockets that the TCP/IP providers have
 ///
 /// A listener or connection is there as long as a process has it. One without members is a connection that waits to be
-/// taken, or one whose process has died and whose other half may still come for it.
+/// taken, or one whose process has died and whose other half may still come for it. The listener of a Rust pair is shown
+/// with the pair's name and the process that brings its connections.
 #[derive(Debug, Args)]
 pub(crate) struct Sockets {
     /// Only these providers; default all whose names begin with $ZTC
@@ -94,7 +95,7 @@ fn view(survey: &Survey, provider: &ProcessName, entry: &SocketEntry) -> SocketV
     let member = |phandle| {
         let process = survey.process(phandle);
         MemberView {
-            name: process.and_then(|process| process.name.as_ref()).map(ToString::to_string),
+            name: process.and_then(|process| survey.name_behind(process)).map(ToString::to_string),
             pid: process.map(|process| process.pid),
             phandle: phandle.to_string(),
         }
@@ -144,7 +145,10 @@ mod tests {
     #[test]
     fn the_listing() {
         let (zero, gone) = (handle(0, 4), handle(1, 5));
-        let seen = survey(vec![record("$APP", zero, None)], vec![process(zero, Some("$APP"), None)]);
+        let mut acceptor = process(handle(0, 9), None, None);
+        acceptor.accepts_for = Some(gone);
+        let seen =
+            survey(vec![record("$APP", zero, None)], vec![process(zero, Some("$APP"), None), acceptor]);
         let entry = |socket, role, remote: Option<&str>, members| SocketEntry {
             socket: SocketId(socket),
             role,
@@ -155,6 +159,7 @@ mod tests {
         let entries = [
             entry(3, SocketRole::Listener, None, vec![(OpenId(1), zero), (OpenId(2), gone)]),
             entry(12, SocketRole::Stream, Some("[::1]:9"), vec![]),
+            entry(13, SocketRole::Listener, None, vec![(OpenId(3), handle(0, 9))]),
         ];
         let provider = ProcessName::new("$ZTC0").unwrap();
         let views: Vec<SocketView> = entries.iter().map(|entry| view(&seen, &provider, entry)).collect();
@@ -168,6 +173,7 @@ mod tests {
                 "PROVIDER SOCKET ROLE LOCAL REMOTE MEMBERS".to_owned(),
                 format!("$ZTC0 3 listener 127.0.0.1:7639 - $APP pid {pid}, {gone}"),
                 "$ZTC0 12 stream 127.0.0.1:7639 [::1]:9 -".to_owned(),
+                "$ZTC0 13 listener 127.0.0.1:7639 - $APP pid 1009".to_owned(),
             ]
         );
         assert_eq!(

@@ -4,6 +4,7 @@
 // Its functions are all tests, though not all are marked so.
 #![allow(clippy::unwrap_used)]
 
+mod codes;
 mod configuration;
 #[cfg(feature = "etcd")]
 mod etcd;
@@ -11,4 +12,5 @@ mod input;
 mod legacy;
 mod nof;
 mod place;
+mod said;
 mod succession;

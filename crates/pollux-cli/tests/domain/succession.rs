@@ -108,6 +108,24 @@ fn every_server_of_the_list_in_turn() {
     assert_eq!(place.list("beta"), ["alpha", "gamma"]);
 }
 
+// Changes that are asked while nobody acts end in "done" or "not done", and what was done is there: also on one host.
+#[test]
+fn changes_during_a_takeover_are_kept() {
+    let place = Place::with_servers(STABLE, &["alpha", "beta", "gamma"]);
+    place.domain("alpha", &["add-backup", "before"]).done();
+    place.lose("alpha");
+    for words in [["add-backup", "during"], ["remove-backup", "before"], ["add-backup", "after"]] {
+        place.wait(words[1], || place.domain("gamma", &words).code == Some(0));
+    }
+    assert_eq!(place.acting("gamma").unwrap().0, "beta");
+    // It returns with older files.
+    place.up("alpha");
+    place.wait_acts("beta", "alpha");
+    for host in ["alpha", "beta", "gamma"] {
+        place.wait("in step", || place.list(host) == ["alpha", "beta", "gamma", "during", "after"]);
+    }
+}
+
 // The records of one host end with its boot: the newest files make them again, once.
 #[test]
 fn records_are_made_again_from_the_newest_files() {

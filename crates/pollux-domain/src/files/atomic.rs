@@ -2,7 +2,7 @@
 //!
 //! The order that makes it so: write a temporary file beside it, fsync it, rename it over the old one, fsync the
 //! directory. A crash before the rename leaves the old file and a leftover that [`clean`] removes; one after it the new.
-//! The file's mode is 0640: who may read the domain's files is the service's group.
+//! The file's mode is 0640: who may read the domain's files is the service's group. A key's is 0600.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -23,6 +23,16 @@ pub struct WriteError {
 
 /// Replaces the file at `path`. One writer at a time: the server's process holds its directory.
 pub fn replace(path: &Path, text: &str) -> Result<(), WriteError> {
+    replace_with(path, text, 0o640)
+}
+
+/// The same for a key: mode 0600, from the first byte on.
+pub fn replace_private(path: &Path, text: &str) -> Result<(), WriteError> {
+    clean(path); // A leftover keeps its own mode.
+    replace_with(path, text, 0o600)
+}
+
+fn replace_with(path: &Path, text: &str, mode: u32) -> Result<(), WriteError> {
     let temporary = beside(path);
     let at = |step, path: &Path| {
         let path = path.to_owned();
@@ -32,7 +42,7 @@ pub fn replace(path: &Path, text: &str) -> Result<(), WriteError> {
         .write(true)
         .create(true)
         .truncate(true)
-        .mode(0o640)
+        .mode(mode)
         .open(&temporary)
         .map_err(at("create", &temporary))?;
     file.write_all(text.as_bytes()).map_err(at("write", &temporary))?;

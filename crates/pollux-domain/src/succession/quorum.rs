@@ -82,6 +82,8 @@ pub struct Quorum {
     number: u64,
     beat_next: Tick,
     vacant_since: Option<Tick>,
+    /// Changes wait since then, so that a better-ranked server can catch up.
+    held_since: Option<Tick>,
     leaving: bool,
     create: Option<bool>,
     requests: VecDeque<(RequestId, Epoch, Change)>,
@@ -114,6 +116,7 @@ impl Quorum {
             number: 0,
             beat_next: Tick(0),
             vacant_since: None,
+            held_since: None,
             leaving: false,
             create: None,
             requests: VecDeque::new(),
@@ -416,6 +419,9 @@ impl Quorum {
         if now >= self.beat_next {
             return self.send(now, as_master, Purpose::Beat);
         }
+        if self.holds_changes(now) {
+            return;
+        }
         let Some((request, _, change)) = self.requests.front().cloned() else { return };
         let Some(old) = self.records.content.clone() else { return };
         if old.has_done(request) {
@@ -457,6 +463,30 @@ impl Quorum {
         // L4, and no flapping: the better-ranked server must have been there for a while.
         let rank = content.list.position(&self.me).unwrap_or(entries.len());
         entries[..rank].iter().find(|name| ready(name) && self.watch.steady(name, &self.timing)).cloned()
+    }
+
+    /// Whether changes wait, for one of two reasons.
+    ///
+    /// A commit voids the read that is under way, so an unbroken row of changes would hide from this server who came and who went.
+    ///
+    /// And a better-ranked server that has been back for a while must come to hold the newest content: with a change in each of its
+    /// beats it never would, and the mastership would stay here (L4). It has a deadline for it; one that cannot catch up, as
+    /// its disk is broken, delays changes once in a stable time.
+    fn holds_changes(&mut self, now: Tick) -> bool {
+        if now.since(self.read_next) >= self.timing.fence {
+            return true;
+        }
+        let Some(content) = &self.records.content else { return false };
+        let entries = content.list.entries();
+        let rank = content.list.position(&self.me).unwrap_or(entries.len());
+        let lags = |name: &ServerName| self.watch.steady(name, &self.timing) && !self.is_able(name, content);
+        if !entries[..rank].iter().any(lags) {
+            return false;
+        }
+        let again = self.timing.deadline + self.timing.stable;
+        let since = self.held_since.filter(|since| now.since(*since) < again).unwrap_or(now);
+        self.held_since = Some(since);
+        now.since(since) < self.timing.deadline
     }
 
     /// This server is on record and cannot act: it left the list, or its files cannot be brought in step. It gives signs of life,

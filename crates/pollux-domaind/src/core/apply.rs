@@ -169,7 +169,9 @@ impl Core {
     ) {
         let known = self.status(now).acting;
         let newest = known.as_ref().map_or(0, |(_, epoch)| epoch.0);
-        let is_master = known.is_none_or(|(name, known)| name == from || known.0 < epoch);
+        // Who may order is on the list: a certificate alone makes nobody a master.
+        let is_listed = self.machine.content().is_some_and(|content| content.list.position(&from).is_some());
+        let is_master = is_listed && known.is_none_or(|(name, known)| name == from || known.0 < epoch);
         if epoch < newest || !is_master {
             let reason = format!("the order is of epoch {epoch}, the domain is in {newest}");
             let outcome = StepOutcome::Failed { reason };

@@ -20,6 +20,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
+use crate::address::Address;
 use crate::words::{Ask, LockWish, PeerWord, Relayed, RelayedReply, Reply, Told};
 use apply::Underway;
 use pollux_domain::acting::{Acting, StepOutcome};
@@ -29,8 +30,8 @@ use pollux_domain::difference::Action;
 use pollux_domain::name::ServerName;
 use pollux_domain::nof::view::LogTypes;
 use pollux_domain::succession::{
-    Answer, Beat, Command, Copies, Event, Incarnation, Mode, Notice, Outcome, Proposal, Records, Save,
-    Status, Succession, Tick, Timing, TimingError,
+    Answer, Beat, Command, Copies, Event, Incarnation, Mode, Notice, Outcome, Proposal, Records,
+    SERVERS_KNOWN_MAX, Save, Status, Succession, Tick, Timing, TimingError,
 };
 use pollux_wire::Epoch;
 use std::collections::{BTreeMap, VecDeque};
@@ -95,6 +96,13 @@ pub enum Input {
     },
     /// There is, or was, a server of that name.
     Known(ServerName),
+    /// A server is reached there.
+    Address {
+        /// Which.
+        server: ServerName,
+        /// Where.
+        address: Address,
+    },
     /// A program has connected.
     Program {
         /// Its connection.
@@ -122,6 +130,8 @@ pub enum Input {
     },
     /// Somebody should know.
     Problem(String),
+    /// A problem of that text is over.
+    ProblemOver(String),
     /// The server stops on purpose.
     Leave,
     /// The files hold content and the coordinator has no records of it: this server makes them.
@@ -147,6 +157,8 @@ pub enum Output {
     Tell(ProgramId, Box<ToldBox>),
     /// End a program's connection.
     Close(ProgramId),
+    /// Servers are reached there: send there, and keep it for the next start.
+    Addresses(BTreeMap<ServerName, Address>),
     /// Carry a step out.
     Run(u64, Box<Action>),
     /// Bring what runs on this server to this, without hurry.
@@ -185,6 +197,8 @@ pub struct Start {
     pub mode: Mode,
     /// Where the records are, for people.
     pub coordinator: String,
+    /// Where servers were last heard of, and this one is.
+    pub addresses: BTreeMap<ServerName, Address>,
     /// The times.
     pub timing: Timing,
     /// This life.
@@ -268,6 +282,7 @@ pub struct Core {
     lock: Option<Lock>,
     beats: BTreeMap<ServerName, Beat>,
     heard: BTreeMap<ServerName, (Option<Stamp>, bool)>,
+    addresses: BTreeMap<ServerName, Address>,
     seen: Option<Arc<Content>>,
     master: Option<(ServerName, Epoch)>,
     master_since_unix_ms: u64,
@@ -310,6 +325,7 @@ impl Core {
             lock: None,
             beats: BTreeMap::new(),
             heard: BTreeMap::new(),
+            addresses: start.addresses.clone(),
             seen: start.copies.newest().map(|(content, _)| content),
             master: None,
             master_since_unix_ms: 0,
@@ -347,11 +363,13 @@ impl Core {
             }
             Input::Peer { from, word } => self.peer(now, from, word),
             Input::Known(name) => self.tell(now, Event::Known { name }),
+            Input::Address { server, address } => self.address(server, address),
             Input::Program { id, authorized, client } => self.program(id, authorized && !client, client),
             Input::Asked { id, ask } => self.asked(now, id, ask),
             Input::ProgramGone(id) => self.program_gone(id),
             Input::Ran { number, outcome } => self.ran(now, number, outcome),
             Input::Problem(line) => self.problem(line),
+            Input::ProblemOver(line) => self.problems.retain(|old| *old != line),
             Input::Leave => self.leave(now),
             Input::Create { recover } => {
                 self.creating = true;
@@ -519,6 +537,17 @@ impl Core {
             }
             Relayed::Unlock { origin } => self.unlock(origin),
         }
+    }
+
+    fn address(&mut self, server: ServerName, address: Address) {
+        let is_full = self.addresses.len() >= SERVERS_KNOWN_MAX && !self.addresses.contains_key(&server);
+        // Its own address a server knows best.
+        if is_full || server == self.start.host || self.addresses.get(&server) == Some(&address) {
+            return;
+        }
+        self.log(format!("server {server} is reached at {address}"));
+        self.addresses.insert(server, address);
+        self.outputs.push_back(Output::Addresses(self.addresses.clone()));
     }
 
     fn answer_peer(&mut self, to: ServerName, number: u64, reply: RelayedReply) {

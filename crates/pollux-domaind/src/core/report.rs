@@ -85,6 +85,7 @@ impl Core {
                     lags: up && position.is_some() && (holds.is_none() || holds != stamp),
                     up,
                     holds,
+                    address: self.addresses.get(name).cloned(),
                     name: name.clone(),
                 }
             })

@@ -39,6 +39,7 @@ impl World {
                 host: name(host),
                 mode: Mode::Quorum,
                 coordinator: "local".to_owned(),
+                addresses: BTreeMap::new(),
                 timing: Timing { stable: 1_000, ..Timing::ONE_HOST },
                 incarnation: Incarnation(1),
                 copies,
@@ -325,11 +326,39 @@ fn a_step_of_an_older_epoch_is_refused() {
     let mut world = World::new();
     let node = pollux_domain::configuration::Configuration::parse(NODE).unwrap().nodes.into_values().next();
     let action = Action::StartNode(node.unwrap());
-    for (from, epoch) in [("alpha", world.epoch() - 1), ("gamma", world.epoch())] {
+    // The last one has a certificate of the domain and is not on its list.
+    for (from, epoch) in
+        [("alpha", world.epoch() - 1), ("gamma", world.epoch()), ("stolen", world.epoch() + 1)]
+    {
         let word = PeerWord::Step { number: 1, epoch, action: action.clone() };
         world.give("beta", Input::Peer { from: name(from), word });
     }
     assert!(world.ran.is_empty(), "{:?}", world.ran);
+    let word = PeerWord::Step { number: 1, epoch: world.epoch(), action };
+    world.give("beta", Input::Peer { from: name("alpha"), word });
+    assert_eq!(world.ran.len(), 1, "the acting master's is carried out");
+}
+
+// Where a server is reached is told to whoever sends and shown to people; of itself a server believes nobody.
+#[test]
+fn addresses_are_kept_and_shown() {
+    let mut world = World::new();
+    let core = world.cores.get_mut(&name("alpha")).unwrap();
+    let address: Address = "10.0.0.2".parse().unwrap();
+    for server in ["beta", "beta", "alpha"] {
+        let input = Input::Address { server: name(server), address: address.clone() };
+        core.handle(Tick(world.now), 0, input);
+    }
+    let mut told = Vec::new();
+    while let Some(output) = core.poll_output() {
+        if let Output::Addresses(addresses) = output {
+            told.push(addresses);
+        }
+    }
+    assert_eq!(told, [BTreeMap::from([(name("beta"), address.clone())])]);
+    let report = core.report(Tick(world.now));
+    let shown: Vec<_> = report.servers.iter().map(|it| (it.name.as_str(), it.address.clone())).collect();
+    assert!(shown.contains(&("beta", Some(address))) && shown.contains(&("alpha", None)), "{shown:?}");
 }
 
 // What other programs did is told as the verbs they would have used.

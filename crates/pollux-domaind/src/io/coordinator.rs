@@ -2,12 +2,15 @@
 //!
 //! Invariant: a job that waited longer than the machine waits for an answer is not begun, and is answered as surely not done.
 
+use crate::address::Address;
 use crate::core::Input;
 #[cfg(feature = "etcd")]
 use pollux_coordinator::Etcd;
 use pollux_coordinator::{Coordinator, Local, Place};
+use pollux_domain::name::ServerName;
 use pollux_domain::store::Store;
 use pollux_domain::succession::{Outcome, Proposal};
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 use std::{io, thread};
@@ -25,15 +28,21 @@ pub(crate) enum Job {
     Propose(u64, Box<Proposal>),
 }
 
-/// Starts the thread. `answer`: so long the machine waits.
+/// Starts the thread. `address`: of this server, if it has one; the others read it from the records. `answer`: so long the
+/// machine waits.
 pub(crate) fn start(
     place: Place,
     domain: &str,
+    host: &ServerName,
+    address: Option<&Address>,
     answer: Duration,
     inbox: Sender<Input>,
 ) -> io::Result<Sender<(Instant, Job)>> {
     let (send, jobs) = channel();
-    let store = Store::new(domain);
+    let mut store = Store::new(domain);
+    if let Some(address) = address {
+        store = store.with_address(host, &address.to_string());
+    }
     let place = with_limit(place, answer);
     thread::Builder::new()
         .name("coordinator".to_owned())
@@ -61,6 +70,7 @@ fn work(
 ) {
     let mut opened: Option<Box<dyn Coordinator>> = None;
     let mut tried: Option<(Instant, String)> = None;
+    let mut known = BTreeMap::new();
     while let Ok((since, job)) = jobs.recv() {
         if opened.is_none() && tried.as_ref().is_none_or(|(at, _)| at.elapsed() >= OPEN_AGAIN) {
             match open(place) {
@@ -74,10 +84,19 @@ fn work(
                 let read = match &opened {
                     None => Err(tried.as_ref().map(|(_, error)| error.clone()).unwrap_or_default()),
                     Some(_) if !in_time => Err("it is too slow".to_owned()),
-                    Some(coordinator) => store.read(&**coordinator).map_err(|error| error.to_string()),
+                    Some(coordinator) => {
+                        store.read_with_addresses(&**coordinator).map_err(|error| error.to_string())
+                    }
                 };
                 let (records, problem) = match read {
-                    Ok(records) => (Some(records), None),
+                    Ok((records, addresses)) => {
+                        for (server, address) in news(&mut known, addresses) {
+                            if inbox.send(Input::Address { server, address }).is_err() {
+                                return;
+                            }
+                        }
+                        (Some(records), None)
+                    }
                     Err(problem) => {
                         // The machine asks again at once; a coordinator that refuses at once must not keep both busy.
                         thread::sleep(READ_AGAIN);
@@ -101,6 +120,17 @@ fn work(
             return;
         }
     }
+}
+
+/// The addresses that are other ones than before. A text that is no address is passed over.
+fn news(
+    known: &mut BTreeMap<ServerName, String>,
+    addresses: BTreeMap<ServerName, String>,
+) -> Vec<(ServerName, Address)> {
+    let changed = addresses.iter().filter(|(server, text)| known.get(server) != Some(text));
+    let found = changed.filter_map(|(server, text)| Some((server.clone(), text.parse().ok()?))).collect();
+    *known = addresses;
+    found
 }
 
 fn open(place: &Place) -> Result<Box<dyn Coordinator>, String> {

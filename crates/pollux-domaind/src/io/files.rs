@@ -6,12 +6,14 @@
 //!   life            counts the lives of this server
 //!   settings        domain and mode, so that a start with others is refused
 //!   create          the records are still to be made from these files (first start), or again ("recover")
+//!   ca.crt  ca.key  server.crt  server.key  addresses    see `identity`
 //!   sna.net  sna_domn.cfg  sna_node.cfg  managed.cfg  sna.err  *.conflict.*
 //! ```
 //!
 //! Invariant: the domain file is replaced before `sna.net`, and conflict copies are safe before either (S13).
 
 use crate::core::{Input, Output};
+use crate::identity::{self, Contact};
 use pollux_domain::content::Content;
 use pollux_domain::files::atomic::{self, WriteError};
 use pollux_domain::files::{DomainFile, SnaNet};
@@ -58,13 +60,13 @@ impl Directory {
         mode: Mode,
     ) -> Result<Self, FilesError> {
         let path = files.join(host.as_str());
+        make_directory(&path)?;
         let failed = |what: &str, error: io::Error| {
             FilesError(format!(
                 "cannot {what} {}: {error}; choose another place with --domain-dir",
                 path.display()
             ))
         };
-        fs::DirBuilder::new().recursive(true).mode(0o750).create(&path).map_err(|e| failed("make", e))?;
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -85,7 +87,9 @@ impl Directory {
         }
         let directory = Self { path, domain: domain.to_owned(), _lock: lock };
         directory.check_settings(mode)?;
-        for name in ["sna.net", "sna_domn.cfg", "sna_node.cfg", "managed.cfg", "life", "settings"] {
+        for name in
+            ["sna.net", "sna_domn.cfg", "sna_node.cfg", "managed.cfg", "life", "settings", "addresses"]
+        {
             atomic::clean(&directory.path.join(name));
         }
         Ok(directory)
@@ -203,7 +207,14 @@ fn read_limited(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Makes the files of a new domain, for the server that becomes its master.
+/// Makes the directory of a server, if there is none.
+pub(crate) fn make_directory(path: &Path) -> Result<(), FilesError> {
+    fs::DirBuilder::new().recursive(true).mode(0o750).create(path).map_err(|error| {
+        FilesError(format!("cannot make {}: {error}; choose another place with --domain-dir", path.display()))
+    })
+}
+
+/// Makes the files of a new domain and its authority for certificates, for the server that becomes its master.
 pub fn initialize(
     files: &Path,
     host: &ServerName,
@@ -222,6 +233,7 @@ pub fn initialize(
     let content = Arc::new(Content::new(host.clone(), text));
     let failed = |error: WriteError| FilesError(error.to_string());
     directory.save(&content, content.stamp.epoch, true, None).map_err(failed)?;
+    identity::initialize(&directory.path, domain, host)?;
     atomic::replace(&directory.path.join("create"), "create\n").map_err(failed)?;
     Ok(directory.path)
 }
@@ -255,6 +267,12 @@ pub(crate) fn start(directory: Arc<Directory>, inbox: Sender<Input>) -> io::Resu
                     }
                 }
                 Output::Created => drop(fs::remove_file(directory.path.join("create"))),
+                Output::Addresses(addresses) => {
+                    let contact = |(server, address)| Contact { server, address: Some(address) };
+                    let contacts: Vec<Contact> = addresses.into_iter().map(contact).collect();
+                    // Found again from the others when it could not be kept.
+                    drop(identity::write_addresses(&directory.path, &contacts));
+                }
                 Output::Log { line, central } => log(&directory.path, &line, central),
                 _ => {}
             }

@@ -11,6 +11,7 @@
 //! ```
 
 use super::operations::Outcome;
+use super::table::NO_CONTROL_BLOCK;
 use pollux::binding::Link;
 use pollux_os::Registry;
 use pollux_wire::control::{OpenDetails, Target, ToDaemon};
@@ -171,7 +172,9 @@ impl ProcessFile {
                     Ok((_, path)) => link.add_path(path),
                     // Both halves are changing. A pair's own name has one other half, and that is gone: the caller, who
                     // would make a new one, must not wait for it.
-                    Err(FileError::PATH_DOWN) if self.sync_depth > 0 && !self.is_partner => {
+                    Err(FileError::PATH_DOWN | NO_CONTROL_BLOCK)
+                        if self.sync_depth > 0 && !self.is_partner =>
+                    {
                         link.retry_path();
                         self.path_wished = Some(now + TRY_PAUSE);
                     }

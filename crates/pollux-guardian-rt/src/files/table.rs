@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// Open files of a process; one more is error 34.
 pub const FILES_MAX: usize = 4_096;
 /// Error 34: no control block.
-const NO_CONTROL_BLOCK: FileError = FileError(34);
+pub(crate) const NO_CONTROL_BLOCK: FileError = FileError(34);
 
 /// Open files by their numbers.
 #[derive(Debug)]

@@ -226,7 +226,7 @@ impl Runtime {
         let answer = socket.answers.remove(&id).map(|(_, answer)| answer);
         socket.forget(id);
         match answer {
-            Some(Answer::Pending { local, remote }) => socket.given_back.push_back((local, remote)),
+            Some(Answer::Pending { remote }) => socket.given_back.push_back(remote),
             Some(Answer::Claimed { socket, .. }) => self.leave(&name, socket),
             Some(_) => {}
             None => self.cancel_request(serial, id),

@@ -71,7 +71,7 @@ pub(crate) enum Answer {
     /// It is done, with bytes for the program.
     Done { count: usize, stores: Vec<(Buffer, Vec<u8>)> },
     /// A connection waits to be claimed.
-    Pending { local: SocketAddr, remote: SocketAddr },
+    Pending { remote: SocketAddr },
     /// A connection.
     Claimed { socket: SocketId, descriptor: OwnedFd },
 }
@@ -139,7 +139,7 @@ impl SocketFile {
                 }
                 Ok(count)
             }
-            Answer::Pending { remote, .. } => {
+            Answer::Pending { remote } => {
                 if let Action::Accept(place) = action {
                     place.put(remote);
                 }

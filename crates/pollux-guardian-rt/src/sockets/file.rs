@@ -141,8 +141,8 @@ pub(crate) struct SocketFile {
     pub(crate) actions: BTreeMap<SyncId, Action>,
     /// Results that wait for AWAITIO, with their place in the order of events.
     pub(crate) answers: BTreeMap<SyncId, (u64, Answer)>,
-    /// Connections that came for an accept that was cancelled.
-    pub(crate) given_back: VecDeque<(SocketAddr, SocketAddr)>,
+    /// Far addresses of connections that came for an accept that was cancelled, or could not be taken.
+    pub(crate) given_back: VecDeque<SocketAddr>,
     /// For `socket_get_info`.
     pub(crate) last_from: Option<SocketAddr>,
     /// For `socket_get_len`.

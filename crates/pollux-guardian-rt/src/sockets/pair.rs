@@ -5,7 +5,7 @@
 //!   open_info_message        0         2                     50        52 .. 60                          62       64
 //!                            | filenum | file_name (48)      | length | flags sync access exclusion nowait | options |
 //!   file_name                | name of the provider, 24 bytes | 8 blank bytes | number of the socket there, 16 digits |
-//!   options                  bit 0 connected from here, 1 version 6, 2-3 type, 8-15 protocol
+//!   options                  bit 0 connected from here, 1 version 6, 2-3 type, 4 not connected yet, 8-15 protocol
 //! ```
 
 use super::file::{Shape, SocketFile, Wish};
@@ -32,6 +32,7 @@ const FILE_NAME_BYTES: usize = 48;
 const OPTION_ACTIVE: u16 = 1;
 const OPTION_V6: u16 = 2;
 const SHAPE_SHIFT: u16 = 2;
+const OPTION_UNCONNECTED: u16 = 16;
 const PROTOCOL_SHIFT: u16 = 8;
 
 /// What a primary tells its backup of a socket.
@@ -51,6 +52,8 @@ pub(crate) struct OpenInfo {
     pub(crate) wish: Wish,
     /// The kernel counts its SYN among the bytes sent.
     pub(crate) is_active: bool,
+    /// It was not connected when this was said: a connection that it has later is one that this side has made.
+    pub(crate) is_unconnected: bool,
 }
 
 impl OpenInfo {
@@ -63,6 +66,7 @@ impl OpenInfo {
         let (is_v6, shape, protocol) = self.wish.parts();
         let mut options = (shape as u16) << SHAPE_SHIFT | (protocol as u16) << PROTOCOL_SHIFT;
         options |= if self.is_active { OPTION_ACTIVE } else { 0 } | if is_v6 { OPTION_V6 } else { 0 };
+        options |= if self.is_unconnected { OPTION_UNCONNECTED } else { 0 };
         put(0, self.number);
         put(50, length as i16);
         put(52, self.flags);
@@ -96,6 +100,7 @@ impl OpenInfo {
             sync: word(54)?,
             wish: Wish::new(family, shape, i32::from(options >> PROTOCOL_SHIFT))?,
             is_active: options & OPTION_ACTIVE != 0,
+            is_unconnected: options & OPTION_UNCONNECTED != 0,
         })
     }
 }
@@ -110,6 +115,8 @@ impl SocketFile {
             .is_some_and(|address| address.port() != 0);
         let is_connected = matches!(rustix::net::getpeername(fd), Ok(Some(_)));
         self.is_bound |= is_bound;
+        // An accepted connection is a socket of its own: one that becomes connected has connected itself.
+        self.is_active |= is_connected && !self.is_connected;
         self.is_connected |= is_connected;
     }
 
@@ -160,8 +167,9 @@ impl Runtime {
         let id = self.keep_socket(number)?;
         let (short, socket) = self.socket(number)?;
         let (flags, wish, is_active) = (socket.flags as i16, socket.wish, socket.is_active);
+        let is_unconnected = !socket.is_connected;
         let provider = self.files.get(short)?.name.clone();
-        let info = OpenInfo { number: short, provider, id, flags, sync: 0, wish, is_active };
+        let info = OpenInfo { number: short, provider, id, flags, sync: 0, wish, is_active, is_unconnected };
         place.put(&info.encode());
         Ok(())
     }
@@ -179,6 +187,7 @@ impl Runtime {
         let mut socket = SocketFile::new(info.wish, i32::from(info.flags), descriptor);
         socket.id = Some(info.id);
         (socket.is_backup_open, socket.is_active) = (true, info.is_active);
+        socket.is_connected = !info.is_unconnected;
         socket.learn();
         let depth = info.flags & FLAG_DEPTH as i16;
         // A backup open is waited for, whatever the primary's was.
@@ -262,6 +271,7 @@ mod tests {
             sync: 0,
             wish: Wish::new(AF_INET6, 2, 17).unwrap(),
             is_active: true,
+            is_unconnected: true,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::runtime::{Asker, Runtime, numbered};
 use crate::waits::Source;
 use pollux_wire::control::{OpenDetails, Target};
 use pollux_wire::path::IoType;
-use pollux_wire::sockets::{SocketReply, SocketRequest};
+use pollux_wire::sockets::{PROVIDER_DEFAULT, PROVIDER_DEFINE, SocketReply, SocketRequest};
 use pollux_wire::{FileError, ProcessName, SocketId, SyncId, decode, encode};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -69,8 +69,8 @@ pub(crate) struct Sockets {
 impl Sockets {
     /// The name of the provider for a new socket: what the program has said, the DEFINE `=TCPIP^PROCESS^NAME`, or `$ZTC0`.
     pub(crate) fn provider_name(&self) -> String {
-        let define = || opening::names().follow("=TCPIP^PROCESS^NAME").ok();
-        self.provider.clone().or_else(define).unwrap_or_else(|| "$ZTC0".to_owned())
+        let define = || opening::names().follow(PROVIDER_DEFINE).ok();
+        self.provider.clone().or_else(define).unwrap_or_else(|| PROVIDER_DEFAULT.to_owned())
     }
 
     /// The process file of the link with this serial number.
@@ -280,6 +280,14 @@ impl Runtime {
         self.ask_provider(name, &SocketRequest::Leave { socket }, None).map(|_| ())
     }
 
+    /// This process ends, with its other half, if it has one: providers wait for nobody of this pair.
+    pub(crate) fn leave_as_a_whole(&mut self) {
+        let names: Vec<String> = self.sockets.links.iter().map(|link| link.name.clone()).collect();
+        for name in names {
+            let _ = self.start_request(&name, &SocketRequest::Farewell {}, None, Purpose::Nobody);
+        }
+    }
+
     /// Asks for a connection, for a posted accept.
     pub(crate) fn start_accept(
         &mut self,
@@ -353,8 +361,8 @@ impl Runtime {
 
     fn take_reply(&mut self, name: &str, purpose: Purpose, reply: Result<SocketReply, FileError>) {
         match (purpose, reply) {
-            (Purpose::Accept { file, operation, .. }, Ok(SocketReply::Pending { local, remote })) => {
-                self.answer(file, operation, Answer::Pending { local, remote });
+            (Purpose::Accept { file, operation, .. }, Ok(SocketReply::Pending { remote, .. })) => {
+                self.answer(file, operation, Answer::Pending { remote });
             }
             (Purpose::Claim { file, operation, channel }, Ok(SocketReply::Claimed { socket, .. })) => {
                 match arrived(&channel) {
@@ -407,9 +415,7 @@ impl Runtime {
             (Some((socket, _)), answer) if socket.actions.contains_key(&operation) => {
                 socket.answers.insert(operation, (at, answer));
             }
-            (Some((socket, _)), Answer::Pending { local, remote }) => {
-                socket.given_back.push_back((local, remote))
-            }
+            (Some((socket, _)), Answer::Pending { remote }) => socket.given_back.push_back(remote),
             (Some((_, name)), Answer::Claimed { socket, .. }) => self.leave(&name, socket),
             _ => {}
         }

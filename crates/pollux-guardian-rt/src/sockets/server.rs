@@ -5,7 +5,7 @@ use super::calls::Post;
 use super::carry::{Action, Answer};
 use super::file::{Shape, SocketFile, Wish};
 use super::numbers::{
-    EADDRINUSE, EALREADY, EINVAL, EISCONN, EMFILE, ENOTCONN, EOPNOTSUPP, ESRCH, of_io, of_linux,
+    EADDRINUSE, EALREADY, ECONNRESET, EINVAL, EISCONN, EMFILE, ENOTCONN, EOPNOTSUPP, ESRCH, of_io, of_linux,
 };
 use super::place::Place;
 use crate::files::table::Number;
@@ -128,7 +128,7 @@ impl Runtime {
         }
         // Here and not only by the provider: who connects once the call is over finds somebody who listens.
         rustix::net::listen(socket.fd()?, i32::from(socket.backlog)).map_err(of_linux)?;
-        let answer = socket.given_back.pop_front().map(|(local, remote)| Answer::Pending { local, remote });
+        let answer = socket.given_back.pop_front().map(|remote| Answer::Pending { remote });
         Ok(Post { answer, ..Post::asked(Action::Accept(place), Buffer::NONE) })
     }
 
@@ -216,7 +216,12 @@ impl Runtime {
         let remote = socket.last_from.ok_or(ESRCH)?;
         let (wish, flags) = (socket.wish, socket.flags);
         let name = self.files.get(short)?.name.clone();
-        self.claim_waited(&name, wish, flags, remote)
+        let claimed = self.claim_waited(&name, wish, flags, remote);
+        // There was no room for it: the next accept finds it.
+        if claimed.as_ref().is_err_and(|error| ![ESRCH, ECONNRESET].contains(error)) {
+            self.socket(number)?.1.given_back.push_front(remote);
+        }
+        claimed
     }
 
     fn claim_waited(

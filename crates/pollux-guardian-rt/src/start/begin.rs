@@ -226,9 +226,15 @@ fn take(messages: &mut HandOver, is_system: bool, message: &[u8]) -> Option<File
 /// Hears from the primary what it was started with, opens its standard files beside it, and says how that went.
 fn as_backup() -> Result<(HandOver, Vec<Standard>), i32> {
     let deadline = Some(Instant::now() + HANDOVER_PATIENCE);
-    let message =
-        runtime::with(|runtime| runtime.wait(deadline, |runtime| runtime.server.internal.pop_front()));
-    let message = message.ok_or(errno::ENONSTOP)?;
+    let heard = runtime::with(|runtime| {
+        runtime.wait(deadline, |runtime| match runtime.server.internal.pop_front() {
+            Some(message) => Some(Some(message)),
+            // The primary is gone, and nobody else knows how to begin: this process would hold the name and serve nobody.
+            None if !runtime.is_backup() => Some(None),
+            None => None,
+        })
+    });
+    let message = heard.flatten().ok_or(errno::ENONSTOP)?;
     let begun = match HandOver::decode(&message.body) {
         None => Err(errno::ENONSTOP),
         Some(messages) => match standard::backup_open(&messages.standard) {

@@ -1,7 +1,13 @@
-/* Bad input: every routine with numbers that are no sockets, with short buffers, wrong states. The documented errno, and no
-   descriptor more than before. */
+/* Bad input: every routine with numbers that are no sockets, with short buffers, wrong states, names of nothing. The documented
+   errno, and no descriptor more than before. A test looks here for each routine of the table: as FAILS(routine(...), errno), or, if it
+   does not tell by -1 and errno, as GIVES(routine, (...), result). */
 #include "sockets.h"
 #include <dirent.h>
+#include <stdint.h>
+
+#define GIVES(routine, arguments, wanted) CHECK_IS((intptr_t) (routine arguments), (intptr_t) (wanted))
+/* For those that tell nothing. */
+#define ENDS(routine, arguments) routine arguments
 
 static int descriptors(void)
 {
@@ -159,6 +165,85 @@ static void wrong_states(void)
     CHECK_IS(FILE_CLOSE_(nowait), 0);
 }
 
+/* Names and addresses of nothing. */
+static void no_names(void)
+{
+    struct sockaddr_in address = loopback(1);
+    struct addrinfo hints, *list = NULL;
+    char text[64], *family = "\0\0\0\1";
+
+    GIVES(gethostbyname, (NULL), NULL);
+    CHECK_IS(h_errno, HOST_NOT_FOUND);
+    GIVES(gethostbyname, (""), NULL);
+    GIVES(lwres_gethostbyname, (NULL), NULL);
+    GIVES(host_file_gethostbyname, (NULL), NULL);
+    GIVES(host_file_gethostbyname, ("surely.not.there"), NULL);
+    GIVES(gethostbyname2, ("127.0.0.1", 77), NULL);
+    GIVES(gethostbyname2, (NULL, AF_INET), NULL);
+    GIVES(lwres_gethostbyname2, ("127.0.0.1", 77), NULL);
+    GIVES(gethostbyaddr, (NULL, 4, AF_INET), NULL);
+    GIVES(gethostbyaddr, (family, 3, AF_INET), NULL);
+    GIVES(gethostbyaddr, (family, 4, 77), NULL);
+    GIVES(gethostbyaddr, (family, -1, AF_INET), NULL);
+    GIVES(lwres_gethostbyaddr, (family, 3, AF_INET), NULL);
+    GIVES(host_file_gethostbyaddr, (family, 3, AF_INET), NULL);
+
+    memset(&hints, 0, sizeof hints);
+    GIVES(getaddrinfo, (NULL, NULL, &hints, &list), EAI_NONAME);
+    GIVES(lwres_getaddrinfo, (NULL, NULL, NULL, &list), EAI_NONAME);
+    GIVES(getaddrinfo, ("127.0.0.1", "no.such.service", NULL, &list), EAI_SERVICE);
+    hints.ai_family = 77;
+    GIVES(getaddrinfo, ("127.0.0.1", NULL, &hints, &list), EAI_FAMILY);
+    hints.ai_family = AF_INET;
+    hints.ai_socktype = 77;
+    GIVES(getaddrinfo, ("127.0.0.1", "80", &hints, &list), EAI_SOCKTYPE);
+    CHECK_IS(list == NULL, 1);
+    GIVES(getnameinfo, (NULL, sizeof address, text, sizeof text, NULL, 0, 0), EAI_FAMILY);
+    GIVES(getnameinfo, ((struct sockaddr *) &address, 3, text, sizeof text, NULL, 0, 0), EAI_FAMILY);
+    GIVES(lwres_getnameinfo, ((struct sockaddr *) &address, sizeof address, text, 2, NULL, 0, NI_NUMERICHOST), EAI_OVERFLOW);
+    GIVES(gai_strerror, (12345) == NULL, 0);
+    GIVES(getservbyname, (NULL, NULL), NULL);
+    GIVES(getservbyname, ("no.such.service", "tcp"), NULL);
+    GIVES(getservbyname, ("http", "no.such.protocol"), NULL);
+    GIVES(getservbyport, (htons(1), "no.such.protocol"), NULL);
+    GIVES(getservbyport, (-1, "tcp"), NULL);
+    GIVES(getprotobyname, (NULL), NULL);
+    GIVES(getprotobyname, ("no.such.protocol"), NULL);
+    GIVES(getprotobynumber, (300), NULL);
+    GIVES(getnetbyname, (NULL), NULL);
+    GIVES(getnetbyname, ("no.such.net"), NULL);
+    GIVES(getnetbyaddr, (127, 77), NULL);
+    GIVES(inet_addr, (NULL), INADDR_NONE);
+    GIVES(inet_addr, ("256.1.1.1"), INADDR_NONE);
+    GIVES(inet_network, (NULL), INADDR_NONE);
+    GIVES(inet_network, ("1.2.3.4.5"), INADDR_NONE);
+    errno = 0;
+    GIVES(inet_ntop, (77, &address, text, sizeof text), NULL);
+    CHECK_IS(errno, EAFNOSUPPORT);
+    GIVES(inet_ntop, (AF_INET, NULL, text, sizeof text), NULL);
+    GIVES(inet_ntop, (AF_INET, &address, text, 3), NULL);
+    CHECK_IS(errno, ENOSPC);
+    FAILS(inet_pton(77, "::1", text), EAFNOSUPPORT);
+    GIVES(inet_pton, (AF_INET, "256.1.1.1", text), 0);
+    GIVES(if_nametoindex, (NULL), 0);
+    GIVES(if_nametoindex, ("no such"), 0);
+    CHECK_IS(errno, ENXIO);
+    GIVES(if_indextoname, (0x7ffffff0, text), NULL);
+    CHECK_IS(errno, ENXIO);
+
+    /* These end nothing that was not begun. */
+    ENDS(freeaddrinfo, (NULL));
+    ENDS(lwres_freeaddrinfo, (NULL));
+    ENDS(if_freenameindex, (NULL));
+
+    /* A provider that cannot be. */
+    ENDS(socket_set_inet_name, ("no name"));
+    FAILS(socket(AF_INET, SOCK_STREAM, 0), 13);
+    ENDS(socket_set_inet_name, ("$NONE"));
+    FAILS(socket(AF_INET, SOCK_STREAM, 0), 14);
+    ENDS(socket_set_inet_name, ("$ZTC0"));
+}
+
 int main(void)
 {
     short receive;
@@ -176,6 +261,7 @@ int main(void)
         no_socket(100000, EBADF);
         no_socket(receive, ENOTSOCK);
         wrong_states();
+        no_names();
     }
     CHECK_IS(descriptors(), before);
     printf("PASSED\n");

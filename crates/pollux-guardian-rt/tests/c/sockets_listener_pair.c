@@ -66,6 +66,16 @@ static void serve(void)
     }
 }
 
+/* What was not told to the backup is not open here. */
+static void no_connection_is_open(void)
+{
+    char in[1];
+    short number;
+    for (number = 1; number < 100; number++)
+        if (number != listener && number != receive)
+            FAILS(recv_nw(number, in, sizeof in, 0, 5), EBADF);
+}
+
 int main(void)
 {
     struct sockaddr_in address = loopback(0);
@@ -91,6 +101,7 @@ int main(void)
         if (PROCESS_GETPAIRINFO_() == 4) {
             REPLYX();
             CHECK_IS(listener >= 0, 1);
+            no_connection_is_open();
             (void) READUPDATEX(receive, message, sizeof message);
             serve();
         }

@@ -3,29 +3,40 @@
 //!
 //! | Variable | Means |
 //! | --- | --- |
-//! | `POLLUX_SOCKET_KILLS` | kills of the serving pair for each way of killing, 12 |
+//! | `POLLUX_SOCKET_KILLS` | kills of the serving pair for each way of killing, and of the client pair, 12 |
+//! | `POLLUX_LISTENER_KILLS` | kills of the pairs whose listener alone is in the backup, 12 |
 //! | `POLLUX_SOCKET_CLIENTS` | clients of the serving pair, 20 |
 //! | `POLLUX_PROVIDER_KILLS` | kills of the provider under load, 20 |
 
 // Its functions are all tests, though not marked so.
 #![allow(clippy::unwrap_used)]
 
+mod client_pair;
 mod clients;
 #[path = "../common/mod.rs"]
 mod common;
+mod kills;
+mod listeners;
 mod pairs;
 mod providers;
 mod rules;
 
 use common::{Programs, spec};
 use pollux_torture::Node;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// The role of the provider.
 const PROVIDER_COMMAND: &str = "tcpip-provider";
 /// Programs of the tests.
-const PROGRAMS: [&str; 5] =
-    ["sockets_rules", "sockets_waited", "sockets_errors", "sockets_accept", "sockets_listener_pair"];
+const PROGRAMS: [&str; 6] = [
+    "sockets_rules",
+    "sockets_waited",
+    "sockets_errors",
+    "sockets_accept",
+    "sockets_old_client",
+    "sockets_limits",
+];
 /// The examples are compiled without a warning.
 const STRICT: [&str; 3] = ["-Wall", "-Wextra", "-Werror"];
 
@@ -38,7 +49,13 @@ fn main() -> ExitCode {
         _ => common::run_tests(
             arguments,
             &compile(),
-            rules::TESTS.iter().chain(pairs::TESTS).chain(providers::TESTS),
+            rules::TESTS
+                .iter()
+                .chain(pairs::TESTS)
+                .chain(providers::TESTS)
+                .chain(listeners::TESTS)
+                .chain(client_pair::TESTS)
+                .chain(kills::TESTS),
         ),
     })
 }
@@ -54,6 +71,11 @@ fn compile() -> Programs {
     let steps = common::source(common::SOURCES, "tcp_steps.h");
     let options = ["-include", steps.to_str().unwrap()];
     assert!(programs.compile(EXAMPLES, "tcp_server", "killed_server", &options), "with steps");
+    for (name, killed) in
+        [("sockets_listener_pair", "killed_listener"), ("sockets_client_pair", "killed_client")]
+    {
+        assert!(programs.compile(common::SOURCES, name, killed, &options), "{name}.c with steps");
+    }
     programs
 }
 
@@ -66,8 +88,25 @@ fn node() -> Node {
     node
 }
 
+/// The port that a server says it listens on.
+fn port(node: &Node, name: &str) -> u16 {
+    let said = || {
+        let log = node.log_of(name);
+        log.lines().find_map(|line| line.strip_prefix("PORT ")).and_then(|port| port.trim().parse().ok())
+    };
+    node.wait_until("the server listens", || said().is_some() || node.record(name).is_none());
+    said().unwrap_or_else(|| panic!("{name} does not listen: {}", node.logs()))
+}
+
 fn start_provider(node: &Node, name: &str) {
-    let mut provider = spec(&std::env::current_exe().unwrap(), &[PROVIDER_COMMAND], &[]);
+    start_provider_with(node, name, "exec \"$0\" \"$@\"");
+}
+
+/// A provider that a line of the shell starts: `$0` with the arguments `$@`.
+fn start_provider_with(node: &Node, name: &str, line: &str) {
+    let program = std::env::current_exe().unwrap();
+    let mut provider =
+        spec(Path::new("/bin/sh"), &["-c", line, program.to_str().unwrap(), PROVIDER_COMMAND], &[]);
     provider.pair = true;
     common::start(node, 0, Some(name), provider);
     node.wait_until("the provider is a pair", || {

@@ -2,8 +2,8 @@
 
 use super::clients::{Clients, FreshClients, Sequence};
 use super::common::{Programs, Test};
-use super::pairs::{in_step, port};
-use super::{node, number};
+use super::pairs::in_step;
+use super::{node, number, port};
 use pollux_os::{Pid, Signal};
 use pollux_torture::Node;
 use pollux_wire::Phandle;

@@ -18,7 +18,10 @@ pub(super) struct Input {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
-    descriptors: VecDeque<OwnedFd>,
+    /// In order; `None` for all of one frame, which were lost.
+    descriptors: VecDeque<Option<OwnedFd>>,
+    /// A frame whose descriptors were lost comes without them; else the channel is broken.
+    pub(super) forgives_losses: bool,
     small_uses: u32,
 }
 
@@ -37,7 +40,7 @@ impl Input {
             self.check_descriptors(body_bytes_max)?;
             let room = self.bytes.len() - self.end;
             let waiting = self.descriptors.len();
-            match receive(fd, &mut self.bytes[self.end..], &mut self.descriptors) {
+            match receive(fd, &mut self.bytes[self.end..], &mut self.descriptors, self.forgives_losses) {
                 Ok(0) | Err(Errno::CONNRESET) => return Ok(Fill::Closed),
                 Ok(taken) => {
                     self.end += taken;
@@ -80,7 +83,7 @@ impl Input {
             if self.has_many_descriptors() {
                 return Ok(false);
             }
-            match receive(fd, &mut scrap, &mut self.descriptors) {
+            match receive(fd, &mut scrap, &mut self.descriptors, self.forgives_losses) {
                 Ok(0) | Err(Errno::CONNRESET) => return Ok(true),
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Ok(false),
@@ -98,7 +101,15 @@ impl Input {
     /// Descriptors that the next frame needs and that have not been received yet.
     pub(super) fn lacks_descriptors(&self, body_bytes_max: usize) -> bool {
         let header = FrameHeader::decode(&self.bytes[self.start..self.end], body_bytes_max);
-        matches!(header, Ok(Some(header)) if header.descriptors > self.descriptors.len())
+        matches!(header, Ok(Some(header)) if header.descriptors > 0 && self.take_count(header.descriptors).is_none())
+    }
+
+    /// How many entries of the queue belong to a frame with so many descriptors; `None` if they have not all come.
+    fn take_count(&self, announced: usize) -> Option<usize> {
+        match self.descriptors.front() {
+            Some(None) => Some(1),
+            _ => (self.descriptors.len() >= announced).then_some(announced),
+        }
     }
 
     /// S15: descriptors wait for frames that are here, not for ever.
@@ -171,35 +182,41 @@ impl Input {
         if body_end > self.end {
             return Ok(None);
         }
-        let arrived = self.descriptors.len();
-        if header.descriptors > arrived {
-            return Err(FrameError::MissingDescriptors { announced: header.descriptors, arrived });
-        }
-        self.start = body_end;
-        let descriptors = match header.descriptors {
-            0 => Vec::new(),
-            count => self.descriptors.drain(..count).collect(),
+        let count = match header.descriptors {
+            0 => 0,
+            announced => self
+                .take_count(announced)
+                .ok_or(FrameError::MissingDescriptors { announced, arrived: self.descriptors.len() })?,
         };
+        self.start = body_end;
+        let descriptors = self.descriptors.drain(..count).flatten().collect();
         Ok(Some(Frame { kind: header.kind, body: &self.bytes[body_start..body_end], descriptors }))
     }
 }
 
-/// Reads into `room`, and descriptors to the end of the queue.
+/// Reads into `room`, and descriptors to the end of the queue. A sender gives those of one frame in one message, so it is one frame
+/// that has lost them when they were too many.
 fn receive(
     fd: BorrowedFd<'_>,
     room: &mut [u8],
-    descriptors: &mut VecDeque<OwnedFd>,
+    descriptors: &mut VecDeque<Option<OwnedFd>>,
+    forgives_losses: bool,
 ) -> rustix::io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_PER_FRAME_MAX))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let message = recvmsg(fd, &mut [IoSliceMut::new(room)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
+    let before = descriptors.len();
     for part in ancillary.drain() {
         if let RecvAncillaryMessage::ScmRights(received) = part {
-            descriptors.extend(received);
+            descriptors.extend(received.map(Some));
         }
     }
     if message.flags.contains(ReturnFlags::CTRUNC) {
-        return Err(Errno::MSGSIZE);
+        if !forgives_losses {
+            return Err(Errno::MSGSIZE);
+        }
+        descriptors.truncate(before);
+        descriptors.push_back(None);
     }
     Ok(message.bytes)
 }

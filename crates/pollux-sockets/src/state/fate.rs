@@ -5,6 +5,7 @@ use super::{
 };
 use pollux_wire::sockets::{SocketReply, SocketRole};
 use pollux_wire::{OpenId, SocketId, SyncId};
+use std::collections::BTreeSet;
 
 impl State {
     /// Time passes.
@@ -59,13 +60,15 @@ impl State {
         let waiter = self.waiting.get_mut(&listener).and_then(|queue| queue.pop_front());
         let (Some((open, sync)), Some(socket)) = (waiter, self.table.get(id)) else { return };
         let (Some(local), Some(remote)) = (socket.local, socket.remote) else { return };
-        self.table.change(id, |socket| socket.offer = Offer::Pending { open, sync });
-        self.timers.insert(id, PENDING_TICKS);
-        self.actions.push_back(Action::Answer {
-            open,
-            sync,
-            with: Ok(SocketReply::Pending { local, remote }),
-        });
+        let with = if let Some(member) = self.claiming.remove(&(open, sync)) {
+            self.adopt(id, member);
+            SocketReply::Claimed { socket: id, local, remote }
+        } else {
+            self.table.change(id, |socket| socket.offer = Offer::Pending { open, sync });
+            self.timers.insert(id, PENDING_TICKS);
+            SocketReply::Pending { local, remote }
+        };
+        self.actions.push_back(Action::Answer { open, sync, with: Ok(with) });
     }
 
     /// A new member; whatever was to become of the socket without one is off.
@@ -75,6 +78,25 @@ impl State {
             socket.offer = Offer::None;
         });
         self.timers.remove(&id);
+    }
+
+    /// A pair ends as a whole, or a process without a name: nobody of it uses anything any more, or comes back for what it had.
+    pub fn farewell(&mut self, member: &Member, kernel: &impl Kernel) {
+        let is_its = |other: &Member| other.open == member.open || other.is_of_pair(member);
+        let members = self.table.iter().flat_map(|(_, socket)| &socket.members);
+        let opens: BTreeSet<OpenId> =
+            members.filter(|other| is_its(other)).map(|other| other.open).chain([member.open]).collect();
+        for open in opens {
+            self.opener_gone(open, false, kernel);
+        }
+        let is_orphan = |socket: &Socket| {
+            socket.offer == Offer::None && socket.members.is_empty() && socket.past.iter().any(is_its)
+        };
+        let orphans: Vec<SocketId> =
+            self.table.iter().filter(|(_, socket)| is_orphan(socket)).map(|(id, _)| id).collect();
+        for id in orphans {
+            self.close(id, false);
+        }
     }
 
     /// A member is gone.
@@ -99,9 +121,10 @@ impl State {
         if self.offer_again(id, kernel) {
             return;
         }
-        // Only who has a name may have another half that comes for it.
+        // Only who has a name may have another half that comes for it; who accepts for others is followed by another one.
         let gone = self.is_connection(id) && kernel.condition(id) == Condition::Gone;
-        if member.name.is_some() && !gone {
+        let is_carried = self.table.get(id).is_some_and(|socket| socket.carried);
+        if (member.name.is_some() || is_carried) && !gone {
             self.timers.insert(id, ORPHAN_TICKS);
         } else {
             self.close(id, false);
@@ -150,9 +173,7 @@ impl State {
     pub(super) fn close(&mut self, id: SocketId, reset: bool) {
         self.timers.remove(&id);
         let offers: Vec<SocketId> = self.table.offers_of(id).collect();
-        if self.table.remove(id).is_none() {
-            return;
-        }
+        let Some(socket) = self.table.remove(id) else { return };
         self.actions.push_back(Action::Close { socket: id, reset });
         self.forget_waiting(id, |_| true);
         for offer in offers {
@@ -160,7 +181,8 @@ impl State {
                 Some(Offer::Pending { .. }) => {
                     self.timers.insert(offer, ORPHAN_TICKS);
                 }
-                _ => self.close(offer, true),
+                // Those for whom somebody accepted may have it already, and a reset would be theirs.
+                _ => self.close(offer, !socket.carried),
             }
         }
     }
@@ -190,6 +212,9 @@ impl State {
         queue.extend(kept);
         if queue.is_empty() {
             self.waiting.remove(&listener);
+        }
+        for request in &taken {
+            self.claiming.remove(request);
         }
         taken
     }

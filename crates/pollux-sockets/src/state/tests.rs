@@ -75,9 +75,16 @@ impl Story {
     }
 
     fn accept(&mut self, open: u64, listener: SocketId) -> Result<u64, FileError> {
-        self.state.may_accept(OpenId(open), listener, 5)?;
+        self.state.may_accept(OpenId(open), listener, 5, 1)?;
         self.syncs += 1;
         self.state.accept(OpenId(open), SyncId(self.syncs), listener, &self.kernel);
+        Ok(self.syncs)
+    }
+
+    fn accept_and_claim(&mut self, open: u64, listener: SocketId) -> Result<u64, FileError> {
+        self.state.may_accept(OpenId(open), listener, 5, CLAIMING_MAX)?;
+        self.syncs += 1;
+        self.state.accept_and_claim(&asker(open), SyncId(self.syncs), listener, &self.kernel);
         Ok(self.syncs)
     }
 
@@ -109,6 +116,9 @@ impl Story {
             Action::Answer { open, with: Ok(SocketReply::Pending { remote, .. }), .. } => {
                 format!("{open} is told of {}", remote.port())
             }
+            Action::Answer { open, with: Ok(SocketReply::Claimed { socket, .. }), .. } => {
+                format!("{open} has {socket}")
+            }
             Action::Answer { open, with: Err(error), .. } => format!("{open} gets {}", error.0),
             Action::Answer { .. } => "a strange answer".to_owned(),
             Action::Forget { open, .. } => format!("{open} is forgotten"),
@@ -117,6 +127,85 @@ impl Story {
             Action::Close { socket, reset: false } => format!("close {socket}"),
         };
         std::iter::from_fn(|| self.state.poll_action()).map(short).collect()
+    }
+}
+
+// The acceptor of a pair dies with its CPU: what it had in hand would be reset, and the listener be gone.
+#[test]
+fn a_carried_listener_waits_for_the_next_who_carries_it() {
+    let mut story = Story::new();
+    story.state.carry(&asker(5), LISTENER, Some(ADDRESS.parse().unwrap()));
+    assert_eq!(story.state.carried(1000).collect::<Vec<_>>(), [LISTENER]);
+    assert_eq!(story.state.carried(1001).count(), 0);
+    assert_eq!(story.state.may_accept(OpenId(5), LISTENER, 1, 1), Ok(false), "its queue is not made shorter");
+    for id in [50, 51, 52] {
+        story.accept_and_claim(5, LISTENER).unwrap();
+        story.connect(id);
+        assert_eq!(story.actions(), ["accept".to_owned(), format!("5 has {id}")]);
+    }
+    story.accept(5, LISTENER).unwrap();
+    story.connect(53);
+    assert_eq!(story.state.leave(OpenId(5), SocketId(50), &story.kernel), Ok(()));
+    story.actions();
+    // 50 is with the pair, and has been left; 51 is with it, too, and in use. Of 52 and 53 it knows nothing.
+    story.kernel.0.insert(SocketId(51), Condition::Used);
+    story.dies(5);
+    assert_eq!(story.actions(), ["close 51"], "without a reset: the pair goes on with it");
+    story.ticks(ORPHAN_TICKS - 1);
+    assert_eq!(story.state.carry_on(&asker(6), LISTENER), Ok(()));
+    assert_eq!(story.state.carry_on(&asker(6), LISTENER), Ok(()), "once");
+    assert_eq!(story.state.list()[0].members.len(), 1);
+    story.ticks(2);
+    for id in [52, 53] {
+        story.accept_and_claim(6, LISTENER).unwrap();
+        assert_eq!(story.actions(), [format!("6 has {id}")]);
+    }
+}
+
+// A pair that is gone would keep its port for ever; a reset would hit connections that another one has.
+#[test]
+fn a_carried_listener_that_nobody_carries_on_is_closed() {
+    let mut story = Story::new();
+    story.state.carry(&asker(5), LISTENER, None);
+    story.accept(5, LISTENER).unwrap();
+    story.connect(50);
+    story.claim(5, 50).unwrap();
+    story.actions();
+    story.dies(5);
+    story.ticks(ORPHAN_TICKS - 1);
+    assert_eq!(story.actions(), [""; 0]);
+    story.ticks(1);
+    assert_eq!(story.actions(), ["close 1", "close 50"]);
+    // An end in order waits for nobody.
+    story.state.carry(&asker(6), LISTENER, None);
+    story.state.opener_gone(OpenId(6), false, &story.kernel);
+    assert_eq!(story.actions(), ["close 1"]);
+    assert_eq!(story.state.carry_on(&asker(6), LISTENER), Err(FileError::WRONG_ID));
+}
+
+// One connection at a time would make each wait for the checkpoint of the one before.
+#[test]
+fn eight_accepts_that_claim_may_wait() {
+    let mut story = Story::with_listener();
+    for _ in 0..CLAIMING_MAX {
+        story.accept_and_claim(1, LISTENER).unwrap();
+    }
+    assert_eq!(story.accept_and_claim(1, LISTENER), Err(errors::ALREADY));
+    story.actions();
+    story.connect(50);
+    story.connect(51);
+    assert_eq!(story.actions(), ["1 has 50", "1 has 51"]);
+    assert_eq!(story.claim(2, 50), Err(errors::NOT_PENDING));
+    story.state.cancelled(OpenId(1), SyncId(3), &story.kernel);
+    assert_eq!(story.actions(), ["1 is forgotten"]);
+    // What has come is of a dead process; what waits is forgotten, and claims nothing.
+    story.state.join(&asker(2), LISTENER, asker(1).member.phandle).unwrap();
+    story.dies(1);
+    assert_eq!(story.actions(), ["1 is forgotten"; 5]);
+    assert!(story.state.claiming.is_empty());
+    for id in [50, 51] {
+        story.accept(2, LISTENER).unwrap();
+        assert_eq!(story.actions(), [format!("2 is told of {id}")]);
     }
 }
 
@@ -236,6 +325,31 @@ fn a_used_connection_waits_for_the_other_half_and_is_reset() {
     }
 }
 
+// The clients of a pair that was stopped are to see its end at once, and no reset: what was sent to them is still under way.
+#[test]
+fn a_pair_that_ends_leaves_nothing_behind() {
+    // The primary has closed its part, or not yet; or has died before, and the new one ends.
+    for before in ["open", "left", "dead"] {
+        let mut story = Story::with_connection(50);
+        story.state.keep(&asker(3), SocketId(9), SocketRole::Stream, None);
+        story.kernel.0.insert(SocketId(50), Condition::Used);
+        if before != "dead" {
+            story.join(2, SocketId(50), 1).unwrap();
+        }
+        match before {
+            "left" => story.state.leave(OpenId(1), SocketId(50), &story.kernel).unwrap(),
+            "dead" => story.dies(1),
+            _ => {}
+        }
+        let last = if before == "dead" { 2 } else { 1 };
+        story.state.farewell(&asker(last).member, &story.kernel);
+        let mut actions = story.actions();
+        actions.sort();
+        assert_eq!(actions, [format!("close {LISTENER}"), "close 50".to_owned()], "{before}");
+        assert_eq!(story.state.len(), 1, "of another pair");
+    }
+}
+
 // A peer that has gone needs no reset, and no ten seconds.
 #[test]
 fn a_connection_that_has_ended_is_no_orphan() {
@@ -321,11 +435,11 @@ fn strangers_and_wrong_values_are_refused() {
     assert_eq!(story.accept(1, SocketId(2)), Err(errors::INVALID));
     assert_eq!(story.accept(1, SocketId(9)), Err(FileError::WRONG_ID));
     for queue in [0, QUEUE_MAX + 1] {
-        assert_eq!(story.state.may_accept(OpenId(1), LISTENER, queue), Err(errors::INVALID));
+        assert_eq!(story.state.may_accept(OpenId(1), LISTENER, queue, 1), Err(errors::INVALID));
     }
-    assert_eq!(story.state.may_accept(OpenId(1), LISTENER, QUEUE_MAX), Ok(true));
+    assert_eq!(story.state.may_accept(OpenId(1), LISTENER, QUEUE_MAX, 1), Ok(true));
     story.state.listens(LISTENER, None);
-    assert_eq!(story.state.may_accept(OpenId(1), LISTENER, 1), Ok(false));
+    assert_eq!(story.state.may_accept(OpenId(1), LISTENER, 1, 1), Ok(false));
     assert_eq!(story.state.fetch(OpenId(5), LISTENER), Err(FileError::SECURITY_VIOLATION));
     assert_eq!(story.state.leave(OpenId(5), LISTENER, &story.kernel), Err(FileError::SECURITY_VIOLATION));
     assert_eq!(story.state.leave(OpenId(1), SocketId(9), &story.kernel), Err(FileError::WRONG_ID));

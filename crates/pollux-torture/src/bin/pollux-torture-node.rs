@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     match (first.to_str().unwrap_or_default(), rest) {
         (polluxd::CPU_COMMAND, _) => polluxd::main(rest),
         (pollux_os::LAUNCHER_COMMAND, _) => pollux_os::launcher_main(rest),
-        ("__acceptor", _) => match pollux::run_acceptor() {
+        ("__acceptor", _) => match pollux::run_acceptor(rest) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("acceptor: {error}");

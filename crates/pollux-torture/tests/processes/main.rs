@@ -10,6 +10,7 @@ mod ends;
 mod held;
 mod hostile;
 mod http;
+mod listeners;
 mod objects;
 mod order;
 mod redis;

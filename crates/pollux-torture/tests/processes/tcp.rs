@@ -2,6 +2,7 @@
 
 use crate::node;
 use pollux_torture::programs::lines::Client;
+use pollux_torture::programs::puppet::PROVIDER;
 use pollux_torture::{Counts, Fault, Faults, Node, Random, faults, seed};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -130,27 +131,31 @@ fn a_large_message_survives_kills_in_its_middle() {
 /// A client that connects in the wrong moment would be refused, reset or never answered.
 #[test]
 fn connections_made_while_the_primary_dies_are_served() {
-    connect_during(&[
-        Fault::KillPrimary,
-        Fault::KillPrimary,
-        Fault::Switch,
-        Fault::KillBackup,
-        Fault::StopPrimary,
-    ]);
-}
-
-/// The same when a whole CPU dies: the acceptor dies with the primary, and connections between its `accept` and the moment
-/// both halves hold them are reset.
-#[test]
-#[ignore = "the acceptor lives in the primary's CPU; it would have to live in the backup's"]
-fn connections_made_while_a_cpu_dies_are_served() {
-    connect_during(&[Fault::KillPrimaryCpu, Fault::KillBackupCpu]);
-}
-
-fn connect_during(kinds: &[Fault]) {
     let node = node();
-    let port = serve(&node);
+    connect_during(
+        &node,
+        &[Fault::KillPrimary, Fault::KillPrimary, Fault::Switch, Fault::KillBackup, Fault::StopPrimary],
+    );
+    node.finish();
+}
+
+/// The same when a whole CPU dies: the acceptor dies with the primary, and what it had in its hands is left to the
+/// provider, one half of which dies, too.
+#[test]
+fn connections_made_while_a_cpu_dies_are_served() {
+    let node = node();
+    node.run_pair(PROVIDER, &["__provider"]);
+    connect_during(&node, &[Fault::KillPrimaryCpu, Fault::KillBackupCpu]);
+    node.finish();
+}
+
+fn connect_during(node: &Node, kinds: &[Fault]) {
+    let has_provider = node.record(PROVIDER).is_some();
+    let port = serve(node);
     for round in 0..10 {
+        if has_provider {
+            node.wait_whole(PROVIDER);
+        }
         thread::scope(|scope| {
             let clients: Vec<_> = (0..20)
                 .map(|_| {
@@ -164,12 +169,11 @@ fn connect_during(kinds: &[Fault]) {
                     })
                 })
                 .collect();
-            faults::inflict(&node, "$LINES", kinds[round % kinds.len()]);
+            faults::inflict(node, "$LINES", kinds[round % kinds.len()]);
             clients.into_iter().for_each(|client| client.join().unwrap());
         });
     }
-    expect_no_connection(&node);
-    node.finish();
+    expect_no_connection(node);
 }
 
 /// A client that has said all it has to say would not get the rest of its answers.

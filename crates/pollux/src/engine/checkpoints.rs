@@ -404,10 +404,10 @@ impl Engine {
             }
             Record::Connected { connection, .. } => {
                 let fd = descriptors.next().ok_or_else(missing)?;
-                self.sockets.insert(*connection, super::Socket::held(fd));
+                self.hold_socket(*connection, fd);
             }
             Record::Disconnected { connection } => {
-                self.sockets.remove(connection);
+                drop(self.forget_socket(*connection));
             }
             Record::Held { held, .. } => {
                 let fd = descriptors.next().ok_or_else(missing)?;

@@ -45,7 +45,7 @@ use pollux_wire::{
     CheckpointNumber, ConnectionId, Epoch, HeldId, ListenerId, ObjectId, OpenId, Phandle, ProcessName, Wire,
 };
 use std::cell::{RefCell, RefMut};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::OwnedFd;
 use std::process;
 use std::rc::Rc;
@@ -55,7 +55,7 @@ use std::time::Duration;
 pub(crate) use checkpoints::Turn;
 pub(crate) use delivery::{Arrived, Delivery, Ready};
 pub(crate) use paths::RequestKey;
-pub(crate) use streams::{ACCEPTED_AHEAD_MAX, InputData, Socket};
+pub(crate) use streams::{InputData, Socket};
 
 /// Tokens of the poller: the kind in the top byte, a number below.
 const TOKEN_DAEMON: u64 = 1 << 56;
@@ -154,6 +154,8 @@ pub(crate) struct Engine {
     acceptors: BTreeMap<OpenId, ListenerId>,
     listeners: BTreeMap<ListenerId, OwnedFd>,
     sockets: BTreeMap<ConnectionId, Socket>,
+    /// Of all of `sockets`.
+    cookies: BTreeSet<u64>,
     held: BTreeMap<HeldId, held::Held>,
     local: BTreeMap<u32, local::Local>,
     last_local: u32,
@@ -254,6 +256,7 @@ impl Engine {
             acceptors: BTreeMap::new(),
             listeners: BTreeMap::new(),
             sockets: BTreeMap::new(),
+            cookies: BTreeSet::new(),
             held: BTreeMap::new(),
             local: BTreeMap::new(),
             last_local: 0,
@@ -401,7 +404,7 @@ impl Engine {
             }
             Ready::Accepted { open, sync, listener, peer, fd } => {
                 self.begin_turn(TurnKey::Request { open, sync });
-                Some(Delivery::Connected(self.accept(open, sync, listener, &peer, fd)))
+                self.accept(open, sync, listener, &peer, fd).map(Delivery::Connected)
             }
             Ready::Input(connection) => self.begin_input(connection)?.map(Delivery::Input),
             Ready::Disconnected(connection) => {

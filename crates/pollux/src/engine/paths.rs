@@ -100,6 +100,8 @@ impl Engine {
             return Ok(());
         }
         let mut channel = Channel::new(fd, PATH_BODY_BYTES_MAX);
+        // A request without its descriptor is answered with an error; the other ones of the path go on.
+        channel.forgive_lost_descriptors();
         let known = self.replica.opens.get(&open).map(|state| &state.opener);
         let refusal = match (again, known) {
             (true, None) => Some(FileError::WRONG_ID),

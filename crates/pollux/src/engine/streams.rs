@@ -6,13 +6,18 @@
 use super::checkpoints::Output;
 use super::paths::CRASHES_MAX;
 use super::{Engine, Ready, TOKEN_CONNECTION, TOKEN_PATH};
+use crate::acceptor::{ACCEPTED_AHEAD_MAX, provider_of};
 use crate::error::{Context, Error, Result};
+use pollux_core::acceptor::is_new;
 use pollux_core::stream::KernelPositions;
 use pollux_os::{Channel, Interest, socket_pair};
 use pollux_wire::checkpoint::{Opener, Record, TurnKey};
 use pollux_wire::control::ToDaemon;
 use pollux_wire::limits::PATH_BODY_BYTES_MAX;
+use pollux_wire::sockets::PROVIDER_DEFINE;
+use pollux_wire::startup::DEFINES_VARIABLE;
 use pollux_wire::{ConnectionId, FileError, ListenerId, OpenId, SyncId};
+use rustix::net::sockopt;
 use std::io::{ErrorKind, IoSlice};
 use std::net::{TcpListener, ToSocketAddrs};
 use std::os::fd::{AsFd, OwnedFd};
@@ -31,13 +36,12 @@ const KEPT_BYTES_MAX: usize = 320 * 1024 * 1024;
 const OUTPUT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Marks the opens that a pair makes itself, for its acceptors; all others get their number from the coordinator.
 const LOCAL_OPEN: u64 = 1 << 55;
-/// Connections that an acceptor may have on their way to the pair. One: should its CPU be lost together with the primary,
-/// only that one is reset; all others still wait in the listen queue, which both halves hold.
-pub(crate) const ACCEPTED_AHEAD_MAX: u16 = 1;
 
 /// This process's descriptor of a connection, and what only a primary knows about it.
 pub(crate) struct Socket {
     fd: OwnedFd,
+    /// The kernel's number of it: the same for all its duplicates, and never used again.
+    cookie: Option<u64>,
     watched: bool,
     /// Peeked and not consumed; begins at the stream's consumed position.
     input: Vec<u8>,
@@ -66,6 +70,7 @@ impl Socket {
     /// A descriptor that a backup holds.
     pub(super) fn held(fd: OwnedFd) -> Self {
         Self {
+            cookie: cookie(&fd),
             fd,
             watched: false,
             input: Vec::new(),
@@ -195,10 +200,18 @@ impl Engine {
         self.settle();
         self.acceptors.insert(open, listener);
         let request = self.daemon.next_request();
-        self.daemon.send(&ToDaemon::StartAcceptor { request, listener }, vec![socket, theirs])
+        let provider = match provider_of(std::env::var(DEFINES_VARIABLE).ok().as_deref()) {
+            Ok(provider) => Some(provider),
+            Err(error) => {
+                eprintln!("pollux: {}: no TCP/IP provider: {PROVIDER_DEFINE}: {error}", self.name);
+                None
+            }
+        };
+        self.daemon.send(&ToDaemon::StartAcceptor { request, listener, provider }, vec![socket, theirs])
     }
 
-    /// An acceptor hands over a connection: from here on it is the pair's.
+    /// An acceptor hands over a connection: from here on it is the pair's. None for one that the pair has, or has had: the
+    /// acceptor that brought it first did not live to hear so.
     pub(super) fn accept(
         &mut self,
         open: OpenId,
@@ -206,18 +219,37 @@ impl Engine {
         listener: ListenerId,
         peer: &str,
         fd: OwnedFd,
-    ) -> ConnectionId {
+    ) -> Option<ConnectionId> {
+        let is_held = cookie(&fd).is_some_and(|cookie| self.cookies.contains(&cookie));
+        if !is_new(is_held, positions(&fd).ok()) {
+            self.save_reply(open, sync, FileError::OK, Vec::new());
+            return None;
+        }
         let connection =
             ConnectionId(u64::from(self.me.incarnation) << 32 | u64::from(self.daemon.next_request()));
         self.record(
             &Record::Connected { connection, listener, peer, consumed: 0, written: 0 },
             Some(fd.as_fd()),
         );
-        self.sockets.insert(connection, Socket::held(fd));
+        self.hold_socket(connection, fd);
         self.watch_socket(connection);
         self.save_reply(open, sync, FileError::OK, Vec::new());
         self.relieve_batch();
-        connection
+        Some(connection)
+    }
+
+    pub(super) fn hold_socket(&mut self, connection: ConnectionId, fd: OwnedFd) {
+        let socket = Socket::held(fd);
+        self.cookies.extend(socket.cookie);
+        self.sockets.insert(connection, socket);
+    }
+
+    pub(super) fn forget_socket(&mut self, connection: ConnectionId) -> Option<Socket> {
+        let socket = self.sockets.remove(&connection)?;
+        if let Some(cookie) = &socket.cookie {
+            self.cookies.remove(cookie);
+        }
+        Some(socket)
     }
 
     /// Begins to read and write a connection whose positions are known.
@@ -504,7 +536,7 @@ impl Engine {
 
     /// Ends a connection; false if it has ended already.
     pub(super) fn end_connection(&mut self, connection: ConnectionId) -> bool {
-        let Some(mut socket) = self.sockets.remove(&connection) else { return false };
+        let Some(mut socket) = self.forget_socket(connection) else { return false };
         if socket.watched {
             let _ = self.poller.remove(&socket.fd);
         }
@@ -525,16 +557,13 @@ impl Engine {
             else {
                 continue;
             };
-            let resumed = pollux_os::stream_positions(&socket.fd)
-                .map_err(|error| error.to_string())
-                .and_then(|kernel| {
-                    let kernel = KernelPositions { consumed: kernel.consumed(), produced: kernel.produced() };
-                    state
-                        .stream
-                        .resume(kernel)
-                        .map(|resume| (kernel, resume))
-                        .map_err(|m| format!("{m:?} ({kernel:?})"))
-                });
+            let resumed = positions(&socket.fd).map_err(|error| error.to_string()).and_then(|kernel| {
+                state
+                    .stream
+                    .resume(kernel)
+                    .map(|resume| (kernel, resume))
+                    .map_err(|m| format!("{m:?} ({kernel:?})"))
+            });
             match resumed {
                 Ok((kernel, resume)) => {
                     socket.forget_primary();
@@ -598,6 +627,16 @@ impl Engine {
     pub(crate) fn peer(&self, connection: ConnectionId) -> Option<&str> {
         self.replica.connections.get(&connection).map(|state| state.peer.as_str())
     }
+}
+
+/// Where a connection stands, asked of the kernel.
+fn positions(fd: &OwnedFd) -> std::io::Result<KernelPositions> {
+    let kernel = pollux_os::stream_positions(fd)?;
+    Ok(KernelPositions { consumed: kernel.consumed(), produced: kernel.produced() })
+}
+
+fn cookie(fd: &OwnedFd) -> Option<u64> {
+    sockopt::socket_cookie(fd).ok()
 }
 
 fn discard(socket: &mut Socket, bytes: u64, scratch: &mut [u8]) {

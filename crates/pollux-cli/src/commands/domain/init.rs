@@ -15,6 +15,9 @@ use crate::output;
 
 /// Make a new domain: writes the files of its master, which is started afterwards with pollux up --domain
 ///
+/// It makes the domain's authority for certificates, too, and the certificate of this server (ca.key, ca.crt, server.key,
+/// server.crt): with them servers of several hosts prove who they are. Keep a copy of ca.key in a safe place.
+///
 /// Nothing runs yet when this is done. The list of the domain has one entry, this server; the others join it as peers and
 /// become backup masters with pollux domain add-backup.
 #[derive(Debug, Args)]

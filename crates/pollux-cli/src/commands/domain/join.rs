@@ -7,13 +7,15 @@ use std::time::Duration;
 use clap::Args;
 use pollux_domain::name::ServerName;
 use pollux_domain::succession::Mode;
+use pollux_domaind::address::{Address, AddressError};
 use pollux_domaind::client::Client;
+use pollux_domaind::identity::Identity;
 use pollux_domaind::settings::{self, Settings};
 use pollux_domaind::words::{Reply, Word};
 use pollux_domaind::{place, server};
 use pollux_wire::ProcessName;
 
-use super::link;
+use super::{invite, link};
 use crate::commands::run::{self, What};
 use crate::error::{Failure, Result};
 use crate::node::Node;
@@ -42,6 +44,13 @@ pub(crate) struct Options {
     /// Where the records of the domain are: local (this host) or etcd://HOST:PORT,...
     #[arg(long, value_name = "PLACE", default_value = settings::LOCAL)]
     coordinator: String,
+    /// Where servers of other hosts reach this one, over TLS: HOST or HOST:PORT, port 1553 if none is said. Without it a server speaks
+    /// to those of its own host only
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = parse_address)]
+    address: Option<Address>,
+    /// Take the certificate of this server from a bundle first: pollux domain invite
+    #[arg(long, value_name = "FILE")]
+    join: Option<PathBuf>,
     /// Keeps the servers' files, each in DIR/HOST; default below $POLLUX_STATE_DIR, /var/lib/pollux (root) or ~/.local/state
     #[arg(long, value_name = "DIR")]
     domain_dir: Option<PathBuf>,
@@ -51,22 +60,39 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// The settings of the server, checked.
+    /// The settings of the server, checked. With a bundle its certificate is put in place.
     pub(crate) fn settings(&self, node: &Node, domain: &str) -> Result<Settings> {
-        let settings = Settings {
+        let settings = self.described(node, domain)?;
+        settings.check().map_err(|error| Failure::new(error.to_string(), "pollux up --help"))?;
+        if let Some(path) = &self.join {
+            invite::install(path, &settings)?;
+        }
+        if settings.address.is_some() {
+            let directory = settings.files.join(settings.host.as_str());
+            Identity::load(&directory, domain, &settings.host)
+                .map_err(|error| link::two_lines(&error.to_string(), "pollux domain invite --help"))?;
+        }
+        Ok(settings)
+    }
+
+    fn described(&self, node: &Node, domain: &str) -> Result<Settings> {
+        Ok(Settings {
             domain: domain.to_owned(),
             host: host(self.host.as_ref())?,
             mode: self.domain_mode,
             coordinator: self.coordinator.clone(),
+            address: self.address.clone(),
             times: self.domain_time.clone(),
             files: files(self.domain_dir.as_deref(), domain)?,
             run_root: node.root().to_owned(),
             node: node.name().clone(),
             node_directory: node.directory(),
-        };
-        settings.check().map_err(|error| Failure::new(error.to_string(), "pollux up --help"))?;
-        Ok(settings)
+        })
     }
+}
+
+fn parse_address(text: &str) -> std::result::Result<Address, String> {
+    text.parse().map_err(|error: AddressError| error.to_string())
 }
 
 /// The name of this server.

@@ -75,15 +75,19 @@ fn render(report: &StatusReport, now_unix_ms: u64) -> String {
             out += &format!("{}: {because}\n\n", styled(BAD, "no master acts"));
         }
     }
-    let mut table = Table::headed(&["POS", "SERVER", "ROLE", "STATE", "HOLDS"]);
+    let several = report.servers.iter().any(|server| server.address.is_some());
+    let heads = ["POS", "SERVER", "ROLE", "STATE", "HOLDS", "ADDRESS"];
+    let mut table = Table::headed(&heads[..if several { 6 } else { 5 }]);
     for server in &report.servers {
-        table.row([
+        let cells = [
             server.position.map_or_else(Cell::none, |position| position.to_string().into()),
             server.name.as_str().into(),
             role(server).into(),
             state(server),
             server.holds.as_ref().map_or_else(Cell::none, |stamp| stamp.to_string().into()),
-        ]);
+        ];
+        let address = server.address.as_ref().map_or_else(Cell::none, |address| address.to_string().into());
+        table.row(cells.into_iter().chain(several.then_some(address)));
     }
     out += &table.render();
     for problem in &report.problems {
@@ -127,6 +131,7 @@ mod tests {
             acts,
             holds: (up && !lags).then(|| "2.4@beta".parse().unwrap()),
             lags,
+            address: None,
         };
         let report = StatusReport {
             domain: "plant".to_owned(),
@@ -161,6 +166,17 @@ mod tests {
              3    gamma   backup  up, lags  -\n\
              -    delta   peer    up        2.4@beta\n\
              problem: disk\n"
+        );
+        let mut far = report.clone();
+        far.servers[1].address = "10.0.0.2".parse().ok();
+        let shown = anstream::adapter::strip_str(&render(&far, 6_000)).to_string();
+        assert!(
+            shown.contains(
+                "POS  SERVER  ROLE    STATE     HOLDS     ADDRESS\n\
+                 1    alpha   master  away      -         -\n\
+                 2    beta    backup  up, acts  2.4@beta  10.0.0.2:1553\n"
+            ),
+            "{shown}"
         );
         let nobody = StatusReport { acting: None, no_acting_because: Some("x".to_owned()), ..report };
         assert!(

@@ -1,4 +1,4 @@
-/* OPEN_FILE. Argument: whole (a master acts), none (nobody acts), unloaded (no software). */
+/* OPEN_FILE. Argument: whole (a master acts), none (nobody acts), unloaded (no software), bad (the master's file is damaged). */
 #include "check.h"
 
 static OPEN_FILE block;
@@ -17,6 +17,13 @@ int main(int argc, char **argv)
   if (strcmp(phase, "unloaded") == 0) {
     open_role(0, AP_SNA_NET, 0);
     EXPECT(block, AP_COMM_SUBSYSTEM_NOT_LOADED, 0);
+    return done();
+  }
+  if (strcmp(phase, "bad") == 0) {
+    for (int role = AP_MASTER; role <= AP_SNA_NET; role++) {
+      open_role(0, role, 0);
+      EXPECT(block, AP_STATE_CHECK, AP_FILE_BAD_RECORD);
+    }
     return done();
   }
   if (strcmp(phase, "none") == 0) {
