@@ -156,6 +156,10 @@ pub fn check_end(world: &World) -> Result<(), String> {
     if world.stop_told.is_some() {
         return Err("L1: the pair was told to stop and goes on".into());
     }
+    if record.backup.is_some_and(|backup| world.at(backup).alive && world.at(backup).paused.is_some()) {
+        // It hangs and owes nothing: the next request finds it.
+        return Ok(());
+    }
     if !world.is_whole() {
         let states: Vec<PairState> =
             world.processes.iter().filter(|p| p.alive).map(|p| p.pair.state()).collect();

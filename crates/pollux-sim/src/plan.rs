@@ -48,6 +48,8 @@ pub enum Harm {
     Kill,
     /// It stands still for [`PAUSE_STEPS`]; then whoever watches it kills it. A backup that nobody has killed goes on.
     Pause,
+    /// It stands still for good. Whoever watches it kills it after [`PAUSE_STEPS`].
+    Hang,
     /// It stands still for [`STALL_STEPS`] and goes on.
     Stall,
     /// Its CPU is lost with all that runs there, and comes back after [`CPU_AWAY_STEPS`].
@@ -185,8 +187,13 @@ impl Plan {
 
 /// The words of the text form, one table per kind.
 const ORDERS: [(Order, &str); 2] = [(Order::Switch, "switch"), (Order::Stop, "stop")];
-const HARMS: [(Harm, &str); 4] =
-    [(Harm::Kill, "kill"), (Harm::Pause, "pause"), (Harm::Stall, "stall"), (Harm::LoseCpu, "lose-cpu")];
+const HARMS: [(Harm, &str); 5] = [
+    (Harm::Kill, "kill"),
+    (Harm::Pause, "pause"),
+    (Harm::Hang, "hang"),
+    (Harm::Stall, "stall"),
+    (Harm::LoseCpu, "lose-cpu"),
+];
 const VICTIMS: [(Victim, &str); 2] = [(Victim::Primary, "primary"), (Victim::Backup, "backup")];
 const MARKS: [(Mark, &str); 9] = [
     (Mark::Whole, "whole"),

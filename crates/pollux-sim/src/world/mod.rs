@@ -348,15 +348,16 @@ impl World {
         }
     }
 
-    /// Requesters that wait for a half to speak lose their patience. Returns true if one did.
+    /// Requesters that wait for a half to speak lose their patience. Returns true if one asks for a path now.
     pub(crate) fn lose_patience(&mut self) -> bool {
-        let met = &mut self.met;
-        for client in self.clients.iter_mut().filter(|client| client.is_stuck()) {
-            met.note(Situation::PatienceLost);
+        let mut asks = false;
+        for client in self.clients.iter_mut().filter(|client| client.is_stuck() && !client.asks) {
+            self.met.note(Situation::PatienceLost);
             client.requester.handle_impatience();
             client.collect(self.now);
+            asks |= client.asks;
         }
-        self.clients.iter().any(|client| client.asks)
+        asks
     }
 
     pub(crate) fn kill(&mut self, who: Who) {

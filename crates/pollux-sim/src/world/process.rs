@@ -79,13 +79,24 @@ pub(crate) enum Effect {
     Ended,
 }
 
+/// What comes after a time in which a process stood still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// It goes on.
+    GoesOn,
+    /// It is killed if it is watched, and goes on otherwise.
+    IsKilledOrGoesOn,
+    /// It is killed as soon as it is watched, and never goes on.
+    IsKilled,
+}
+
 /// How a process stands still.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Paused {
-    /// Until this step.
+    /// From this step on it goes on, or counts as hung: whoever watches it kills it.
     pub(crate) until: u32,
-    /// It counts as hung afterwards: whoever watches it kills it.
-    pub(crate) hangs: bool,
+    /// What comes then.
+    pub(crate) then: Then,
 }
 
 /// How a request was taken in.

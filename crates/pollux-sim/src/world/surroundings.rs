@@ -1,7 +1,7 @@
 //! What is around the pair: coordinator, daemons, operator, the passing of time, and the faults.
 
 use super::client::number;
-use super::process::{Notice, Paused, Process, Who};
+use super::process::{Notice, Paused, Process, Then, Who};
 use super::{World, who_is};
 use crate::bugs::Bug;
 use crate::plan::{CPU_AWAY_STEPS, Fault, Harm, Mark, Order, OutageIs, PAUSE_STEPS, STALL_STEPS, Victim};
@@ -20,9 +20,10 @@ impl World {
             let Some(paused) = self.processes[who].paused.filter(|_| self.processes[who].alive) else {
                 continue;
             };
-            to_come = true;
             if paused.until <= self.now {
                 self.end_pause(who, paused);
+            } else {
+                to_come = true;
             }
         }
         to_come |= self.cpus_return();
@@ -34,17 +35,25 @@ impl World {
     }
 
     fn end_pause(&mut self, who: Who, paused: Paused) {
-        self.processes[who].paused = None;
         let is_primary = self.processes[who].pair.is_primary();
-        if !paused.hangs {
+        // The backup of a live primary is that one's business; all others are watched by their daemons.
+        let has_primary = |other: &Process| {
+            other.alive && other.pair.is_primary() && other.pair.partner().map(who_is) == Some(who)
+        };
+        let is_on_record = self.record.as_ref().is_some_and(|record| who_is(record.primary) == who);
+        let is_watched = is_primary
+            || is_on_record
+            || (paused.then == Then::IsKilled && !self.processes.iter().any(has_primary));
+        if paused.then == Then::GoesOn {
+            self.processes[who].paused = None;
             let goes_on =
                 if is_primary { Situation::StalledPrimaryGoesOn } else { Situation::StalledBackupGoesOn };
-            return self.met.note(goes_on);
-        }
-        let watched = self.record.as_ref().is_some_and(|record| who_is(record.primary) == who);
-        if (watched || is_primary) && self.bug != Bug::TakeoverOnSuspicion {
+            self.met.note(goes_on);
+        } else if is_watched && self.bug != Bug::TakeoverOnSuspicion {
             self.met.note(Situation::PausedPrimaryKilled);
             self.kill(who);
+        } else if paused.then == Then::IsKilledOrGoesOn {
+            self.processes[who].paused = None;
         }
     }
 
@@ -70,7 +79,7 @@ impl World {
                 (0..self.processes.len()).find(|who| Some(*who) != primary && self.processes[*who].alive)
             }
         };
-        let pauses = matches!(fault.harm, Harm::Pause | Harm::Stall);
+        let pauses = matches!(fault.harm, Harm::Pause | Harm::Hang | Harm::Stall);
         let Some(victim) = victim.filter(|who| !pauses || self.processes[*who].paused.is_none()) else {
             return false;
         };
@@ -84,15 +93,16 @@ impl World {
         }
         match fault.harm {
             Harm::Kill => self.kill(victim),
-            Harm::Pause => self.pause(victim, PAUSE_STEPS, true),
-            Harm::Stall => self.pause(victim, STALL_STEPS, false),
+            Harm::Pause => self.pause(victim, PAUSE_STEPS, Then::IsKilledOrGoesOn),
+            Harm::Hang => self.pause(victim, PAUSE_STEPS, Then::IsKilled),
+            Harm::Stall => self.pause(victim, STALL_STEPS, Then::GoesOn),
             Harm::LoseCpu => self.lose_cpu(self.processes[victim].phandle.cpu),
         }
         true
     }
 
-    fn pause(&mut self, who: Who, steps: u32, hangs: bool) {
-        self.processes[who].paused = Some(Paused { until: self.now + steps, hangs });
+    fn pause(&mut self, who: Who, steps: u32, then: Then) {
+        self.processes[who].paused = Some(Paused { until: self.now + steps, then });
     }
 
     fn lose_cpu(&mut self, cpu: CpuNumber) {
@@ -108,7 +118,8 @@ impl World {
     /// A pair may be lost only if a fault hits its last healthy half that is on record.
     fn note_what_may_be_lost(&mut self, victim: Who, primary: Option<Who>) {
         let healthy = |who: Who| {
-            self.processes[who].alive && !self.processes[who].paused.is_some_and(|paused| paused.hangs)
+            self.processes[who].alive
+                && !self.processes[who].paused.is_some_and(|paused| paused.then != Then::GoesOn)
         };
         let backup = self.record.as_ref().and_then(|record| record.backup).map(who_is);
         let other = if Some(victim) == primary { backup } else { primary };
@@ -141,7 +152,7 @@ impl World {
         let is = |state| primary.alive && primary.pair.state() == state;
         let both_live = self.both_live(record);
         match mark {
-            Mark::Whole => self.is_whole(),
+            Mark::Whole => both_live && self.is_whole(),
             Mark::Unacknowledged => both_live && !primary.is_acknowledged(),
             Mark::ReplyHeld => both_live && !primary.outputs.is_empty(),
             Mark::ReplyOnItsWay => both_live && self.reply_is_on_its_way(),
