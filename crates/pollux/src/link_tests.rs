@@ -131,6 +131,28 @@ fn an_old_primary_that_wakes_up_is_not_heard_over_its_ring() {
     assert_eq!(link.take_answer(sync).unwrap().payload, b"new");
 }
 
+/// L3: a requester that could not take its standby path, for want of a descriptor for example, would wait for ever on a half
+/// that is the primary no longer.
+#[test]
+fn a_demoted_half_is_left_by_who_has_no_other_path() {
+    let (mut link, mut old) = opened();
+    let sync = ask(&mut link);
+    assert_eq!(old.hear().0, path::REQUEST);
+    old.say(path::DEMOTED, Vec::new(), |_| {});
+    link.pump();
+    assert!(link.take_wish_for_path());
+    let (path_to_new, far) = socket_pair().unwrap();
+    link.add_path(path_to_new);
+    let mut new = Half::new(far);
+    new.say(path::TAKEOVER, Vec::new(), |out| Epoch(2).put(out));
+    link.pump();
+    assert_eq!(new.hear().0, path::RESUMED);
+    assert_eq!(new.hear().0, path::REQUEST);
+    new.reply(sync.0, 2, b"new");
+    link.pump();
+    assert_eq!(link.take_answer(sync).unwrap().payload, b"new");
+}
+
 /// S5: what the old primary wrote into its ring before it died comes before the word of its successor.
 #[test]
 fn the_last_words_in_a_ring_come_before_a_takeover() {
