@@ -96,6 +96,9 @@ impl Run {
             }
             if to_come {
                 self.world.now += 1;
+                if self.world.now >= self.steps_max() {
+                    return Err("L1: no end".into());
+                }
             } else if !self.world.lose_patience() {
                 return Ok(None);
             }
