@@ -50,6 +50,6 @@ pub use rustix::process::{Pid, Signal};
 pub use signals::{ChildSignals, StopSignals};
 pub use socket::{at_urgent_mark, host_name, set_socket_option, socket_option};
 pub use tcp::{
-    StreamPositions, discard, peek, peek_offset_supported, set_peek_offset, stream_positions, write,
-    write_vectored,
+    StreamPositions, discard, is_receive_buffer_crowded, peek, peek_offset_supported, set_peek_offset,
+    stream_positions, write, write_vectored,
 };

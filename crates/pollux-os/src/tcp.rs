@@ -28,6 +28,8 @@ mod state {
     pub(super) const CLOSING: u8 = 11;
 }
 
+/// A receive buffer counts as crowded when a third of it is taken.
+const CROWDED_SHARE: u64 = 3;
 /// Readings until two agree. Input that arrives between the readings is bounded by the receive window, so
 /// this is reached only by a peer that trickles at a rate no network has.
 const READINGS_MAX: u32 = 10_000;
@@ -103,6 +105,20 @@ fn has_error(fd: BorrowedFd<'_>) -> io::Result<bool> {
     let mut asked = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
     poll(&mut asked, Some(&Timespec::default()))?;
     Ok(asked[0].revents().contains(PollFlags::ERR))
+}
+
+/// Whether what lies unread in the socket takes so much of its receive buffer that the peer may soon have to wait, as the
+/// kernel counts it: by the memory of whole segments, of which a part may be read already. So few bytes can fill a buffer.
+pub fn is_receive_buffer_crowded(fd: impl AsFd) -> io::Result<bool> {
+    // `SK_MEMINFO_RMEM_ALLOC` and `SK_MEMINFO_RCVBUF` come first.
+    let mut counts = [0_u8; 9 * 4];
+    let length = raw::socket::option(fd, libc::SOL_SOCKET, libc::SO_MEMINFO, &mut counts)?;
+    let count = |at: usize| u32::from_ne_bytes([counts[at], counts[at + 1], counts[at + 2], counts[at + 3]]);
+    if length < 8 {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    // The window may close when half is taken: what is left is less than one large segment.
+    Ok(u64::from(count(0)) * CROWDED_SHARE >= u64::from(count(4)))
 }
 
 /// Makes each peek go on behind the last one, from `offset` bytes into the unread input; `None` makes each peek

@@ -11,8 +11,8 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use common::{DEADLINE, ROLE, as_role, start, stdin_fd, until};
 use pollux_os::{
-    Signal, discard, peek, peek_offset_supported, reap, set_peek_offset, signal, stream_positions, wait_gone,
-    write, write_vectored,
+    Signal, discard, is_receive_buffer_crowded, peek, peek_offset_supported, reap, set_peek_offset, signal,
+    stream_positions, wait_gone, write, write_vectored,
 };
 
 const STREAM_BYTES: usize = 16 << 20;
@@ -215,4 +215,21 @@ fn writing_to_a_closed_connection_is_an_error() {
 #[test]
 fn the_kernel_is_asked_once_for_the_peek_offset() {
     assert_eq!(peek_offset_supported(), peek_offset_supported());
+}
+
+/// A message whose end finds no room in the socket would never become whole: the server waits for it, and its client for room.
+#[test]
+fn few_bytes_crowd_a_receive_buffer() {
+    let (mut peer, accepted) = connection();
+    assert!(!is_receive_buffer_crowded(&accepted).unwrap(), "nothing has come");
+    peer.write_all(&[7; 60_000]).unwrap();
+    until("all has come", || stream_positions(&accepted).unwrap().received == 60_000);
+    let mut scratch = vec![0; 60_000];
+    let mut left = 59_900;
+    while left > 0 {
+        left -= discard(&accepted, left, &mut scratch).unwrap();
+    }
+    assert!(is_receive_buffer_crowded(&accepted).unwrap(), "100 bytes hold the memory of a whole segment");
+    assert_eq!(discard(&accepted, 100, &mut scratch).unwrap(), 100);
+    assert!(!is_receive_buffer_crowded(&accepted).unwrap());
 }

@@ -28,7 +28,7 @@ pub(super) const READ_BYTES: usize = 64 * 1024;
 const DISCARD_BYTES: u64 = 16 * 1024;
 /// Handled reads after which input is discarded though it is little: small segments cost the kernel far more than their bytes.
 const DISCARD_READS: u32 = 32;
-/// Input that no turn could use is kept in the state from this size on: well below the smallest receive buffer.
+/// Input that no turn could use is kept in the state from this size on, or when the receive buffer is crowded.
 const KEEP_BYTES: usize = 32 * 1024;
 /// Largest message that can be gathered this way; beyond it the connection is closed (S15).
 const KEPT_BYTES_MAX: usize = 320 * 1024 * 1024;
@@ -51,6 +51,8 @@ pub(crate) struct Socket {
     discarded: u64,
     /// Offset up to which it may be.
     discardable: u64,
+    /// It is wanted out of the socket soon: there is little room for the rest of a message.
+    crowded: bool,
     reads: u32,
     /// Offset up to which output may be written.
     released: u64,
@@ -77,6 +79,7 @@ impl Socket {
             seen: 0,
             discarded: 0,
             discardable: 0,
+            crowded: false,
             reads: 0,
             released: 0,
             told_written: 0,
@@ -399,7 +402,7 @@ impl Engine {
             }
             self.record(&Record::Progress { connection, consumed, output: &output }, None);
         }
-        self.keep_what_is_large(connection);
+        self.keep_what_finds_no_room(connection);
         self.release_later(connection);
         let Some(socket) = self.sockets.get_mut(&connection) else { return };
         let finished = socket.peer_finished;
@@ -439,14 +442,21 @@ impl Engine {
         }
     }
 
-    fn keep_what_is_large(&mut self, connection: ConnectionId) {
+    /// The rest of a message can come only if there is room for it in the socket.
+    fn keep_what_finds_no_room(&mut self, connection: ConnectionId) {
         let (Some(socket), Some(state)) =
-            (self.sockets.get(&connection), self.replica.connections.get(&connection))
+            (self.sockets.get_mut(&connection), self.replica.connections.get(&connection))
         else {
             return;
         };
+        if socket.input.is_empty() {
+            return;
+        }
+        // Where the kernel does not say it, input is taken for what crowds: keeping it costs time and harms nobody.
+        socket.crowded = pollux_os::is_receive_buffer_crowded(&socket.fd).unwrap_or(true);
         let kept = state.stream.kept().len();
-        if socket.input.len() - kept < KEEP_BYTES {
+        let unkept = socket.input.len() - kept;
+        if unkept == 0 || (unkept < KEEP_BYTES && !socket.crowded) {
             return;
         }
         if socket.input.len() > KEPT_BYTES_MAX {
@@ -522,7 +532,7 @@ impl Engine {
             }
         }
         let due = socket.discardable - socket.discarded.min(socket.discardable);
-        if due >= DISCARD_BYTES || (due > 0 && socket.reads >= DISCARD_READS) {
+        if due >= DISCARD_BYTES || (due > 0 && (socket.crowded || socket.reads >= DISCARD_READS)) {
             discard(socket, due, &mut self.scratch);
         }
         let unwritten = state.stream.made() - state.stream.written();
@@ -651,4 +661,5 @@ fn discard(socket: &mut Socket, bytes: u64, scratch: &mut [u8]) {
         }
     }
     socket.reads = 0;
+    socket.crowded = false;
 }
