@@ -231,7 +231,10 @@ fn few_bytes_crowd_a_receive_buffer() {
     }
     peer.write_all(&[7; 30_000]).unwrap();
     until("the second part has come", || stream_positions(&accepted).unwrap().received == 62_000);
-    assert!(is_receive_buffer_crowded(&accepted).unwrap(), "100 bytes hold the memory of a whole segment");
-    assert_eq!(discard(&accepted, 100, &mut scratch).unwrap(), 100);
-    assert!(!is_receive_buffer_crowded(&accepted).unwrap(), "30,000 bytes are not too many");
+    assert!(is_receive_buffer_crowded(&accepted).unwrap(), "the memory of what was read is still counted");
+    let mut left = 30_100;
+    while left > 0 {
+        left -= discard(&accepted, left, &mut scratch).unwrap();
+    }
+    assert!(!is_receive_buffer_crowded(&accepted).unwrap());
 }
