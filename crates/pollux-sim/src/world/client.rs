@@ -21,8 +21,6 @@ pub struct Client {
     /// Its requests, by sync id.
     pub calls: Vec<Call>,
     unanswered: usize,
-    /// The first request without an answer, by its place.
-    oldest: usize,
 }
 
 impl Client {
@@ -35,13 +33,11 @@ impl Client {
             asks: false,
             calls: Vec::new(),
             unanswered: 0,
-            oldest: 0,
         }
     }
 
     pub(super) fn can_start(&self) -> bool {
-        let span = self.calls.len() - self.oldest;
-        (self.calls.len() as u64) < self.asker.wanted && span < usize::from(self.asker.nowait_depth)
+        (self.calls.len() as u64) < self.asker.wanted && self.requester.can_start()
     }
 
     pub(super) fn start(&mut self, now: u32) {
@@ -80,9 +76,6 @@ impl Client {
         let call = &mut self.calls[sync.0 as usize - 1];
         if call.ended.replace((now, outcome)).is_none() {
             self.unanswered -= 1;
-        }
-        while self.calls.get(self.oldest).is_some_and(|call| call.ended.is_some()) {
-            self.oldest += 1;
         }
     }
 

@@ -268,7 +268,8 @@ impl World {
         if !process.inbox.is_empty() {
             f(Step::TakeNotice(who));
         }
-        if let Some(partner) = process.pair.partner().map(who_is) {
+        let unheard = |partner: &Phandle| process.heard_of_death != Some(*partner);
+        if let Some(partner) = process.pair.partner().filter(unheard).map(who_is) {
             let dead = !self.processes[partner].alive;
             let hung = self.bug == Bug::TakeoverOnSuspicion && self.processes[partner].paused.is_some();
             if self.frames.get(&(partner, who)).is_some_and(|frames| !frames.is_empty()) {
@@ -323,6 +324,7 @@ impl World {
                     self.met.note(Situation::JoinOfADeadBackup);
                 }
                 self.frames.remove(&(who_is(partner), who));
+                self.processes[who].heard_of_death = Some(partner);
                 self.processes[who].tell(Event::PartnerDead { partner });
             }
             Step::Read(who, way) => self.read(who, way),

@@ -133,6 +133,8 @@ pub struct Process {
     /// [`Command::Quiesce`] waits for its [`Event::Drained`].
     pub(crate) draining: bool,
     pub(crate) start_asked: bool,
+    /// It has heard that this other half is dead.
+    pub(crate) heard_of_death: Option<Phandle>,
     /// There was no CPU for its backup.
     pub(crate) lacks_cpu: bool,
     pub(crate) state_sent: Option<CheckpointNumber>,
@@ -160,6 +162,7 @@ impl Process {
             takes_input: true,
             draining: false,
             start_asked: false,
+            heard_of_death: None,
             lacks_cpu: false,
             state_sent: None,
             sent: CheckpointNumber(0),
