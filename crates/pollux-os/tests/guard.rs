@@ -41,6 +41,7 @@ fn role() {
         assert!(!wait_gone(guard.process(), std::time::Duration::ZERO).unwrap());
     }
     let mut accepted = Vec::new();
+    let mut more: Vec<OwnedFd> = Vec::new();
     while let Some((_, body, mut descriptors)) = next(&mut channel) {
         let listener = descriptors.pop().unwrap();
         for _ in 0..body[0] {
@@ -52,7 +53,8 @@ fn role() {
         }
         // Of no use as connections, whatever their flags.
         fcntl_setfd(&listener, FdFlags::empty()).unwrap();
-        let mut more: Vec<OwnedFd> = Vec::new();
+        // They stay open: the table is looked at when this process has said that it is ready.
+        more.push(listener);
         while role == "full"
             && let Ok(one) = guard.saved().try_clone_to_owned()
         {

@@ -36,13 +36,20 @@ pub(crate) fn start(maker: BorrowedFd<'_>, out: BorrowedFd<'_>) -> io::Result<Pi
     match pid {
         0 => run(maker, out),
         -1 => Err(io::Error::last_os_error()),
-        _ => Ok(i32::try_from(pid).ok().and_then(Pid::from_raw).expect("clone gives a process id")),
+        _ => {
+            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("clone gives a process id");
+            // By both: whoever kills the maker's group in this moment must not meet the guard there. An error means that it
+            // has a session of its own by now, or is gone.
+            let _ = rustix::process::setpgid(Some(pid), Some(pid));
+            Ok(pid)
+        }
     }
 }
 
 fn run(maker: RawFd, out: RawFd) -> ! {
     ignore_signals();
-    // What is sent to the maker's process group or terminal is not for this one. Neither can fail here.
+    // What is sent to the maker's process group or terminal is not for this one. An error means that the maker was first and
+    // has given it a group of its own.
     let _ = rustix::process::setsid();
     let _ = rustix::thread::set_name(NAME);
     if wait_for_end(maker) {
