@@ -53,7 +53,6 @@ fn role() {
         }
         // Of no use as connections, whatever their flags.
         fcntl_setfd(&listener, FdFlags::empty()).unwrap();
-        // They stay open: the table is looked at when this process has said that it is ready.
         more.push(listener);
         while role == "full"
             && let Ok(one) = guard.saved().try_clone_to_owned()
@@ -61,6 +60,10 @@ fn role() {
             more.push(one);
         }
         say(&mut channel, 2, &[]);
+        while role == "full" {
+            // It is killed as it is; to wait for another word it would need a descriptor.
+            std::thread::park();
+        }
         if role == "in order" {
             drop(guard);
             return;
