@@ -21,9 +21,9 @@ pub(crate) fn all(demo: bool) -> Outcome {
     tidy::check()?;
     cargo(&["fmt", "--all", "--", "--check"])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])?;
+    document()?;
     cargo(&["test", "--workspace", "--all-features"])?;
     examples()?;
-    document()?;
     if demo {
         let simulated = ["run", "--quiet", "--release", "--package", "pollux-sim", "--", "run"];
         cargo(&[&simulated[..], &["--takeovers", "1000000"]].concat())?;

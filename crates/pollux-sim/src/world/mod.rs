@@ -1,7 +1,7 @@
 //! The whole: halves, requesters, record, daemon and the channels between them, one step at a time.
 //!
 //! A step is the delivery of one message, one turn of a half, one piece of its work, or one decision of the coordinator
-//! or the daemon. [`World::each_possible`] names all steps that could come next; who chooses among them decides
+//! or the daemon. `World::each_possible` names all steps that could come next; who chooses among them decides
 //! the schedule. Proof of death: a half or a requester hears of a death when it has taken in all that the dead one sent.
 
 mod client;
