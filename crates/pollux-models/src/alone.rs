@@ -413,7 +413,10 @@ impl State {
             let partners = others.filter(|other| self.halves[*other].partner() == Some(who));
             for partner in partners.collect::<Vec<_>>() {
                 // A half that has taken a death in is no longer interested in it.
-                if self.halves[partner].alive && !self.knows(partner) && !self.frames.contains_key(&(who, partner)) {
+                if self.halves[partner].alive
+                    && !self.knows(partner)
+                    && !self.frames.contains_key(&(who, partner))
+                {
                     self.halves[partner].cut = Some(who);
                 }
             }
@@ -438,7 +441,9 @@ impl State {
         // S5: everybody on record knows it, whatever this half believes.
         for half in [Some(self.record.primary), self.record.backup].into_iter().flatten().map(who_is) {
             if self.halves[half].log.get(place) != Some(&request) {
-                self.fail(format!("S5: half {who} answers request {request}, half {half} on record lacks it"));
+                self.fail(format!(
+                    "S5: half {who} answers request {request}, half {half} on record lacks it"
+                ));
             }
         }
         self.drained(who, model);
@@ -448,12 +453,15 @@ impl State {
         let mut what = None;
         for (who, half) in self.halves.iter().enumerate().filter(|(_, half)| half.alive) {
             let on_record = who_is(self.record.primary) == who;
-            if half.pair.gate() == pollux_core::output::Gate::Open && !(on_record && self.record.backup.is_none()) {
+            if half.pair.gate() == pollux_core::output::Gate::Open
+                && !(on_record && self.record.backup.is_none())
+            {
                 what = Some(format!("S6: half {who} speaks alone, the record does not say so"));
             }
             if on_record && half.pair.is_primary() {
                 let lacks = self.answered.iter().find(|(one, place)| half.log.get(**place) != Some(*one));
-                what = lacks.map(|(one, _)| format!("S2: primary {who} lacks request {one}, which was answered"));
+                what = lacks
+                    .map(|(one, _)| format!("S2: primary {who} lacks request {one}, which was answered"));
             }
             if let Some(partner) = half.partner().filter(|_| !half.pair.is_primary())
                 && !self.halves[partner].log.starts_with(&half.log)
@@ -599,16 +607,22 @@ impl Model for AloneModel {
     fn properties(&self) -> Vec<Property<Self>> {
         let mut all: Vec<Property<Self>> =
             crate::promises!["S1", "S2", "S4", "S5", "S6", "S11", "L1", "assertion"];
-        all.push(Property::sometimes("the backup wins against a primary that lives", |model: &Self, state: &State| {
-            state.left.deaths == model.budget.deaths && who_is(state.record.primary) == 1
-        }));
-        all.push(Property::sometimes("the primary wins against a backup that comes back", |model: &Self, state: &State| {
-            let comes_back = state.halves.get(1).is_some_and(|half| !half.alive);
-            state.left.deaths == model.budget.deaths
-                && comes_back
-                && who_is(state.record.primary) == 0
-                && state.record.epoch > Epoch(2)
-        }));
+        all.push(Property::sometimes(
+            "the backup wins against a primary that lives",
+            |model: &Self, state: &State| {
+                state.left.deaths == model.budget.deaths && who_is(state.record.primary) == 1
+            },
+        ));
+        all.push(Property::sometimes(
+            "the primary wins against a backup that comes back",
+            |model: &Self, state: &State| {
+                let comes_back = state.halves.get(1).is_some_and(|half| !half.alive);
+                state.left.deaths == model.budget.deaths
+                    && comes_back
+                    && who_is(state.record.primary) == 0
+                    && state.record.epoch > Epoch(2)
+            },
+        ));
         all
     }
 }

@@ -11,6 +11,11 @@ use std::time::{Duration, Instant};
 pub trait Told: Model {
     /// The promise that is broken in this state, and how.
     fn broken(state: &Self::State) -> Option<&str>;
+
+    /// Situations that must be reachable and were not, beside the model's own properties of that kind.
+    fn unreached(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
 }
 
 /// How a model is explored.
@@ -112,7 +117,7 @@ where
         seconds: spent.as_secs_f64(),
         complete: spent < effort.longest,
         properties: Vec::new(),
-        unreached: Vec::new(),
+        unreached: checker.model().unreached(),
         violations: Vec::new(),
     };
     let mut way = None;

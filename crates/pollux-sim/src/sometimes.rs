@@ -108,6 +108,11 @@ impl Met {
         self.0 |= 1 << situation as u64;
     }
 
+    /// A bit for each situation, at its place in [`Situation::ALL`].
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
     /// True if it was in this situation.
     pub fn has(self, situation: Situation) -> bool {
         self.0 >> situation as u64 & 1 == 1

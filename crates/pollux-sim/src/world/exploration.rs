@@ -64,7 +64,9 @@ impl World {
         match step {
             Step::Execute(_) | Step::Read(..) | Step::FinishState(_) | Step::Drained(_) => false,
             Step::HearOfDeath(_) => false,
-            Step::TakeNotice(who) => matches!(self.processes[who].inbox.front(), Some(Notice::NewPath { .. })),
+            Step::TakeNotice(who) => {
+                matches!(self.processes[who].inbox.front(), Some(Notice::NewPath { .. }))
+            }
             Step::TakeFrame(who) => {
                 let partner = self.processes[who].pair.partner().map(who_is);
                 let frames = partner.and_then(|partner| self.frames.get(&(partner, who)));

@@ -312,7 +312,11 @@ impl World {
             Effect::ToRequester(open, message) => self.send_to_requester(who, open, message),
             Effect::AskDaemonForBackup => self.processes[who].start_asked = true,
             Effect::AskForChange { change, later } => {
-                self.asked.push((who, change, self.now + if later && !self.timeless { ASK_AGAIN_STEPS } else { 0 }));
+                self.asked.push((
+                    who,
+                    change,
+                    self.now + if later && !self.timeless { ASK_AGAIN_STEPS } else { 0 },
+                ));
             }
             Effect::MakeStandbyPaths { backup } => {
                 let given = self.plan.standby_paths;
