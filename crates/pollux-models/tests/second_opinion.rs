@@ -151,11 +151,14 @@ fn stateright_says(calls: &[Call]) -> bool {
     })
 }
 
+/// What was asked, and the value that was told, if one was.
+type Asked = (Operation, Option<u64>);
+
 struct RegisterSpecification;
 
 impl Specification for RegisterSpecification {
     type State = u64;
-    type Operation = (Operation, Option<u64>);
+    type Operation = Asked;
 
     fn init() -> u64 {
         0
@@ -173,7 +176,7 @@ fn todc_says(calls: &[Call]) -> bool {
         let operation = |at: usize| Operation::of(calls[at].entry).1;
         let told = |at: usize| calls[at].ended.and_then(|(_, told)| told.ok()).map(|answer| answer.value);
         let events = events(key, calls);
-        let mut actions: Vec<(usize, Action<(Operation, Option<u64>)>)> = Vec::new();
+        let mut actions: Vec<(usize, Action<Asked>)> = Vec::new();
         for (_, at, begins) in &events {
             let it = (operation(*at), told(*at));
             actions.push((*at, if *begins { Action::Call(it) } else { Action::Response(it) }));

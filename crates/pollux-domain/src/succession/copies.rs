@@ -30,7 +30,7 @@ impl Copies {
 }
 
 /// Tracks the files.
-#[derive(Clone, Debug, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Saved {
     net: Option<Stamp>,
     file: Option<Stamp>,
@@ -40,7 +40,7 @@ pub struct Saved {
     retry_at: Tick,
 }
 
-#[derive(Clone, Debug, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct UnderWay {
     number: u64,
     stamp: Stamp,

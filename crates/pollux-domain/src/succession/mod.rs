@@ -140,7 +140,7 @@ impl Timing {
 }
 
 /// What happens to a server.
-#[derive(Clone, Debug, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// Time has passed. Give one at least every `beat`.
     Tick,
@@ -261,7 +261,7 @@ pub enum Command {
 }
 
 /// What a program is told about its change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Answer {
     /// Done, and in every later acting master's content (quorum mode).
     Done(Stamp),
@@ -276,7 +276,7 @@ pub enum Answer {
 }
 
 /// What programs and the operator are told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Notice {
     /// Another server, or nobody, is acting master as this server sees it.
     Master {
@@ -303,7 +303,7 @@ pub enum Notice {
 }
 
 /// What an operator should read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error, Serialize, Deserialize)]
 pub enum Problem {
     /// The coordinator has forgotten: this server saw a newer state.
     #[error(
@@ -370,7 +370,7 @@ pub struct Status {
 }
 
 /// One server's part in the succession, of either mode.
-#[derive(Debug, Clone, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Succession {
     /// Quorum rules.
     Quorum(Box<Quorum>),
