@@ -5,6 +5,7 @@ mod bugbank;
 mod ci;
 mod run;
 mod tidy;
+mod trials;
 
 use std::env;
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ usage: cargo xtask VERB
   models [ARG..] every order of steps of small pairs and domains: `--large`, `--json`; counts in target/models.json
   bugbank [NAME..]  applies each patch of bugbank/ to a copy of the source: the simulator must find what it breaks
   bench [ARG..]  the benchmarks: see `cargo xtask bench --help`
+  trials         writes what the campaigns have counted into docs/guarantees.md
   headers        writes docs/reference/procedures.md from the procedure table
   man DIR        writes the man pages of the pollux command
 ";
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         ["models", rest @ ..] => models(rest),
         ["bugbank", names @ ..] => bugbank::all(names),
         ["bench", rest @ ..] => bench::all(rest),
+        ["trials"] => trials::write(),
         ["headers"] => headers(),
         ["man", directory] => {
             run::cargo(&["run", "--quiet", "--release", "--package", "pollux-cli", "--", "man", directory])
