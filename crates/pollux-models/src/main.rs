@@ -17,6 +17,9 @@ struct Arguments {
     /// The larger bounds, too.
     #[arg(long)]
     large: bool,
+    /// Only models with these words in their names, such as "alone" or "two crashes".
+    #[arg(long, default_value = "")]
+    only: String,
     /// The counts as JSON on standard output.
     #[arg(long)]
     json: bool,
@@ -32,13 +35,13 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let Arguments { large, json, tally, threads, minutes } = Arguments::parse();
+    let Arguments { large, only, json, tally, threads, minutes } = Arguments::parse();
     // An assertion that fails is told with its way.
     std::panic::set_hook(Box::new(|_| {}));
     let threads = threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
     let effort = Effort { threads, longest: Duration::from_secs(minutes * 60), depth_first: large };
     let mut so_far = Vec::new();
-    let explored = suite::all(large, &effort, |one| {
+    let explored = suite::all(large, &only, &effort, |one| {
         so_far.push(one.clone());
         if let Some(file) = &tally {
             save(&so_far, file);
@@ -66,7 +69,7 @@ fn show(one: &Explored) {
     if !one.complete && one.violations.is_empty() {
         println!("  cut off: not every state was visited\n  next: give it more --minutes");
     }
-    for situation in &one.unreached {
+    for situation in one.unreached.iter().filter(|_| one.complete) {
         println!("  never reached: {situation}: the model is blind there");
     }
     for violation in &one.violations {

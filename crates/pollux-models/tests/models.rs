@@ -6,7 +6,7 @@ use pollux_models::suite;
 // If this fails, some order of steps that the product permits breaks a promise, and the way there is printed.
 #[test]
 fn every_promise_is_kept_in_every_state() {
-    let explored = suite::all(false, &Effort::default(), |one| {
+    let explored = suite::all(false, "", &Effort::default(), |one| {
         println!(
             "{:>9} states, depth {:>3}, {:>5.1} s  {}",
             one.unique_states, one.depth, one.seconds, one.name
