@@ -44,6 +44,8 @@ pub struct PairModel {
     pub budget: Budget,
     /// An error that is put in.
     pub bug: Bug,
+    /// Each step is taken by itself, also one that nobody else can see. More states, no more promises.
+    pub apart: bool,
     /// Situations that must be reachable.
     pub reaches: &'static [Situation],
     /// Situations that were reached, a bit each. Two ways to one state are one way for the checker, so that a state does not
@@ -134,9 +136,10 @@ impl PairModel {
             && !world.someone_is_stuck()
     }
 
-    fn act(state: &mut State, action: Action) -> Result<bool, String> {
+    fn act(&self, state: &mut State, action: Action) -> Result<bool, String> {
         let world = &mut state.world;
         match action {
+            Action::Step(step) if self.apart => world.perform(step),
             Action::Step(step) => world.perform_as_one(step)?,
             Action::Fault(fault) => {
                 match fault.harm {
@@ -242,7 +245,7 @@ impl Model for PairModel {
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
         let mut state = last.clone();
         let played = guarded(|| {
-            let acted = Self::act(&mut state, action)?;
+            let acted = self.act(&mut state, action)?;
             if acted { Self::judge(&mut state.world).map(|()| true) } else { Ok(false) }
         });
         match played {

@@ -190,7 +190,7 @@ pub fn all(large: bool, only: &str, effort: &Effort, mut done: impl FnMut(&Explo
 /// If the lines are no plan.
 pub fn pair_model(plan: &str, budget: pair::Budget, bug: Bug, reaches: &'static [Situation]) -> PairModel {
     let plan = plan.parse().unwrap_or_else(|why| panic!("{why}"));
-    PairModel { plan, budget, bug, reaches, reached: Arc::default() }
+    PairModel { plan, budget, bug, apart: false, reaches, reached: Arc::default() }
 }
 
 /// Explores a pair; a broken promise is written as a plan of `pollux-sim`, if it can be.
