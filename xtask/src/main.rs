@@ -18,6 +18,7 @@ usage: cargo xtask VERB
   fix            formats the code
   tidy           checks our own source: banned words, blobs, tabs, dead documents
   sim [ARG..]    simulated takeovers: `--takeovers N` (a million without it), adds to the tally in target/sim.json
+  models [ARG..] every order of steps of small pairs and domains: `--large`, `--json`; counts in target/models.json
   bugbank [NAME..]  applies each patch of bugbank/ to a copy of the source: the simulator must find what it breaks
   bench [ARG..]  the benchmarks: see `cargo xtask bench --help`
   trials         writes what the campaigns have counted into docs/guarantees.md
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         ["fix"] => run::cargo(&["fmt", "--all"]),
         ["tidy"] => tidy::check(),
         ["sim", rest @ ..] => sim(rest),
+        ["models", rest @ ..] => models(rest),
         ["bugbank", names @ ..] => bugbank::all(names),
         ["bench", rest @ ..] => bench::all(rest),
         ["trials"] => trials::write(),
@@ -63,6 +65,13 @@ fn main() -> ExitCode {
 fn sim(arguments: &[&str]) -> run::Outcome {
     let tally = run::target().join("sim.json").display().to_string();
     let package = ["run", "--quiet", "--release", "--package", "pollux-sim", "--", "run", "--tally", &tally];
+    run::cargo(&[&package[..], arguments].concat())
+}
+
+/// Explores the models. Its counts are among the build's files.
+fn models(arguments: &[&str]) -> run::Outcome {
+    let tally = run::target().join("models.json").display().to_string();
+    let package = ["run", "--quiet", "--release", "--package", "pollux-models", "--", "--tally", &tally];
     run::cargo(&[&package[..], arguments].concat())
 }
 

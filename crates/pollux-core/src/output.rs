@@ -30,7 +30,7 @@ impl Gate {
 }
 
 /// Outputs in the order in which they were made, each under its checkpoint.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OutputQueue<T> {
     held: VecDeque<(CheckpointNumber, T)>,
 }

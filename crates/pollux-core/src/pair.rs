@@ -34,7 +34,7 @@ pub const SILENT_TICKS_MAX: u32 = 25;
 const START_PAUSE_TICKS: [u32; 6] = [0, 2, 5, 20, 50, 100];
 
 /// What a half of a pair is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Event {
     /// The backup process runs and its channel is there.
     BackupStarted {
@@ -95,7 +95,7 @@ pub enum Event {
 }
 
 /// What the process that runs the machine must do, in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Command {
     /// Ask the daemon for a backup process in another CPU.
     StartBackup,
@@ -170,7 +170,7 @@ pub enum Command {
 }
 
 /// Why a process of a pair ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum End {
     /// The pair was asked to stop.
     Stopped,
@@ -192,7 +192,7 @@ pub enum Handled {
 }
 
 /// Where the search for a backup stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Repair {
     /// No backup is wanted.
     NotWanted,
@@ -205,7 +205,7 @@ enum Repair {
 }
 
 /// Whether the pair is to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Stop {
     /// It is not.
     NotWanted,
@@ -215,7 +215,7 @@ enum Stop {
     Ordered,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum State {
     Alone {
         repair: Repair,
@@ -256,7 +256,7 @@ enum State {
 }
 
 /// The role of one half of a pair.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pair {
     state: State,
     epoch: Epoch,

@@ -13,7 +13,7 @@ use pollux_wire::{FileError, SyncId};
 use std::collections::{BTreeSet, VecDeque};
 
 /// A reply kept for repetitions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SavedReply {
     /// The request.
     pub sync: SyncId,
@@ -39,7 +39,7 @@ pub enum Arrival<'a> {
 }
 
 /// One opener as the server keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Open {
     /// Who.
     pub opener: Opener,

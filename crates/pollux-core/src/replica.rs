@@ -10,7 +10,7 @@ use pollux_wire::{ConnectionId, FileError, HeldId, ListenerId, OpenId, ProcessNa
 use std::collections::BTreeMap;
 
 /// An accepted connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Connection {
     /// Through which listener.
     pub listener: ListenerId,
@@ -23,7 +23,7 @@ pub struct Connection {
 }
 
 /// An open of a server by this pair.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CallOpen {
     /// The server.
     pub server: ProcessName,
@@ -32,7 +32,7 @@ pub struct CallOpen {
 }
 
 /// A request that this pair sent or is about to send.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Call {
     /// For which turn.
     pub turn: TurnKey,
@@ -49,7 +49,7 @@ pub struct Call {
 }
 
 /// The bookkeeping of a pair.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Replica {
     /// Who has opened the pair.
     pub opens: BTreeMap<OpenId, Open>,

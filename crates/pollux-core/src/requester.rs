@@ -9,16 +9,17 @@
 
 use pollux_wire::{Epoch, FileError, SyncId};
 use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
 
 /// Turns of the active path to a half that then said 200, in one epoch, after which the caller gets 201.
 const OWNERSHIP_REPLIES_MAX: u8 = 3;
 
 /// A path to one half of the server, numbered by the shell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PathNumber(pub u32);
 
 /// What the shell must do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Command {
     /// Send the request over the path.
     Send {
@@ -52,14 +53,14 @@ pub enum ReplyIs {
     NotMine,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Outstanding {
     sync: SyncId,
     sent: bool,
 }
 
 /// The requester's side of one open.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requester {
     sync_depth: u16,
     nowait_depth: u16,
@@ -72,6 +73,27 @@ pub struct Requester {
     ownership_replies: u8,
     resent: u64,
     commands: VecDeque<Command>,
+}
+
+impl Hash for Requester {
+    /// What it does next does not depend on how often it has sent again.
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self {
+            sync_depth,
+            nowait_depth,
+            next,
+            epoch,
+            active,
+            others,
+            outstanding,
+            asked,
+            ownership_replies,
+            resent: _,
+            commands,
+        } = self;
+        (sync_depth, nowait_depth, next, epoch, active, others).hash(hasher);
+        (outstanding, asked, ownership_replies, commands).hash(hasher);
+    }
 }
 
 impl Requester {

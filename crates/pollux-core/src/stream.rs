@@ -43,7 +43,7 @@ pub enum Mismatch {
 }
 
 /// One accepted connection: the part that both halves know.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Stream {
     consumed: u64,
     kept: Vec<u8>,

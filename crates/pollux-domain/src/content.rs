@@ -62,7 +62,7 @@ impl fmt::Display for RequestId {
 }
 
 /// A change of the content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Change {
     /// ADD_BACKUP.
     AddBackup {
@@ -91,7 +91,7 @@ pub enum Change {
 }
 
 /// Why a change has no effect.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error, Serialize, Deserialize)]
 pub enum Refusal {
     /// The list says no.
     #[error(transparent)]
@@ -109,7 +109,7 @@ pub enum Refusal {
 }
 
 /// The list and the domain file at one stamp.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Content {
     /// Dates it.
     pub stamp: Stamp,

@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub const LIST_ENTRIES_MAX: usize = 64;
 
 /// Why a change of the list is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error, Serialize, Deserialize)]
 pub enum ListError {
     /// AP_DUPLICATE_RECORD.
     #[error("{name} is already in the list as {listed}; nothing to add")]
@@ -53,7 +53,7 @@ pub enum ListError {
 }
 
 /// Servers in the order of succession; the first is *the* master.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Vec<ServerName>", into = "Vec<ServerName>")]
 pub struct ServerList {
     entries: Arc<[ServerName]>,

@@ -142,7 +142,7 @@ pub fn check_domain_name(text: &str) -> Result<(), NameError> {
 }
 
 /// What DNS said about short names, as far as the shell asked.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Aliases {
     qualified: BTreeMap<ServerName, ServerName>,
 }

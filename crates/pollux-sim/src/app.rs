@@ -58,7 +58,7 @@ impl Operation {
 }
 
 /// What the requester gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Answer {
     /// The place of the request in the log.
     pub place: u64,
@@ -83,7 +83,7 @@ impl Answer {
 }
 
 /// The state of the application.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct App {
     log: Vec<Entry>,
     registers: [u64; KEYS],

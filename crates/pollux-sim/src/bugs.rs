@@ -1,7 +1,7 @@
 //! Errors that can be put into the world on purpose: whoever finds none of them proves nothing.
 
 /// An error in the shell around the machines, as a careless programmer makes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Bug {
     /// None.
     None,

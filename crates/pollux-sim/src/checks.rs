@@ -7,6 +7,7 @@ use pollux_core::output::Gate;
 use pollux_wire::control::PairState;
 use pollux_wire::{Epoch, FileError};
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 
 /// What must be remembered to tell whether a promise is kept.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +27,12 @@ pub struct Ledger {
 impl Ledger {
     fn violated(&mut self, what: String) {
         self.violation.get_or_insert(what);
+    }
+
+    /// What is remembered, without what only saves work.
+    pub(crate) fn identity(&self, hasher: &mut impl Hasher) {
+        let Self { may_be_lost, disturbed, acknowledged, replied, speakers, looked_at: _, violation } = self;
+        (may_be_lost, disturbed, acknowledged, replied, speakers, violation).hash(hasher);
     }
 
     /// A reply leaves half `who`.

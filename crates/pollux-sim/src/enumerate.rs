@@ -4,7 +4,7 @@ use crate::bugs::Bug;
 use crate::checks::check_end;
 use crate::plan::{Fault, Harm, Plan, Victim, When};
 use crate::run::Run;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// The faults that are put: both halves, killed and stopped; and a backup that nobody but its primary finds hung.
 const FAULTS: [Fault; 5] = [
@@ -37,7 +37,7 @@ pub struct Violation {
 
 /// Plays the plan with up to so many faults at every place.
 pub fn enumerate(plan: &Plan, bug: Bug, faults_max: u32) -> Result<Count, Box<Violation>> {
-    let shared = Rc::new(plan.clone());
+    let shared = Arc::new(plan.clone());
     let mut count = Count::default();
     let run = Run::new(&shared, bug).map_err(|what| Box::new(Violation { what, plan: plan.clone() }))?;
     play(run, faults_max, &mut Vec::new(), &mut count)?;

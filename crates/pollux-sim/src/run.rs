@@ -8,7 +8,7 @@ use crate::sometimes::{Met, Situation};
 use crate::world::{Step, World};
 use pollux_domain::simulation::Random;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// A run in the fixed order that takes longer than any good one hangs.
 const STEPS_MAX: u32 = 2_000;
@@ -59,7 +59,7 @@ pub struct Outcome {
 
 impl Run {
     /// The plan up to where its requesters begin.
-    pub fn new(plan: &Rc<Plan>, bug: Bug) -> Result<Self, String> {
+    pub fn new(plan: &Arc<Plan>, bug: Bug) -> Result<Self, String> {
         let mut run = Self {
             world: World::new(plan.clone(), bug),
             order: Order::Fixed,
@@ -107,15 +107,15 @@ impl Run {
 
     /// Puts the next fault of the plan, if it is due. Returns true while one is only a matter of time.
     fn faults_come(&mut self) -> bool {
-        let plan = self.world.plan.clone();
-        while let Some((when, fault)) = plan.faults.get(self.faults_done).filter(|_| self.world.has_begun()) {
+        let next = |run: &Self| run.world.plan.faults.get(run.faults_done).copied();
+        while let Some((when, fault)) = next(self).filter(|_| self.world.has_begun()) {
             if self.world.now < self.last_fault_at + when.after {
                 return true;
             }
             if when.mark.is_some_and(|mark| !self.world.is_at(mark)) {
                 return false;
             }
-            self.world.inject(*fault);
+            self.world.inject(fault);
             self.faults_done += 1;
             self.last_fault_at = self.world.now;
         }
@@ -196,7 +196,7 @@ pub fn run(plan: &Plan, bug: Bug) -> Outcome {
 /// Plays a plan to its end and shows each step.
 pub fn traced(plan: &Plan, bug: Bug, mut show: impl FnMut(Step, &World)) -> Outcome {
     let mut hasher = DefaultHasher::new();
-    let begun = match Run::new(&Rc::new(plan.clone()), bug) {
+    let begun = match Run::new(&Arc::new(plan.clone()), bug) {
         Ok(run) => run,
         Err(why) => return Outcome::of_nothing(why),
     };

@@ -17,6 +17,11 @@ macro_rules! situations {
             /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
+            /// Its name, as tallies keep it.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+
             /// For people.
             pub fn text(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
@@ -72,7 +77,7 @@ pub struct Sometimes(BTreeMap<String, u64>);
 impl Sometimes {
     /// It was met so often.
     pub fn add(&mut self, situation: Situation, times: u64) {
-        *self.0.entry(format!("{situation:?}")).or_default() += times;
+        *self.0.entry(situation.name().to_owned()).or_default() += times;
     }
 
     /// Those of another campaign, too.
@@ -84,7 +89,7 @@ impl Sometimes {
 
     /// How often it was met.
     pub fn count(&self, situation: Situation) -> u64 {
-        self.0.get(&format!("{situation:?}")).copied().unwrap_or(0)
+        self.0.get(situation.name()).copied().unwrap_or(0)
     }
 
     /// Those that never were.
@@ -103,8 +108,37 @@ impl Met {
         self.0 |= 1 << situation as u64;
     }
 
+    /// A bit for each situation, at its place in [`Situation::ALL`].
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// True if it was in this situation.
+    pub fn has(self, situation: Situation) -> bool {
+        self.0 >> situation as u64 & 1 == 1
+    }
+
     /// All that it was in.
     pub fn all(self) -> impl Iterator<Item = Situation> {
-        Situation::ALL.iter().copied().filter(move |situation| self.0 >> *situation as u64 & 1 == 1)
+        Situation::ALL.iter().copied().filter(move |situation| self.has(*situation))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // A tally of an earlier campaign is read by name: another situation under the same name, or one that is counted twice,
+    // would make a campaign look as if it had seen what it has not.
+    #[test]
+    fn names_are_stable_and_differ() {
+        assert_eq!(Situation::TakeoverRecorded.name(), "TakeoverRecorded");
+        let names: std::collections::BTreeSet<&str> = Situation::ALL.iter().map(|one| one.name()).collect();
+        assert_eq!(names.len(), Situation::ALL.len());
+        assert!(Situation::ALL.len() <= 64, "`Met` has a bit for each");
+        let mut sometimes = Sometimes::default();
+        sometimes.add(Situation::CpuLost, 2);
+        sometimes.add(Situation::CpuLost, 1);
+        assert_eq!((sometimes.count(Situation::CpuLost), sometimes.count(Situation::PathRefused)), (3, 0));
     }
 }

@@ -220,7 +220,7 @@ fn put_count(out: &mut Vec<u8>, count: usize) {
 macro_rules! wire_struct {
     ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$fmeta:meta])* $fvis:vis $field:ident : $type:ty),* $(,)? }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         $vis struct $name { $($(#[$fmeta])* $fvis $field: $type),* }
         impl $crate::Wire for $name {
             fn put(&self, _out: &mut Vec<u8>) { $( $crate::Wire::put(&self.$field, _out); )* }
@@ -240,7 +240,7 @@ macro_rules! wire_enum {
         $(#[$meta])*
         // A variant's doc names its fields; the few that need more have a doc of their own.
         #[allow(missing_docs)]
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         $vis enum $name { $($(#[$vmeta])* $variant { $($(#[$fmeta])* $field: $type),* }),* }
         impl $crate::Wire for $name {
             fn put(&self, out: &mut Vec<u8>) {
@@ -263,7 +263,7 @@ macro_rules! wire_enum {
 macro_rules! wire_flat_enum {
     ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$vmeta:meta])* $tag:literal => $variant:ident = $text:literal),* $(,)? }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         $vis enum $name { $($(#[$vmeta])* $variant),* }
         impl $name {
             /// The word people see in messages, tables and JSON.

@@ -9,7 +9,7 @@ use pollux_wire::Epoch;
 use std::sync::Arc;
 
 /// What the files of a server hold, as the shell read them at the start.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Copies {
     /// From `sna.net`: the content without its domain file text, and the highest epoch seen. `None`: no such file, or
     /// a damaged one.
@@ -30,7 +30,7 @@ impl Copies {
 }
 
 /// Tracks the files.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Saved {
     net: Option<Stamp>,
     file: Option<Stamp>,
@@ -40,7 +40,7 @@ pub struct Saved {
     retry_at: Tick,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct UnderWay {
     number: u64,
     stamp: Stamp,

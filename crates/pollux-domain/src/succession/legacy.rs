@@ -34,7 +34,7 @@ use std::sync::Arc;
 pub const SERVERS_KNOWN_MAX: usize = 256;
 
 /// What servers say to each other.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Message {
     /// A sign of life.
     Beat(Box<Peer>),
@@ -45,7 +45,7 @@ pub enum Message {
 }
 
 /// What a server says about itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Peer {
     /// Which life.
     pub incarnation: Incarnation,
@@ -69,14 +69,14 @@ pub struct Peer {
     pub hears: Vec<ServerName>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Heard {
     peer: Peer,
     at: Tick,
 }
 
 /// A server's machine under the legacy rules.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Legacy {
     me: ServerName,
     incarnation: Incarnation,

@@ -65,7 +65,7 @@ pub enum Mode {
 }
 
 /// The times of a domain, in ticks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Timing {
     /// A sign of life is given so often.
     pub beat: u64,
@@ -140,7 +140,7 @@ impl Timing {
 }
 
 /// What happens to a server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// Time has passed. Give one at least every `beat`.
     Tick,
@@ -197,7 +197,7 @@ pub enum Event {
 }
 
 /// How a proposal ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// It happened.
     Committed,
@@ -210,7 +210,7 @@ pub enum Outcome {
 }
 
 /// Files that are to be replaced.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Save {
     /// For the answer.
     pub number: u64,
@@ -226,7 +226,7 @@ pub struct Save {
 }
 
 /// What the shell must do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Command {
     /// Read all records of the domain at one moment.
     Read {
@@ -261,7 +261,7 @@ pub enum Command {
 }
 
 /// What a program is told about its change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Answer {
     /// Done, and in every later acting master's content (quorum mode).
     Done(Stamp),
@@ -276,7 +276,7 @@ pub enum Answer {
 }
 
 /// What programs and the operator are told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Notice {
     /// Another server, or nobody, is acting master as this server sees it.
     Master {
@@ -303,7 +303,7 @@ pub enum Notice {
 }
 
 /// What an operator should read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error, Serialize, Deserialize)]
 pub enum Problem {
     /// The coordinator has forgotten: this server saw a newer state.
     #[error(
@@ -370,7 +370,7 @@ pub struct Status {
 }
 
 /// One server's part in the succession, of either mode.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Succession {
     /// Quorum rules.
     Quorum(Box<Quorum>),

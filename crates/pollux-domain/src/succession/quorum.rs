@@ -30,7 +30,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Ours is what the proposal was for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Purpose {
     Beat,
     Take(Epoch),
@@ -40,7 +40,7 @@ enum Purpose {
     Create(Epoch, Arc<Content>),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct UnderWay {
     number: u64,
     sent: Tick,
@@ -48,7 +48,7 @@ struct UnderWay {
     purpose: Purpose,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum State {
     /// Not acting.
     Following,
@@ -59,7 +59,7 @@ enum State {
 }
 
 /// A server's machine under the quorum rules.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Quorum {
     me: ServerName,
     incarnation: Incarnation,

@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub struct Incarnation(pub u64);
 
 /// The acting master on record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Acting {
     /// Who.
     pub server: ServerName,
@@ -27,7 +27,7 @@ pub struct Acting {
 }
 
 /// A server's sign of life.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Beat {
     /// Which life.
     pub incarnation: Incarnation,
@@ -38,7 +38,7 @@ pub struct Beat {
 }
 
 /// All records of a domain at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Records {
     /// The acting master.
     pub acting: Option<Acting>,
@@ -49,7 +49,7 @@ pub struct Records {
 }
 
 /// A condition on a record.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Expect<T> {
     /// None.
     #[default]
@@ -59,7 +59,7 @@ pub enum Expect<T> {
 }
 
 /// Compares and writes that happen together or not at all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Proposal {
     /// Condition on the acting master.
     pub acting_is: Expect<Acting>,

@@ -10,7 +10,7 @@ use super::{Tick, Timing};
 use crate::name::ServerName;
 use std::collections::BTreeMap;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Seen {
     beat: Beat,
     /// The answer that first showed this beat arrived then.
@@ -21,7 +21,7 @@ struct Seen {
 }
 
 /// A server's view of the others.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Watch {
     seen: BTreeMap<ServerName, Seen>,
     /// The latest read was sent then.

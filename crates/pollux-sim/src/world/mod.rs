@@ -5,7 +5,9 @@
 //! the schedule. Proof of death: a half or a requester hears of a death when it has taken in all that the dead one sent.
 
 mod client;
+mod exploration;
 mod process;
+mod step;
 mod surroundings;
 
 use crate::bugs::Bug;
@@ -22,88 +24,20 @@ use pollux_wire::record::NameRecord;
 use pollux_wire::{CpuNumber, Epoch, OpenId, Phandle, ProcessName, SyncId};
 use process::{Effect, Frame, Notice, Output, Taken, ToRequester};
 use std::collections::{BTreeMap, VecDeque};
-use std::rc::Rc;
+use std::sync::Arc;
 use surroundings::first_phandle;
 
 pub use client::Client;
 pub use process::{Process, Way, Who};
+pub use step::Step;
 
 /// Steps until a process asks again after the coordinator was unavailable.
 const ASK_AGAIN_STEPS: u32 = 8;
 /// Steps until an operator's stop is repeated. One that reaches a half in the middle of an exchange of roles does nothing.
 const STOP_AGAIN_STEPS: u32 = 40;
 
-/// A step that could come next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Step {
-    /// A requester begins a request.
-    StartRequest(usize),
-    /// A requester takes in a message, or hears that its path has ended.
-    FromServer(Way),
-    /// The daemon answers a question for a path.
-    AnswerPath(usize),
-    /// A half does the next piece of its work.
-    Work(Who),
-    /// A half lets a reply go.
-    Release(Who),
-    /// A half hears from its daemon.
-    TakeNotice(Who),
-    /// A half takes in a frame of the other half.
-    TakeFrame(Who),
-    /// A half hears that the other one is dead.
-    HearOfDeath(Who),
-    /// A half takes in a request.
-    Read(Who, Way),
-    /// A half executes the oldest request in hand.
-    Execute(Who),
-    /// A half has sent its whole state.
-    FinishState(Who),
-    /// A half has nothing in hand.
-    Drained(Who),
-    /// A half's own timer ticks.
-    Tick(Who),
-    /// The coordinator decides on what a half asked for.
-    Rule(Who),
-    /// The daemon starts a backup.
-    StartBackup(Who),
-    /// The daemons end a name that has lost its last process.
-    EndName,
-    /// The operator orders something.
-    GiveOrder,
-}
-
-impl Step {
-    /// Kinds of steps.
-    pub const KINDS: usize = 17;
-    /// The kind of [`Step::Tick`].
-    pub const TICK: usize = 12;
-
-    /// Its kind, below [`Step::KINDS`].
-    pub fn kind(self) -> usize {
-        match self {
-            Self::StartRequest(_) => 0,
-            Self::FromServer(_) => 1,
-            Self::AnswerPath(_) => 2,
-            Self::Work(_) => 3,
-            Self::Release(_) => 4,
-            Self::TakeNotice(_) => 5,
-            Self::TakeFrame(_) => 6,
-            Self::HearOfDeath(_) => 7,
-            Self::Read(..) => 8,
-            Self::Execute(_) => 9,
-            Self::FinishState(_) => 10,
-            Self::Drained(_) => 11,
-            Self::Tick(_) => Self::TICK,
-            Self::Rule(_) => 13,
-            Self::StartBackup(_) => 14,
-            Self::EndName => 15,
-            Self::GiveOrder => 16,
-        }
-    }
-}
-
 /// From a requester to a half.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 enum FromRequester {
     Request(SyncId),
     /// It has heard that this half is the primary since this epoch.
@@ -130,7 +64,7 @@ pub struct Path {
 #[derive(Debug, Clone)]
 pub struct World {
     /// What is played.
-    pub plan: Rc<Plan>,
+    pub plan: Arc<Plan>,
     /// An error that was put in on purpose.
     pub bug: Bug,
     /// Steps so far.
@@ -157,11 +91,13 @@ pub struct World {
     /// When a stop was ordered last: it is repeated until the name has ended.
     pub stop_told: Option<u32>,
     begun: bool,
+    /// No step waits for the clock: see [`World::without_time`].
+    timeless: bool,
 }
 
 impl World {
     /// The first process of the name, and its requesters with an open each.
-    pub fn new(plan: Rc<Plan>, bug: Bug) -> Self {
+    pub fn new(plan: Arc<Plan>, bug: Bug) -> Self {
         let record = NameRecord {
             name: ProcessName::new("$LOG").expect("a good name"),
             epoch: Epoch(1),
@@ -187,6 +123,7 @@ impl World {
             orders_given: 0,
             stop_told: None,
             begun: !plan.whole,
+            timeless: false,
             plan,
         };
         for (client, asker) in world.plan.requesters.clone().into_iter().enumerate() {
@@ -219,7 +156,7 @@ impl World {
     }
 
     /// Calls `f` with every step that could come next, in no order.
-    pub(crate) fn each_possible(&self, mut f: impl FnMut(Step)) {
+    pub fn each_possible(&self, mut f: impl FnMut(Step)) {
         for (at, client) in self.clients.iter().enumerate() {
             if self.begun && client.can_start() {
                 f(Step::StartRequest(at));
@@ -241,9 +178,8 @@ impl World {
                 f(Step::StartBackup(who));
             }
         }
-        if let Some((who, ..)) = self.asked.iter().find(|(_, _, not_before)| *not_before <= self.now) {
-            f(Step::Rule(*who));
-        }
+        let due = self.asked.iter().filter(|(_, _, not_before)| *not_before <= self.now);
+        due.take(if self.timeless { usize::MAX } else { 1 }).for_each(|(who, ..)| f(Step::Rule(*who)));
         if self.name_is_lost() {
             f(Step::EndName);
         }
@@ -301,7 +237,7 @@ impl World {
     }
 
     /// Performs a step that is possible.
-    pub(crate) fn perform(&mut self, step: Step) {
+    pub fn perform(&mut self, step: Step) {
         self.now += 1;
         match step {
             Step::StartRequest(client) => {
@@ -351,7 +287,7 @@ impl World {
     }
 
     /// Requesters that wait for a half to speak lose their patience. Returns true if one asks for a path now.
-    pub(crate) fn lose_patience(&mut self) -> bool {
+    pub fn lose_patience(&mut self) -> bool {
         let mut asks = false;
         for client in self.clients.iter_mut().filter(|client| client.is_stuck() && !client.asks) {
             self.met.note(Situation::PatienceLost);
@@ -376,7 +312,11 @@ impl World {
             Effect::ToRequester(open, message) => self.send_to_requester(who, open, message),
             Effect::AskDaemonForBackup => self.processes[who].start_asked = true,
             Effect::AskForChange { change, later } => {
-                self.asked.push((who, change, self.now + if later { ASK_AGAIN_STEPS } else { 0 }));
+                self.asked.push((
+                    who,
+                    change,
+                    self.now + if later && !self.timeless { ASK_AGAIN_STEPS } else { 0 },
+                ));
             }
             Effect::MakeStandbyPaths { backup } => {
                 let given = self.plan.standby_paths;

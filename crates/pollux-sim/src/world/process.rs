@@ -25,7 +25,7 @@ pub type Who = usize;
 pub type Way = usize;
 
 /// A frame on the pair channel, with the paths it carries as descriptors.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub(crate) struct Frame {
     pub(crate) kind: u8,
     pub(crate) body: Vec<u8>,
@@ -33,7 +33,7 @@ pub(crate) struct Frame {
 }
 
 /// From a server's half to a requester.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub(crate) enum ToRequester {
     Reply { sync: SyncId, error: FileError, answer: Answer, epoch: Epoch },
     Takeover { epoch: Epoch },
@@ -42,14 +42,14 @@ pub(crate) enum ToRequester {
 }
 
 /// From the daemon.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub(crate) enum Notice {
     Event(Event),
     NewPath { open: OpenId, way: Way },
 }
 
 /// What a half has still to do before it looks at anything else.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub(crate) enum Work {
     Do(Command),
     Send(Frame),
@@ -57,7 +57,7 @@ pub(crate) enum Work {
 }
 
 /// A reply that waits for its checkpoint.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub(crate) struct Output {
     pub(crate) open: OpenId,
     pub(crate) sync: SyncId,
@@ -80,7 +80,7 @@ pub(crate) enum Effect {
 }
 
 /// What comes after a time in which a process stood still.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Then {
     /// It goes on.
     GoesOn,
@@ -91,7 +91,7 @@ pub(crate) enum Then {
 }
 
 /// How a process stands still.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Paused {
     /// From this step on it goes on, or counts as hung: whoever watches it kills it.
     pub(crate) until: u32,
@@ -113,7 +113,7 @@ pub(crate) enum Taken {
 }
 
 /// One half.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub struct Process {
     pub(crate) phandle: Phandle,
     /// It runs.

@@ -32,7 +32,7 @@ impl World {
     }
 
     /// Returns true if it was killed.
-    fn end_pause(&mut self, who: Who, paused: Paused) -> bool {
+    pub(super) fn end_pause(&mut self, who: Who, paused: Paused) -> bool {
         let is_primary = self.processes[who].pair.is_primary();
         // The backup of a live primary is that one's business; all others are watched by their daemons.
         let has_primary = |other: &Process| {
@@ -101,7 +101,8 @@ impl World {
     }
 
     fn pause(&mut self, who: Who, steps: u32, then: Then) {
-        self.processes[who].paused = Some(Paused { until: self.now + steps, then });
+        let until = if self.timeless { u32::MAX } else { self.now + steps };
+        self.processes[who].paused = Some(Paused { until, then });
     }
 
     fn lose_cpu(&mut self, cpu: CpuNumber) {
@@ -203,9 +204,13 @@ impl World {
 
     /// The coordinator decides on what `who` asked for.
     pub(super) fn rule(&mut self, who: Who) {
+        let outage = self.plan.outage(self.now).filter(|_| self.begun);
+        self.rule_in(who, outage);
+    }
+
+    pub(super) fn rule_in(&mut self, who: Who, outage: Option<OutageIs>) {
         let at = self.asked.iter().position(|(asker, ..)| *asker == who).expect("it has asked");
         let (_, change, _) = self.asked.remove(at);
-        let outage = self.plan.outage(self.now).filter(|_| self.begun);
         // A switch whose answer is lost is not played: "unavailable" promises that nothing was written.
         let lost = outage == Some(OutageIs::AnswersLost) && !matches!(change, Change::Switch { .. });
         let outcome = if outage.is_some() && !lost { None } else { Some(self.decide(who, &change)) };
