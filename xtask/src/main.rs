@@ -3,6 +3,7 @@
 mod bench;
 mod bugbank;
 mod ci;
+mod fuzz;
 mod run;
 mod tidy;
 
@@ -19,6 +20,7 @@ usage: cargo xtask VERB
   sim [ARG..]    simulated takeovers: `--takeovers N` (a million without it), adds to the tally in target/sim.json
   bugbank [NAME..]  applies each patch of bugbank/ to a copy of the source: the simulator must find what it breaks
   bench [ARG..]  the benchmarks: see `cargo xtask bench --help`
+  fuzz [ARG..]   libFuzzer over every decoder, adds to the tally in target/fuzz.json: see `cargo xtask fuzz --help`
   headers        writes docs/reference/procedures.md from the procedure table
   man DIR        writes the man pages of the pollux command
 ";
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         ["sim", rest @ ..] => sim(rest),
         ["bugbank", names @ ..] => bugbank::all(names),
         ["bench", rest @ ..] => bench::all(rest),
+        ["fuzz", rest @ ..] => fuzz::all(rest),
         ["headers"] => headers(),
         ["man", directory] => {
             run::cargo(&["run", "--quiet", "--release", "--package", "pollux-cli", "--", "man", directory])
