@@ -4,7 +4,7 @@
 //!   for the target with the least time in this run, again and again:
 //!     engine (coverage counters, one target) --- reads  fuzz/corpus/TARGET and BUILD/fuzz/corpus/TARGET
 //!            |                               --- writes new inputs there, crashes to BUILD/fuzz/crashes/
-//!            +--- says every half second how long it ran: BUILD/fuzz/meters/TARGET.JOB
+//!            +--- says ten times a second how long it ran: BUILD/fuzz/meters/TARGET.JOB
 //!     the meter is added to BUILD/fuzz.json, which is written at once
 //! ```
 //!

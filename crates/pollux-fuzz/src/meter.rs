@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Milliseconds of processor time between two writes.
-const WRITE_EVERY_MS: u64 = 500;
+const WRITE_EVERY_MS: u64 = 100;
 /// Executions between two looks at the clock.
 const LOOK_EVERY: u64 = 64;
 
@@ -28,7 +28,7 @@ impl Meter {
     pub fn count(&self) {
         let executions = self.executions.fetch_add(1, Ordering::Relaxed) + 1;
         let Some(file) = &self.file else { return };
-        if executions % LOOK_EVERY != 0 {
+        if !executions.is_multiple_of(LOOK_EVERY) {
             return;
         }
         let now = clock_gettime(ClockId::ProcessCPUTime);

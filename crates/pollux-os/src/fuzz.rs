@@ -106,7 +106,7 @@ fn step(rest: &mut &[u8]) -> Option<Step> {
         2 => Step::Read(number(2) as usize),
         3 => Step::Write(number(2) as usize),
         4 => Step::Sleep,
-        _ => Step::Peer { reads: kind / 6 % 2 == 0, bytes: number(2) as usize },
+        _ => Step::Peer { reads: (kind / 6).is_multiple_of(2), bytes: number(2) as usize },
     })
 }
 

@@ -1,7 +1,7 @@
 //! The engine: its build, and its runs.
 
 use super::tally::Tally;
-use crate::run::{root, target};
+use crate::run::{output, root, target};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -80,11 +80,7 @@ impl Engine {
 
     /// The targets.
     pub(super) fn targets(&self) -> Result<Vec<Known>, String> {
-        let output = Command::new(&self.program)
-            .env("POLLUX_FUZZ_LIST", "1")
-            .output()
-            .map_err(|error| format!("cannot run {}: {error}", self.program.display()))?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let text = output(Command::new(&self.program).env("POLLUX_FUZZ_LIST", "1"))?;
         let known = |line: &str| {
             let mut words = line.splitn(3, ' ');
             let (name, bytes, of) = (words.next()?, words.next()?, words.next()?);
@@ -169,8 +165,7 @@ impl Engine {
         let log = String::from_utf8_lossy(&fs::read(self.log(name)).unwrap_or_default()).into_owned();
         let told = |line: &&str| ["panicked", "ERROR", "SUMMARY"].iter().any(|word| line.contains(word));
         let lines: Vec<&str> = log.lines().collect();
-        let first =
-            lines.iter().position(|line| told(&line)).unwrap_or(lines.len().saturating_sub(SHOWN_LINES_MAX));
+        let first = lines.iter().position(told).unwrap_or(lines.len().saturating_sub(SHOWN_LINES_MAX));
         let shown = lines[first..]
             .iter()
             .take(SHOWN_LINES_MAX)
@@ -194,7 +189,8 @@ impl Engine {
     }
 }
 
-fn files(directory: &Path) -> Vec<PathBuf> {
+/// The files of a directory; none of one that is not there.
+pub(super) fn files(directory: &Path) -> Vec<PathBuf> {
     fs::read_dir(directory).map(|all| all.flatten().map(|entry| entry.path()).collect()).unwrap_or_default()
 }
 
@@ -208,9 +204,7 @@ fn read_meter(path: &Path) -> (u64, u64) {
 /// The triple of this machine.
 fn host() -> Result<String, String> {
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
-    let output =
-        Command::new(rustc).arg("-vV").output().map_err(|error| format!("cannot run rustc: {error}"))?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = output(Command::new(rustc).arg("-vV"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("host: "));
     line.map(str::to_owned).ok_or_else(|| "rustc does not tell its host".to_owned())
 }

@@ -1,6 +1,6 @@
 //! Takes over into the tree what reaches something that nothing in the tree reaches: few and small inputs.
 
-use super::engine::Engine;
+use super::engine::{Engine, files};
 use crate::run::{Outcome, root};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,10 +54,6 @@ pub(super) fn merge(engine: &Engine, name: &str) -> Outcome {
 
 fn is_found(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("found-"))
-}
-
-fn files(directory: &Path) -> Vec<PathBuf> {
-    fs::read_dir(directory).map(|all| all.flatten().map(|entry| entry.path()).collect()).unwrap_or_default()
 }
 
 fn size(path: &Path) -> u64 {

@@ -41,12 +41,10 @@ pub(super) fn sna_net(bytes: &[u8]) {
 /// `sna_domn.cfg`: as it is, as the rest of a sealed file, and as one that was edited by hand.
 pub(super) fn domain_file(bytes: &[u8]) {
     let whole = sealed("define_domain_config_file", text(bytes));
-    for file in
-        [DomainFile::parse(text(bytes)), DomainFile::parse(&whole), DomainFile::parse_edited(text(bytes))]
-    {
-        if let Ok(file) = file {
-            assert_eq!(DomainFile::parse(&file.print()), Ok(file));
-        }
+    let read =
+        [DomainFile::parse(text(bytes)), DomainFile::parse(&whole), DomainFile::parse_edited(text(bytes))];
+    for file in read.into_iter().flatten() {
+        assert_eq!(DomainFile::parse(&file.print()), Ok(file));
     }
 }
 

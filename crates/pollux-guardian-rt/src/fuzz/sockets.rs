@@ -79,10 +79,8 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let six = address::encode("[fe80::1%3]:80".parse().expect("an address"));
     let mut info = vec![0; 80];
     info[2..7].copy_from_slice(b"$ZTC0");
-    for at in 2..50 {
-        if info[at] == 0 {
-            info[at] = b'0';
-        }
+    for byte in info[2..50].iter_mut().filter(|byte| **byte == 0) {
+        *byte = b'0';
     }
     info[50] = 5;
     let names = b"# remark\n10.0.0.1 big big.example # here\n::1 big\n\nhttp 80/tcp www\nip 0 IP\nloopback 127.0.0.0\n";

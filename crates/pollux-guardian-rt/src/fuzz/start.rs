@@ -14,7 +14,7 @@ use crate::stdio::state::{FILE_STATE_BYTES, FileState, OPEN_STATE_BYTES, OpenSta
 pub fn startup_message(bytes: &[u8]) {
     let Some(startup) = Startup::decode(bytes) else { return };
     let again = startup.encode();
-    assert!(again.len() <= STARTUP_BYTES_MAX && again.len() % 2 == 0, "{} bytes", again.len());
+    assert!(again.len() <= STARTUP_BYTES_MAX && again.len().is_multiple_of(2), "{} bytes", again.len());
     assert!(Startup::decode(&again).is_some());
 }
 
