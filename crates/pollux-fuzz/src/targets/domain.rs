@@ -72,7 +72,7 @@ pub(super) fn configuration(bytes: &[u8]) {
     for action in difference(&Configuration::default(), &configuration) {
         let _ = (action.to_string(), action.undo(), action.loses_state());
     }
-    let changed = Logging { central: !configuration.logging.central, ..configuration.logging.clone() };
+    let changed = Logging { central: !configuration.logging.central, ..configuration.logging };
     let again =
         Configuration::parse(&changed.put_into(text(bytes))).expect("only the rules of logging are others");
     assert_eq!((again.logging, again.pairs), (changed, configuration.pairs));
