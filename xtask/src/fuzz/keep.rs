@@ -2,11 +2,16 @@
 
 use super::engine::{Engine, files};
 use crate::run::{Outcome, root};
+use std::cmp::Reverse;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Bytes of the engine's inputs in one corpus of the tree. The smallest come first.
-const FOUND_BYTES_MAX: u64 = 6 << 10;
+/// The engine's inputs in one corpus of the tree, at most. The largest come first: they reach most of what smaller ones reach.
+const FOUND_FILES_MAX: usize = 40;
+/// Bytes of all of them.
+const FOUND_BYTES_MAX: u64 = 4 << 10;
+/// Bytes of one.
+const FOUND_EACH_BYTES_MAX: u64 = 512;
 /// Letters of the content's hash in a name.
 const NAME_LETTERS: usize = 12;
 
@@ -38,9 +43,10 @@ pub(super) fn merge(engine: &Engine, name: &str) -> Outcome {
         kept.iter().filter_map(|path| path.file_name()).map(|name| name.to_owned()).collect::<Vec<_>>();
     let mut new = files(&merged);
     new.retain(|path| path.file_name().is_some_and(|name| !known.iter().any(|known| known == name)));
-    new.sort_by_key(|path| (size(path), path.clone()));
+    new.retain(|path| size(path) <= FOUND_EACH_BYTES_MAX);
+    new.sort_by_key(|path| (Reverse(size(path)), path.clone()));
     let mut bytes = 0;
-    for path in new {
+    for path in new.into_iter().take(FOUND_FILES_MAX) {
         bytes += size(&path);
         if bytes > FOUND_BYTES_MAX {
             break;
