@@ -3,6 +3,7 @@
 mod bench;
 mod bugbank;
 mod ci;
+mod fuzz;
 mod run;
 mod tidy;
 mod trials;
@@ -21,6 +22,7 @@ usage: cargo xtask VERB
   models [ARG..] every order of steps of small pairs and domains: `--large`, `--json`; counts in target/models.json
   bugbank [NAME..]  applies each patch of bugbank/ to a copy of the source: the simulator must find what it breaks
   bench [ARG..]  the benchmarks: see `cargo xtask bench --help`
+  fuzz [ARG..]   libFuzzer over every decoder, adds to the tally in target/fuzz.json: see `cargo xtask fuzz --help`
   trials         writes what the campaigns have counted into docs/guarantees.md
   headers        writes docs/reference/procedures.md from the procedure table
   man DIR        writes the man pages of the pollux command
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         ["models", rest @ ..] => models(rest),
         ["bugbank", names @ ..] => bugbank::all(names),
         ["bench", rest @ ..] => bench::all(rest),
+        ["fuzz", rest @ ..] => fuzz::all(rest),
         ["trials"] => trials::write(),
         ["headers"] => headers(),
         ["man", directory] => {

@@ -162,7 +162,7 @@ impl<C: Coordinator + ?Sized> Coordinator for Box<C> {
     }
 }
 
-fn parse_number(counter: &Key, value: &[u8]) -> Result<u64, Error> {
+pub(crate) fn parse_number(counter: &Key, value: &[u8]) -> Result<u64, Error> {
     std::str::from_utf8(value)
         .ok()
         .and_then(|text| text.parse().ok())

@@ -45,6 +45,8 @@ mod coordinator;
 mod error;
 #[cfg(feature = "etcd")]
 mod etcd;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod key;
 mod limits;
 mod local;

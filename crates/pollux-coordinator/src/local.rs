@@ -15,6 +15,8 @@
 //!   lock.mdb           16 KiB, reserved too: LMDB's locks and reader table
 //! ```
 
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod layout;
 mod lmdb;
 mod registry;

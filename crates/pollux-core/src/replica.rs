@@ -67,6 +67,9 @@ pub struct Replica {
     pub held: BTreeMap<HeldId, Vec<u8>>,
 }
 
+/// No position of a connection, in bytes, is this large: what is kept or made behind one can be added to it.
+const POSITIONS_END: u64 = 1 << 62;
+
 /// A record that does not fit the replica: the halves differ, the backup must stop (fail fast).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Misfit(pub &'static str);
@@ -99,6 +102,9 @@ impl Replica {
                 self.listeners.insert(*listener, (*name).to_owned());
             }
             Record::Connected { connection, listener, peer, consumed, written } => {
+                if (*consumed).max(*written) >= POSITIONS_END {
+                    return Err(Misfit("a connection's position is beyond all that can be sent"));
+                }
                 let stream = Stream::at(*consumed, *written);
                 let peer = (*peer).to_owned();
                 self.connections
@@ -108,6 +114,9 @@ impl Replica {
                 let stream = &mut self.connection(connection)?.stream;
                 if *consumed < stream.consumed() {
                     return Err(Misfit("a connection's position goes back"));
+                }
+                if *consumed >= POSITIONS_END {
+                    return Err(Misfit("a connection's position is beyond all that can be sent"));
                 }
                 stream.progress(*consumed, output);
             }
@@ -128,7 +137,8 @@ impl Replica {
             }
             Record::CallStarted { turn, open, sync, reply_bytes_max, payload } => {
                 let call_open = self.call_opens.get_mut(open).ok_or(Misfit("a call on an unknown open"))?;
-                call_open.next_sync = sync.next();
+                let next = sync.0.checked_add(1).ok_or(Misfit("a call with the last sync id"))?;
+                call_open.next_sync = SyncId(next);
                 self.calls.push(Call {
                     turn: turn.clone(),
                     open: *open,
@@ -201,5 +211,34 @@ impl Replica {
 
     fn connection(&mut self, connection: &ConnectionId) -> Result<&mut Connection, Misfit> {
         self.connections.get_mut(connection).ok_or(Misfit("progress of an unknown connection"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // A backup that panics over its primary's words dies in the middle of a record; one that refuses them says why.
+    #[test]
+    fn numbers_that_cannot_be_counted_on_from_are_misfits() {
+        let (connection, listener) = (ConnectionId(1), ListenerId(1));
+        let connected =
+            |consumed, written| Record::Connected { connection, listener, peer: "", consumed, written };
+        let mut replica = Replica::default();
+        for record in [connected(u64::MAX, 0), connected(0, u64::MAX - 1)] {
+            assert_eq!(
+                replica.apply(&record),
+                Err(Misfit("a connection's position is beyond all that can be sent"))
+            );
+        }
+        replica.apply(&connected(5, 5)).expect("a usual one");
+        let progress = Record::Progress { connection, consumed: u64::MAX, output: b"x" };
+        assert!(replica.apply(&progress).is_err());
+        let server = ProcessName::new("$KV").expect("a right name");
+        let (open, sync) = (OpenId(1), SyncId(u64::MAX));
+        replica.apply(&Record::CallOpened { open, server, next_sync: sync }).expect("a number is only kept");
+        let started =
+            Record::CallStarted { turn: TurnKey::Own {}, open, sync, reply_bytes_max: 0, payload: b"" };
+        assert_eq!(replica.apply(&started), Err(Misfit("a call with the last sync id")));
     }
 }

@@ -81,13 +81,14 @@ impl ServerList {
 
     /// A list from a file or record. A computer that stands in it twice is refused, and so is a long list.
     pub fn from_entries(entries: Vec<ServerName>) -> Result<Self, ListError> {
+        // First, so that the look for duplicates is short whatever a file holds.
+        if entries.len() > LIST_ENTRIES_MAX {
+            return Err(ListError::Full);
+        }
         for (position, name) in entries.iter().enumerate() {
             if entries[..position].contains(name) {
                 return Err(ListError::Duplicate { listed: name.clone(), name: name.clone() });
             }
-        }
-        if entries.len() > LIST_ENTRIES_MAX {
-            return Err(ListError::Full);
         }
         Ok(Self { entries: entries.into() })
     }

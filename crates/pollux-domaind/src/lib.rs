@@ -27,6 +27,8 @@ pub mod address;
 pub mod client;
 pub mod core;
 pub mod frame;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod identity;
 mod io;
 pub use io::files::{FilesError, initialize};

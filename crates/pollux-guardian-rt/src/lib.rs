@@ -22,6 +22,8 @@
 mod disk;
 mod entry;
 pub mod files;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod guardian;
 pub mod memory;
 mod messages;

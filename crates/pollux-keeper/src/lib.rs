@@ -26,6 +26,8 @@
 mod address;
 mod calls;
 mod child;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod given;
 mod keeper;
 mod label;

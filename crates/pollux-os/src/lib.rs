@@ -16,6 +16,8 @@ pub mod clock;
 mod doorbell;
 mod files;
 mod frame;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod guard;
 mod life_page;
 mod pass;

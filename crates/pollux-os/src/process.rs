@@ -319,6 +319,14 @@ impl Order<'_> {
     }
 }
 
+/// The launcher's arguments, for the fuzz target.
+#[cfg(feature = "fuzz")]
+pub(crate) fn fuzz_order(arguments: &[OsString]) {
+    if let Some(order) = Order::parse(arguments) {
+        assert!(arguments.len() >= 8 && order.arguments.len() == arguments.len() - 8);
+    }
+}
+
 fn after_first_byte(text: &OsStr) -> &OsStr {
     use std::os::unix::ffi::OsStrExt as _;
     OsStr::from_bytes(text.as_bytes().get(1..).unwrap_or_default())

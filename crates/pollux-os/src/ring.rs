@@ -153,6 +153,12 @@ impl Ring {
         self.bell.as_fd()
     }
 
+    /// The control words, as a hostile peer reaches them.
+    #[cfg(feature = "fuzz")]
+    pub(crate) fn direction_for_fuzz(&self, number: usize) -> &Direction {
+        self.memory.direction(number)
+    }
+
     fn output(&self) -> &Direction {
         self.memory.direction(self.writes)
     }

@@ -16,6 +16,8 @@
 
 pub mod client;
 pub mod errors;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod provider;
 pub mod state;
 mod stored;

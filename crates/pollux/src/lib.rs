@@ -39,6 +39,8 @@ pub mod binding;
 mod daemon;
 mod engine;
 mod error;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod link;
 mod objects;
 mod pair;

@@ -235,6 +235,14 @@ impl Drop for Turn<'_> {
     }
 }
 
+/// What parses formats to a text that parses to the same; for the fuzz target.
+#[cfg(feature = "fuzz")]
+pub(super) fn fuzz_boot_file(text: &str) {
+    if let Ok(file) = BootFile::parse(text) {
+        assert_eq!(BootFile::parse(&file.format()).ok(), Some(file));
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 struct BootFile {
     boot_id: String,

@@ -190,7 +190,7 @@ pub(crate) fn write_addresses(directory: &Path, contacts: &[Contact]) -> Result<
     write(directory, ADDRESSES, &print_contacts(contacts), false)
 }
 
-fn print_contacts(contacts: &[Contact]) -> String {
+pub(crate) fn print_contacts(contacts: &[Contact]) -> String {
     let mut text = String::new();
     for Contact { server, address } in contacts {
         let address = address.as_ref().map_or(String::new(), |address| format!(" {address}"));
@@ -200,7 +200,7 @@ fn print_contacts(contacts: &[Contact]) -> String {
 }
 
 /// Lines that say nothing are passed over: a contact is a hint where to look first.
-fn parse_contacts(text: &str) -> Vec<Contact> {
+pub(crate) fn parse_contacts(text: &str) -> Vec<Contact> {
     let lines = text.lines().filter_map(|line| line.strip_prefix("contact = "));
     let contacts = lines.filter_map(|line| {
         let (server, address) =

@@ -15,7 +15,7 @@
 //! A certificate names its server in a DNS name of our own, `beta.pollux`: a server's name alone may look like a number or an address,
 //! which a certificate cannot hold as a name. The domain is bound by its authority: each domain has its own.
 
-mod bundle;
+pub(crate) mod bundle;
 mod fault;
 
 pub use bundle::{Bundle, Contact, invite};

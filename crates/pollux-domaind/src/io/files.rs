@@ -116,13 +116,13 @@ impl Directory {
     /// The next life of this server: greater than all before it.
     pub(crate) fn next_life(&self) -> Result<Incarnation, FilesError> {
         let path = self.path.join("life");
-        let last = match fs::read_to_string(&path) {
-            Ok(text) => text.trim().parse().map_err(|_| {
-                FilesError(format!("{} holds no number; write one greater than any before", path.display()))
+        let life = match fs::read_to_string(&path) {
+            Ok(text) => life_after(&text).ok_or_else(|| {
+                let text = "holds no number with one above it; write one greater than any before";
+                FilesError(format!("{} {text}", path.display()))
             })?,
-            Err(_) => 0_u64,
+            Err(_) => 1,
         };
-        let life = last + 1;
         atomic::replace(&path, &format!("{life}\n")).map_err(|error| FilesError(error.to_string()))?;
         Ok(Incarnation(life))
     }
@@ -195,6 +195,11 @@ impl Directory {
         let text = SnaNet { domain: self.domain.clone(), epoch, content }.print();
         atomic::replace(&net, &text)
     }
+}
+
+/// The number behind the one in the text.
+pub(crate) fn life_after(text: &str) -> Option<u64> {
+    text.trim().parse::<u64>().ok()?.checked_add(1)
 }
 
 fn damaged(path: &Path, faults: &str) -> Vec<String> {
@@ -299,6 +304,14 @@ fn log(directory: &Path, line: &str, central: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // After the last of all numbers the first would come again: two lives of a server could not be told apart.
+    #[test]
+    fn the_number_behind_the_last_one_is_none() {
+        assert_eq!(life_after(" 41\n"), Some(42));
+        assert_eq!(life_after(&u64::MAX.to_string()), None);
+        assert_eq!(life_after("x"), None);
+    }
 
     fn enter(files: &Path, mode: Mode) -> Result<Directory, FilesError> {
         Directory::enter(files, &ServerName::new("alpha").unwrap(), "plant", mode)

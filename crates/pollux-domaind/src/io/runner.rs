@@ -182,7 +182,7 @@ impl Runner {
         let revision = fs::read_to_string(&path)
             .ok()
             .and_then(|text| NodeFile::parse(&text).ok())
-            .map_or(1, |file| file.revision + 1);
+            .map_or(1, |file| file.revision.saturating_add(1));
         let nodes = self.managed.nodes.values().cloned().collect();
         let node_file = NodeFile { revision, nodes }.print();
         let written = atomic::replace(&path, &node_file)

@@ -263,6 +263,9 @@ impl Media for ControlledFile {
     fn control_read(&mut self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
         read_or_zero(&self.control, at, bytes)
     }
+    fn control_size(&mut self) -> io::Result<u64> {
+        Ok(self.control.metadata()?.len())
+    }
     fn control_write(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
         self.control.write_all_at(bytes, at)
     }

@@ -36,6 +36,8 @@ const OLD_SYNC: u16 = FileError::OLD_SYNC.0;
 pub(crate) trait Media {
     /// Fills `bytes` from the control file; what lies beyond its end is zero.
     fn control_read(&mut self, at: u64, bytes: &mut [u8]) -> io::Result<()>;
+    /// Size of the control file.
+    fn control_size(&mut self) -> io::Result<u64>;
     /// Writes to the control file.
     fn control_write(&mut self, at: u64, bytes: &[u8]) -> io::Result<()>;
     /// Writes to the data file.
@@ -138,7 +140,11 @@ pub(crate) fn write(media: &mut impl Media, write: &Write<'_>) -> io::Result<Com
 /// Finishes the write that a dead process has left under way, if there is one.
 pub(crate) fn recover(media: &mut impl Media) -> io::Result<()> {
     let bytes = intent_bytes(media)?;
-    let Some(intent) = Intent::decode(&bytes) else {
+    // The data is there before the intent. One that announces more was made by nobody's write; believed, it would cost as
+    // much memory as it says, and fill the data file with zeros.
+    let data_bytes = media.control_size()?.saturating_sub(DATA_AT);
+    let intent = Intent::decode(&bytes).filter(|intent| u64::from(intent.length) <= data_bytes);
+    let Some(intent) = intent else {
         // What a torn clearing has left must not become whole again by the torn intent of the next write.
         if bytes.iter().any(|byte| *byte != 0) {
             media.control_write(INTENT_AT, &[0; INTENT_BYTES])?;

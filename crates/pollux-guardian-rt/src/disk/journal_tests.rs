@@ -70,6 +70,9 @@ impl Media for Simulated {
         }
         Ok(())
     }
+    fn control_size(&mut self) -> io::Result<u64> {
+        Ok(self.control.len() as u64)
+    }
     fn control_write(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
         self.store(true, at, bytes)
     }
@@ -142,6 +145,18 @@ proptest! {
             break;
         }
         prop_assert_eq!(&stormy.file, &calm.file);
+    }
+
+    // A record that announces data which nobody has written would be believed with as much memory, and written as zeros.
+    #[test]
+    fn an_intent_without_its_data_is_none(length in 6_u32.., offset: u64) {
+        let mut files = Simulated::new();
+        files.control_write(DATA_AT, b"short").unwrap();
+        let intent = Intent { slot: SLOT, serial: SERIAL, sync: 1, offset, length, size_before: 0 };
+        files.control_write(INTENT_AT, &intent.encode()).unwrap();
+        recover(&mut files).unwrap();
+        prop_assert_eq!(files.file.len(), 0);
+        prop_assert_eq!(pending(&mut files).unwrap(), None);
     }
 
     // Another program that appends to the same file must neither lose its bytes nor take the place of ours.

@@ -87,7 +87,7 @@ impl Search {
 }
 
 /// Volume, subvolume and file of a pattern, in capitals.
-fn parts(pattern: &str, defaults: &Defaults) -> Result<[String; 3], FileError> {
+pub(crate) fn parts(pattern: &str, defaults: &Defaults) -> Result<[String; 3], FileError> {
     let pattern = pattern.trim_end_matches(' ').to_ascii_uppercase();
     let local = match pattern.strip_prefix('\\') {
         None => pattern.as_str(),
@@ -121,7 +121,7 @@ fn is_wild(pattern: &str) -> bool {
 }
 
 /// True if the pattern stands for the name; both in capitals.
-fn matches(pattern: &str, name: &str) -> bool {
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut at, mut of) = (0, 0);
     // Where the last star is, and up to where it has eaten: the only place to go back to.

@@ -68,14 +68,15 @@ pub(crate) fn FILENAME_SCAN_(a: args::FILENAME_SCAN_) -> Result<(), FileError> {
 
 /// A name at the beginning of a text.
 #[derive(Debug, PartialEq, Eq)]
-struct Scanned {
-    count: usize,
+pub(crate) struct Scanned {
+    /// Bytes of it.
+    pub(crate) count: usize,
     kind: i16,
     /// The last part that it has: what the whole name is the name of.
     level: Level,
 }
 
-fn scan(text: &str) -> Option<Scanned> {
+pub(crate) fn scan(text: &str) -> Option<Scanned> {
     let define = text.starts_with('=');
     let belongs = |c: char| match define {
         true => c.is_ascii_alphanumeric() || "=-_^".contains(c),

@@ -28,7 +28,7 @@ mod control;
 mod creation;
 mod data;
 mod disk_files;
-mod file_names;
+pub(crate) mod file_names;
 mod handles;
 mod information;
 mod lifecycle;

@@ -10,6 +10,8 @@
 mod dependencies;
 mod extensible;
 mod find;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod gcc;
 mod help;
 mod known;

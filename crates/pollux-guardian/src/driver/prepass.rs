@@ -98,7 +98,7 @@ pub(crate) fn rewrite(source: &[u8], wanted: &Wanted, surroundings: &mut dyn Sur
     pieces.join()
 }
 
-fn newlines(text: &[u8]) -> usize {
+pub(super) fn newlines(text: &[u8]) -> usize {
     text.iter().filter(|&&byte| byte == b'\n').count()
 }
 

@@ -27,6 +27,15 @@ fn misfit(_: pollux_wire::DecodeError) -> Misfit {
 }
 
 impl RawLog {
+    /// The last number is none of an entry: the one behind it could not be counted.
+    fn put_checked(&mut self, index: u64, entry: Vec<u8>) -> Result<(), Misfit> {
+        if index == u64::MAX {
+            return Err(Misfit("an entry of a log beyond the last number"));
+        }
+        self.put(index, entry);
+        Ok(())
+    }
+
     fn put(&mut self, index: u64, entry: Vec<u8>) {
         self.next = self.next.max(index + 1);
         self.entries.insert(index, entry);
@@ -44,7 +53,7 @@ impl Object for RawLog {
         let kind = u8::take(&mut reader).map_err(misfit)?;
         let index = u64::take(&mut reader).map_err(misfit)?;
         match kind {
-            PUT => self.put(index, reader.remainder().to_vec()),
+            PUT => self.put_checked(index, reader.remainder().to_vec())?,
             FORGET => self.forget_before(index),
             _ => return Err(Misfit("an unknown change of a log")),
         }
@@ -71,7 +80,7 @@ impl Object for RawLog {
         self.next = self.next.max(u64::take(&mut reader).map_err(misfit)?);
         while !reader.is_empty() {
             let index = u64::take(&mut reader).map_err(misfit)?;
-            self.put(index, Vec::take(&mut reader).map_err(misfit)?);
+            self.put_checked(index, Vec::take(&mut reader).map_err(misfit)?)?;
         }
         Ok(())
     }
@@ -132,5 +141,20 @@ impl<T: Serialize + DeserializeOwned> Log<T> {
     pub fn entries(&self) -> Result<Vec<(u64, T)>> {
         let raw = self.raw.borrow();
         raw.entries.iter().map(|(index, bytes)| Ok((*index, from_bytes(&self.name, bytes)?))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // A backup that panics over its primary's words dies in the middle of a record; one that refuses them says why.
+    #[test]
+    fn the_last_number_is_none_of_an_entry() {
+        let mut log = RawLog::default();
+        let change = |index: u64| [&[PUT][..], &index.to_le_bytes(), b"entry"].concat();
+        assert_eq!(log.apply(&change(u64::MAX)), Err(Misfit("an entry of a log beyond the last number")));
+        assert_eq!(log.apply(&change(u64::MAX - 1)), Ok(()));
+        assert_eq!(log.next, u64::MAX);
     }
 }

@@ -58,7 +58,7 @@ const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// The first word of a connection.
 #[derive(Debug, Serialize, Deserialize)]
-struct Hello {
+pub(crate) struct Hello {
     version: u32,
     domain: String,
     server: ServerName,
@@ -68,7 +68,7 @@ struct Hello {
 
 /// The answer.
 #[derive(Debug, Serialize, Deserialize)]
-enum Greeting {
+pub(crate) enum Greeting {
     Welcome,
     Refused { reason: String },
 }

@@ -18,7 +18,8 @@ pub(crate) struct Service {
     protocol: String,
 }
 
-fn service_of(words: &[String]) -> Option<Service> {
+/// The service of a line.
+pub(crate) fn service_of(words: &[String]) -> Option<Service> {
     let (port, protocol) = words[1].split_once('/')?;
     Some(Service {
         name: words[0].clone(),

@@ -53,7 +53,7 @@ impl Table {
     }
 }
 
-fn lines(text: &str) -> Vec<Vec<String>> {
+pub(crate) fn lines(text: &str) -> Vec<Vec<String>> {
     let words = |line: &str| -> Vec<String> {
         line.split('#').next().unwrap_or_default().split_whitespace().map(str::to_owned).collect()
     };

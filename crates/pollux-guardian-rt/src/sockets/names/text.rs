@@ -7,13 +7,16 @@ pub(crate) const NONE: u32 = u32::MAX;
 
 /// One number of an address: decimal, octal with a 0 in front, or hexadecimal with 0x.
 fn part(text: &str) -> Option<u32> {
+    // The sign that Rust's numbers may have is none of an address, behind a base neither.
+    if text.contains('+') {
+        return None;
+    }
     if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         return u32::from_str_radix(digits, 16).ok();
     }
     match text.strip_prefix('0') {
         Some("") => Some(0),
         Some(digits) => u32::from_str_radix(digits, 8).ok(),
-        None if text.starts_with('+') => None,
         None => text.parse().ok(),
     }
 }
@@ -95,7 +98,7 @@ mod tests {
         assert_eq!(address("0x7f.0.0.01"), Some(0x7f00_0001));
         assert_eq!(address("2130706433"), Some(0x7f00_0001));
         assert_eq!(address("10.1.258"), Some(0x0a01_0102));
-        for bad in ["", "1.2.3.4.5", "256.0.0.1", "a.b", "1..2", "1.2.3.256", "+1.2.3.4"] {
+        for bad in ["", "1.2.3.4.5", "256.0.0.1", "a.b", "1..2", "1.2.3.256", "+1.2.3.4", "0+7", "0x+7f"] {
             assert_eq!(address(bad), None, "{bad}");
         }
         assert_eq!(network("128.32"), Some(0x8020));

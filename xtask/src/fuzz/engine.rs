@@ -1,0 +1,210 @@
+//! The engine: its build, and its runs.
+
+use super::tally::Tally;
+use crate::run::{output, root, target};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Coverage counters and the comparisons that a program makes: all with flags of the stable compiler. Overflow and the program's own
+/// assertions are looked for as well.
+const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions -Coverflow-checks=on";
+/// An input that takes longer, in seconds of the clock, hangs. The target's own limit is much lower, and of processor time.
+const HANG_SECONDS: u64 = 20;
+/// Bytes of an input that a message shows; all of it is in the file.
+const SHOWN_BYTES_MAX: usize = 512;
+/// Lines of the engine's log that a message shows.
+const SHOWN_LINES_MAX: usize = 12;
+
+/// The program, and where it works.
+#[derive(Debug, Clone)]
+pub(super) struct Engine {
+    program: PathBuf,
+    place: PathBuf,
+}
+
+/// A target as the engine tells of it.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// Its name.
+    pub(super) name: String,
+    /// Longest input.
+    pub(super) input_bytes_max: u64,
+    /// Whose bytes.
+    pub(super) of: String,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub(super) struct Slice {
+    /// Processor time.
+    pub(super) processor_us: u64,
+    /// Inputs.
+    pub(super) executions: u64,
+    /// For people: the input and how to repeat it.
+    pub(super) crash: Option<String>,
+}
+
+impl Engine {
+    /// Builds it, in a place of its own among the build's files.
+    pub(super) fn build(quiet: bool) -> Result<Self, String> {
+        let place = target().join("fuzz");
+        let triple = host()?;
+        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+        let mut command = Command::new(cargo);
+        command
+            .args(["build", "--release", "--package", "pollux-fuzz", "--bin", "pollux-fuzz-engine"])
+            // With a target triple of its own, flags are not for build scripts and macros.
+            .args(["--target", &triple])
+            .env("CARGO_TARGET_DIR", &place)
+            .env("CARGO_INCREMENTAL", "0")
+            .env("RUSTFLAGS", FLAGS)
+            .current_dir(root());
+        if quiet {
+            command.arg("--quiet");
+        }
+        let status = command.status().map_err(|error| format!("cannot run cargo: {error}"))?;
+        if !status.success() {
+            return Err("the engine does not build; it needs a C++ compiler (g++)".to_owned());
+        }
+        let program = place.join(&triple).join("release/pollux-fuzz-engine");
+        for directory in ["corpus", "crashes", "meters", "logs"] {
+            let path = place.join(directory);
+            fs::create_dir_all(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
+        }
+        Ok(Self { program, place })
+    }
+
+    /// The targets.
+    pub(super) fn targets(&self) -> Result<Vec<Known>, String> {
+        let text = output(Command::new(&self.program).env("POLLUX_FUZZ_LIST", "1"))?;
+        let known = |line: &str| {
+            let mut words = line.splitn(3, ' ');
+            let (name, bytes, of) = (words.next()?, words.next()?, words.next()?);
+            Some(Known { name: name.to_owned(), input_bytes_max: bytes.parse().ok()?, of: of.to_owned() })
+        };
+        text.lines()
+            .map(|line| known(line).ok_or_else(|| format!("the engine says {line:?} of its targets")))
+            .collect()
+    }
+
+    /// Adds what runs that were cut have left in their meters.
+    pub(super) fn collect_meters(&self, tally: &mut Tally) -> Result<(), String> {
+        let meters = self.place.join("meters");
+        let entries =
+            fs::read_dir(&meters).map_err(|error| format!("cannot read {}: {error}", meters.display()))?;
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let (processor_us, executions) = read_meter(&path);
+            tally.add(&name, processor_us, executions, 0);
+            tally.write(super::file())?;
+            let _ = fs::remove_file(&path);
+        }
+        Ok(())
+    }
+
+    /// Where a target's inputs are that are not in the tree.
+    pub(super) fn working_corpus(&self, name: &str) -> Result<PathBuf, String> {
+        let path = self.place.join("corpus").join(name);
+        fs::create_dir_all(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
+        Ok(path)
+    }
+
+    /// A command of the engine for a target, its words into the target's log.
+    pub(super) fn command(&self, name: &str) -> Result<Command, String> {
+        let path = self.log(name);
+        let log =
+            fs::File::create(&path).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        let mut command = Command::new(&self.program);
+        command.env("POLLUX_FUZZ_TARGET", name).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        Ok(command)
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.place.join("logs").join(format!("{name}.log"))
+    }
+
+    /// Runs a target for so many seconds.
+    pub(super) fn run(&self, name: &str, job: usize, seconds: u64) -> Result<Slice, String> {
+        let meter = self.place.join("meters").join(format!("{name}.{job}"));
+        let crashes = self.place.join("crashes");
+        let prefix = crashes.join(format!("{name}-"));
+        let before = files(&crashes);
+        let bytes_max = self
+            .targets()?
+            .iter()
+            .find(|target| target.name == name)
+            .map_or(4096, |target| target.input_bytes_max);
+        let status = self
+            .command(name)?
+            .env("POLLUX_FUZZ_METER", &meter)
+            .arg(format!("-artifact_prefix={}", prefix.display()))
+            .args([
+                format!("-max_total_time={seconds}"),
+                format!("-max_len={bytes_max}"),
+                format!("-timeout={HANG_SECONDS}"),
+            ])
+            .args(["-rss_limit_mb=2048", "-print_final_stats=1"])
+            .arg(self.working_corpus(name)?)
+            .arg(root().join("fuzz/corpus").join(name))
+            .status()
+            .map_err(|error| format!("cannot run the engine: {error}"))?;
+        let (processor_us, executions) = read_meter(&meter);
+        let _ = fs::remove_file(&meter);
+        let crash = (!status.success()).then(|| {
+            let file = files(&crashes).into_iter().find(|file| !before.contains(file));
+            self.describe(name, file.as_deref())
+        });
+        Ok(Slice { processor_us, executions, crash })
+    }
+
+    fn describe(&self, name: &str, file: Option<&Path>) -> String {
+        let log = String::from_utf8_lossy(&fs::read(self.log(name)).unwrap_or_default()).into_owned();
+        let told = |line: &&str| ["panicked", "ERROR", "SUMMARY"].iter().any(|word| line.contains(word));
+        let lines: Vec<&str> = log.lines().collect();
+        let first = lines.iter().position(told).unwrap_or(lines.len().saturating_sub(SHOWN_LINES_MAX));
+        let shown = lines[first..]
+            .iter()
+            .take(SHOWN_LINES_MAX)
+            .map(|line| format!("    {line}\n"))
+            .collect::<String>();
+        let Some(file) = file else {
+            return format!("{name}: the engine ended without an input\n{shown}");
+        };
+        let bytes = fs::read(file).unwrap_or_default();
+        let mut hex = String::new();
+        for byte in bytes.iter().take(SHOWN_BYTES_MAX) {
+            let _ = write!(hex, "{byte:02x}");
+        }
+        let more = if bytes.len() > SHOWN_BYTES_MAX { ".." } else { "" };
+        format!(
+            "{name}:\n{shown}  input of {} bytes: {hex}{more}\n  file:   {}\n  repeat: cargo run -p pollux-fuzz -- replay {name} {}",
+            bytes.len(),
+            file.display(),
+            file.display()
+        )
+    }
+}
+
+/// The files of a directory; none of one that is not there.
+pub(super) fn files(directory: &Path) -> Vec<PathBuf> {
+    fs::read_dir(directory).map(|all| all.flatten().map(|entry| entry.path()).collect()).unwrap_or_default()
+}
+
+/// Processor microseconds and executions.
+fn read_meter(path: &Path) -> (u64, u64) {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let mut numbers = text.split_whitespace().map(|word| word.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// The triple of this machine.
+fn host() -> Result<String, String> {
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let text = output(Command::new(rustc).arg("-vV"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("host: "));
+    line.map(str::to_owned).ok_or_else(|| "rustc does not tell its host".to_owned())
+}
