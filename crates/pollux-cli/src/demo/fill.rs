@@ -4,7 +4,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::random::Random;
+use crate::random::Random;
 use super::resp::{Reply, parse, put_request};
 
 /// Bytes of one value.

@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 
 use super::collection::{Collection, Contents};
 use super::counts::Counts;
-use super::random::Random;
+use crate::random::Random;
 use super::resp::Reply;
 use super::slots::Slots;
 use super::tally::{Tally, Verdict};

@@ -25,6 +25,7 @@ use super::layout::{
 use nix::fcntl::{FcntlArg, fcntl};
 use pollux_wire::FileError;
 use rustix::fs::{AtFlags, StatxFlags};
+use pollux_os::points::{self, Mark, Subject};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -264,10 +265,14 @@ impl Media for ControlledFile {
         read_or_zero(&self.control, at, bytes)
     }
     fn control_write(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.control.write_all_at(bytes, at)
+        self.control.write_all_at(bytes, at)?;
+        points::pass(Mark::Journaled, Subject::default());
+        Ok(())
     }
     fn file_write(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.data.write_all_at(bytes, at)
+        self.data.write_all_at(bytes, at)?;
+        points::pass(Mark::Written, Subject::default());
+        Ok(())
     }
     fn file_size(&mut self) -> io::Result<u64> {
         Ok(self.data.metadata()?.len())

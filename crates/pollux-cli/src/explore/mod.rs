@@ -1,0 +1,199 @@
+//! `pollux explore`: the user's own pair, killed at each point of its course, with the requester's view compared.
+//!
+//! | Part | Does |
+//! | --- | --- |
+//! | [`stage`] | one run: pair, requester, kill |
+//! | [`trace`], [`outcome`] | what a run has shown |
+//! | [`compare`] | the verdict |
+//! | [`campaign`] | which points, and many runs side by side |
+//! | [`report`], [`picture`] | what people see |
+//!
+//! The points are in the libraries: see [`pollux_os::points`].
+
+mod campaign;
+mod compare;
+mod outcome;
+mod picture;
+mod progress;
+mod report;
+mod stage;
+mod story;
+#[cfg(test)]
+mod testing;
+mod trace;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use pollux_wire::ProcessName;
+
+use crate::error::{Failure, Result, code};
+use crate::output;
+use crate::program::Program;
+use campaign::{Campaign, Points};
+use stage::Subject;
+
+const AFTER_HELP: &str = "\
+Points:
+  received, delivered               a request is read, is handed to the program
+  told                              a system message is handed to the program (C)
+  checkpoint-sending, -sent         before and after a checkpoint is sent to the backup
+  acknowledged                      the backup has it
+  replying, replied                 before and after a reply leaves
+  writing, journaled, written       before, within and after a write to a disk file (C)
+  ending                            before an orderly end of the server
+
+Verdicts:
+  lost      a request has no reply or an error, or the effect of an earlier one is gone
+  doubled   an effect is there twice
+  diverged  a reply, the output, the end or a file differs in another way
+
+Each run has a directory of its own, empty but for --copy, which is the working directory of the server and the
+requester: give their files relative paths, and they are compared, too.
+
+Exit codes: 0 nothing is wrong, 1 something is, 2 wrong command line, 3 it could not be explored, 130 Ctrl-C.
+
+Examples:
+  pollux explore target/debug/examples/counter --name '$COUNT' --requester target/debug/examples/counter add x 5 -- serve
+  pollux explore ./pair_server --name '$SRV' --requester ./pair_requester '$SRV' 5 --html run.html -- records";
+
+/// Kill your own pair at every point of its course, and see what its requester notices
+///
+/// Runs SERVER as a pair in a private node, with the requester's program, first without faults. Then it runs both again for each
+/// point that the primary has passed: before and after each message, checkpoint, reply and file write the primary ends itself
+/// with SIGKILL, the backup takes over, and the requests, replies, errors, output and files are compared with those of the
+/// first runs. Any difference is a bug in the pair: a field that is not checkpointed, a reply that leaves too early, a sync id that
+/// is forgotten. Works for Rust programs with the crate pollux and for C programs compiled by pollux cc.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Explore {
+    /// The server's program, as for pollux run
+    #[arg(value_name = "SERVER")]
+    server: OsString,
+    /// The requester's program and its arguments; it ends by itself, with exit code 0 when all is well
+    #[arg(long, required = true, num_args = 1.., value_names = ["PROGRAM", "ARG"])]
+    requester: Vec<OsString>,
+    /// The name of the server in the node
+    #[arg(long, value_name = "$NAME", default_value = "$SERVER")]
+    name: ProcessName,
+    /// Copy a file into the directory of each run
+    #[arg(long, value_name = "FILE")]
+    copy: Vec<PathBuf>,
+    /// How many points: all of them, or a sample
+    #[arg(long, value_name = "all|N", default_value = "all", value_parser = Points::parse)]
+    points: Points,
+    /// Only this point, with its whole trace
+    #[arg(long, value_name = "K[,K2]", value_parser = campaign::parse_at, conflicts_with_all = ["points", "double"])]
+    at: Option<stage::Kills>,
+    /// Pairs of points, too: the second kill hits the new primary when it has a backup again
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "20")]
+    double: Option<u32>,
+    /// Runs side by side, each in a node of its own; default one for each processor
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    jobs: Option<u8>,
+    /// Draws the same sample again
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    seed: u64,
+    /// A requester that has not ended by then has lost a request
+    #[arg(long, value_name = "SECS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: u64,
+    /// Write a page with a picture of each violation; it needs nothing else to be read
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Print one object: points, verdicts, violations, traces
+    #[arg(long)]
+    json: bool,
+    /// Leave the directories of all runs, with their traces, logs and files
+    #[arg(long)]
+    keep: bool,
+    /// Arguments of the server
+    #[arg(last = true, value_name = "SERVER_ARG")]
+    arguments: Vec<OsString>,
+}
+
+impl Explore {
+    /// Explores.
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let report = self.explore().map_err(|failure| match failure.code {
+            code::FAILED => Failure { code: code::NOT_EXPLORED, ..failure },
+            _ => failure,
+        })?;
+        if let Some(path) = &self.html {
+            let page = picture::page(&report);
+            std::fs::write(path, page).map_err(|error| Failure {
+                code: code::NOT_EXPLORED,
+                ..Failure::file("write", path, &error)
+            })?;
+        }
+        if self.json {
+            output::json(&report.json())?;
+        } else {
+            output::print(&report.render())?;
+            if let Some(path) = &self.html {
+                output::note(&format!("picture: {}", path.display()));
+            }
+        }
+        Ok(ExitCode::from(if report.violations() == 0 { 0 } else { code::FAILED }))
+    }
+
+    fn explore(&self) -> Result<report::Report> {
+        let (written, arguments) = self.requester.split_first().expect("the command line has a requester");
+        let requester = Program::find(written, &[], false)?;
+        let mut copied = Vec::new();
+        for path in &self.copy {
+            copied.push(std::path::absolute(path).map_err(|error| Failure::file("find", path, &error))?);
+        }
+        let subject = Subject {
+            server: Program::find(&self.server, &self.arguments, true)?,
+            name: self.name.clone(),
+            requester: PathBuf::from(requester.spec.program),
+            arguments: arguments.to_vec(),
+            copied,
+            timeout: Duration::from_secs(self.timeout),
+            keep: self.keep,
+        };
+        let jobs = self.jobs.map_or_else(
+            || std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8),
+            usize::from,
+        );
+        let campaign = Campaign {
+            subject: &subject,
+            points: self.points,
+            at: self.at.clone(),
+            double: self.double.unwrap_or(0),
+            jobs,
+            seed: self.seed,
+            quiet: self.json,
+            again: self.command_line(),
+        };
+        campaign.run()
+    }
+
+    /// The command that repeats this, up to the point.
+    fn command_line(&self) -> String {
+        let mut words = vec!["pollux explore".to_owned(), quoted(&self.server)];
+        words.push(format!("--name {}", quoted(self.name.as_str().as_ref())));
+        words.extend(self.copy.iter().map(|path| format!("--copy {}", quoted(path.as_os_str()))));
+        words.push("--requester".to_owned());
+        words.extend(self.requester.iter().map(|word| quoted(word)));
+        words.push("--at {}".to_owned());
+        if !self.arguments.is_empty() {
+            words.push("--".to_owned());
+            words.extend(self.arguments.iter().map(|word| quoted(word)));
+        }
+        words.join(" ")
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &std::ffi::OsStr) -> String {
+    let text = word.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.into_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
