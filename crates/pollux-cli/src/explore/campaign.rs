@@ -58,6 +58,8 @@ pub(crate) struct Campaign<'a> {
     pub(crate) points: Points,
     pub(crate) at: Option<Kills>,
     pub(crate) double: u32,
+    /// Not compared.
+    pub(crate) ignored: &'a [String],
     pub(crate) jobs: usize,
     pub(crate) seed: u64,
     pub(crate) quiet: bool,
@@ -100,7 +102,8 @@ impl<'a> Campaign<'a> {
     ) -> Result<(Baseline, Vec<Tried>, Vec<String>)> {
         progress.say("two runs without a fault");
         let mut stage = Stage::start(self.subject)?;
-        let baseline = baseline(&mut stage, interrupted)?;
+        let mut baseline = baseline(&mut stage, interrupted)?;
+        baseline.ignore(self.ignored);
         let points = baseline.outcome.traces.points();
         if points == 0 {
             return Err(Failure::new(

@@ -18,6 +18,9 @@ use super::trace::{Line, readable};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+/// What stands for the requester's output among the names that are not compared.
+const OUTPUT: &str = "output";
+
 /// What went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -101,6 +104,12 @@ impl Baseline {
             }
         }
         Baseline { outcome: first, operations, steady, output_is_steady, files, unsteady }
+    }
+
+    /// Leaves out what differs for a reason: `output`, or names of files.
+    pub(crate) fn ignore(&mut self, names: &[String]) {
+        self.output_is_steady &= !names.iter().any(|name| name == OUTPUT);
+        self.files.retain(|file, _| !names.contains(file));
     }
 
     /// True if nothing but errors, the requester's end and presence can be compared.

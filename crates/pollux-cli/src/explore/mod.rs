@@ -57,7 +57,7 @@ requester: give their files relative paths, and they are compared, too.
 Exit codes: 0 nothing is wrong, 1 something is, 2 wrong command line, 3 it could not be explored, 130 Ctrl-C.
 
 Examples:
-  pollux explore target/debug/examples/counter --name '$COUNT' --requester target/debug/examples/counter add x 5 -- serve
+  pollux explore target/debug/examples/counter --name '$COUNT' --requester target/debug/examples/counter add x 5 --ignore output -- serve
   pollux explore ./pair_server --name '$SRV' --requester ./pair_requester '$SRV' 5 --html run.html -- records";
 
 /// Kill your own pair at every point of its course, and see what its requester notices
@@ -82,6 +82,9 @@ pub(crate) struct Explore {
     /// Copy a file into the directory of each run
     #[arg(long, value_name = "FILE")]
     copy: Vec<PathBuf>,
+    /// Do not compare this file, or the requester's standard output if it is `output`
+    #[arg(long, value_name = "output|FILE")]
+    ignore: Vec<String>,
     /// How many points: all of them, or a sample
     #[arg(long, value_name = "all|N", default_value = "all", value_parser = Points::parse)]
     points: Points,
@@ -164,6 +167,7 @@ impl Explore {
             points: self.points,
             at: self.at.clone(),
             double: self.double.unwrap_or(0),
+            ignored: &self.ignore,
             jobs,
             seed: self.seed,
             quiet: self.json,
@@ -177,6 +181,7 @@ impl Explore {
         let mut words = vec!["pollux explore".to_owned(), quoted(&self.server)];
         words.push(format!("--name {}", quoted(self.name.as_str().as_ref())));
         words.extend(self.copy.iter().map(|path| format!("--copy {}", quoted(path.as_os_str()))));
+        words.extend(self.ignore.iter().map(|name| format!("--ignore {}", quoted(name.as_ref()))));
         words.push("--requester".to_owned());
         words.extend(self.requester.iter().map(|word| quoted(word)));
         words.push("--at {}".to_owned());

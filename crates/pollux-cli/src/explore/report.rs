@@ -320,4 +320,4 @@ struct ViewOfPoint {
 
 #[cfg(test)]
 #[path = "report_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -116,9 +116,9 @@ fn violations(report: &Report) -> String {
     }
     let reached: Vec<&Tried> =
         report.tried.iter().filter(|tried| tried.verdict == Verdict::Passed).collect();
-    let on_reply = reached.iter().filter(|tried| tried.what() == "replying");
-    let on_reply: Vec<&&Tried> = on_reply.collect();
-    let chosen = on_reply.get(on_reply.len() / 2).map_or_else(|| reached.get(reached.len() / 2), |tried| Some(**tried));
+    // A reply that has not left yet is the case with the most to see.
+    let on_reply: Vec<&Tried> = reached.iter().copied().filter(|tried| tried.what() == "replying").collect();
+    let chosen = on_reply.get(on_reply.len() / 2).or(reached.get(reached.len() / 2));
     if let Some(tried) = chosen {
         text += "<h2>One of the takeovers</h2>\n";
         text += &article(report, tried, Window::Whole);
