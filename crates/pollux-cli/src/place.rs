@@ -122,7 +122,9 @@ pub(crate) fn guard_main(arguments: &[OsString]) -> ExitCode {
 fn removable(root: &OsString) -> Option<(PathBuf, Purpose)> {
     let root = PathBuf::from(root);
     let name = root.file_name()?.to_str()?;
-    let purpose = [Purpose::Demo, Purpose::Explore].into_iter().find(|purpose| name.starts_with(purpose.directory_prefix()))?;
+    let purpose = [Purpose::Demo, Purpose::Explore]
+        .into_iter()
+        .find(|purpose| name.starts_with(purpose.directory_prefix()))?;
     root.is_absolute().then_some((root, purpose))
 }
 
@@ -155,7 +157,9 @@ mod tests {
     #[test]
     fn only_directories_of_our_own_are_removed() {
         assert!(removable(&"/tmp/pollux-demo-1-2-0".into()).is_some_and(|found| found.1 == Purpose::Demo));
-        assert!(removable(&"/tmp/pollux-explore-1-2-0".into()).is_some_and(|found| found.1 == Purpose::Explore));
+        assert!(
+            removable(&"/tmp/pollux-explore-1-2-0".into()).is_some_and(|found| found.1 == Purpose::Explore)
+        );
         for other in ["/", "/home/x", "pollux-demo-1", "/tmp/pollux-demo-1/..", ""] {
             assert!(removable(&other.into()).is_none(), "{other}");
         }

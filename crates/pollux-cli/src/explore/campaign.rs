@@ -115,7 +115,11 @@ impl<'a> Campaign<'a> {
             ));
         }
         let plans = self.plans(points)?;
-        progress.say(&format!("{points} points, {} runs, {} side by side", plans.len(), self.jobs.min(plans.len())));
+        progress.say(&format!(
+            "{points} points, {} runs, {} side by side",
+            plans.len(),
+            self.jobs.min(plans.len())
+        ));
         let (tried, kept) = self.all_runs(plans, &baseline, stage, progress, interrupted)?;
         Ok((baseline, tried, if self.subject.keep { kept } else { Vec::new() }))
     }

@@ -13,7 +13,7 @@
 //! That something differs is a fact. Which kind it is, is read from the difference: a reply that the server gave earlier, or with
 //! a smaller number in it, has forgotten something; one that it gave later, or with a larger number, has done something twice.
 
-use super::outcome::{Exit, Operation, Outcome};
+use super::outcome::{Exit, Left, Operation, Outcome};
 use super::trace::{Line, readable};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -93,14 +93,19 @@ impl Baseline {
         }
         let output_is_steady = first.stdout == second.stdout;
         if !output_is_steady {
-            unsteady.push("the requester's output differs between two runs without a fault: it is not compared".to_owned());
+            unsteady.push(
+                "the requester's output differs between two runs without a fault: it is not compared"
+                    .to_owned(),
+            );
         }
         let mut files = BTreeMap::new();
         for (name, bytes) in &first.files {
             if second.files.get(name) == Some(bytes) {
                 files.insert(name.clone(), bytes.clone());
             } else {
-                unsteady.push(format!("the file {name} differs between two runs without a fault: it is not compared"));
+                unsteady.push(format!(
+                    "the file {name} differs between two runs without a fault: it is not compared"
+                ));
             }
         }
         Baseline { outcome: first, operations, steady, output_is_steady, files, unsteady }
@@ -127,6 +132,15 @@ impl Baseline {
         let mut findings = self.compare_operations(&run.operations());
         for (name, wanted) in &self.files {
             findings.extend(self.compare_file(name, wanted, run.files.get(name).map(Vec::as_slice)));
+        }
+        if run.left == Left::Gone && self.outcome.left != Left::Gone {
+            findings.push(Finding {
+                kind: Kind::Lost,
+                request: None,
+                of: "the pair's state".to_owned(),
+                expected: "one half is left".to_owned(),
+                came: "both halves are gone".to_owned(),
+            });
         }
         if run.exit != self.outcome.exit {
             // A request that failed says more than the end that followed from it.
@@ -188,15 +202,16 @@ impl Baseline {
     }
 
     fn kind_of_reply(&self, index: usize, expected: &Line, came: &Line) -> Kind {
-        let same = |operation: &Operation| {
-            operation.answer.as_ref().is_some_and(|answer| answer.hash == came.hash)
-        };
+        let same =
+            |operation: &Operation| operation.answer.as_ref().is_some_and(|answer| answer.hash == came.hash);
         let (before, after) = (&self.operations[..index], &self.operations[index + 1..]);
         let (earlier, later) = (before.iter().any(same), after.iter().any(same));
         match (earlier, later, last_number(&expected.shown).cmp(&last_number(&came.shown))) {
             (true, false, _) => Kind::Lost,
             (false, true, _) => Kind::Doubled,
-            _ if last_number(&expected.shown).is_none() || last_number(&came.shown).is_none() => Kind::Diverged,
+            _ if last_number(&expected.shown).is_none() || last_number(&came.shown).is_none() => {
+                Kind::Diverged
+            }
             (_, _, std::cmp::Ordering::Greater) => Kind::Lost,
             (_, _, std::cmp::Ordering::Less) => Kind::Doubled,
             (_, _, std::cmp::Ordering::Equal) => Kind::Diverged,

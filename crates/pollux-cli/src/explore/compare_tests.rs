@@ -67,6 +67,17 @@ fn the_end_of_the_requester_counts() {
     assert_eq!(baseline().compare(&other)[0].of, "the requester's output");
 }
 
+// The last kill of a course is noticed by no request: but the state is gone with the pair.
+#[test]
+fn a_pair_that_is_gone_has_lost_its_state() {
+    let mut gone = right();
+    gone.left = Left::Gone;
+    assert_eq!(kinds(&baseline().compare(&gone)), [(Kind::Lost, None)]);
+    assert_eq!(Baseline::of(gone.clone(), &gone).compare(&gone), [], "a server that ends by itself");
+    gone.left = Left::Alone;
+    assert_eq!(baseline().compare(&gone), []);
+}
+
 // Lines of a file are effects: one that is missing is lost, one that is there again is doubled.
 #[test]
 fn files_are_compared_by_lines() {

@@ -58,7 +58,7 @@ Exit codes: 0 nothing is wrong, 1 something is, 2 wrong command line, 3 it could
 
 Examples:
   pollux explore target/debug/examples/counter --name '$COUNT' --requester target/debug/examples/counter add x 5 --ignore output -- serve
-  pollux explore ./pair_server --name '$SRV' --requester ./pair_requester '$SRV' 5 --html run.html -- records";
+  pollux explore ./pair_server --requester ./pair_requester '$SRV' 5 --html run.html -- records";
 
 /// Kill your own pair at every point of its course, and see what its requester notices
 ///
@@ -77,7 +77,7 @@ pub(crate) struct Explore {
     #[arg(long, required = true, num_args = 1.., value_names = ["PROGRAM", "ARG"])]
     requester: Vec<OsString>,
     /// The name of the server in the node
-    #[arg(long, value_name = "$NAME", default_value = "$SERVER")]
+    #[arg(long, value_name = "$NAME", default_value = "$SRV")]
     name: ProcessName,
     /// Copy a file into the directory of each run
     #[arg(long, value_name = "FILE")]

@@ -25,6 +25,17 @@ impl Exit {
     }
 }
 
+/// What was left of the pair when the requester had ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Both halves, in step.
+    Whole,
+    /// One of them.
+    Alone,
+    /// Nothing.
+    Gone,
+}
+
 /// One run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outcome {
@@ -32,10 +43,12 @@ pub(crate) struct Outcome {
     pub(crate) traces: Traces,
     /// The requester's end.
     pub(crate) exit: Exit,
-    /// Its standard output.
+    /// The requester's standard output.
     pub(crate) stdout: Vec<u8>,
-    /// Its standard error.
+    /// The requester's standard error.
     pub(crate) stderr: Vec<u8>,
+    /// What was left of the pair.
+    pub(crate) left: Left,
     /// The files in the working directory, by their relative paths.
     pub(crate) files: BTreeMap<String, Vec<u8>>,
 }

@@ -31,7 +31,9 @@ fn a_page_with_a_violation() {
     assert!(page.contains("<a class=\"bad\" href=\"#p2\"") && page.contains("<article id=\"p2\">"), "{page}");
     assert!(page.contains("SIGKILL at point 2: received"), "{page}");
     assert!(page.contains("<g class=\"op bad\">"), "{page}");
-    assert!(page.contains("expected <code>&quot;3&quot;</code>, came <code class=\"wrong\">&quot;2&quot;</code>"));
+    assert!(
+        page.contains("expected <code>&quot;3&quot;</code>, came <code class=\"wrong\">&quot;2&quot;</code>")
+    );
     assert!(page.contains("&lt;add&gt;") && !page.contains("<add>"), "{page}");
     for outside in ["http:", "https:", "<script", "src=", "@import", "url("] {
         assert!(!page.replace("http://www.w3.org/2000/svg", "").contains(outside), "{outside}");

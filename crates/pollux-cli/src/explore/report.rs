@@ -4,7 +4,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 use super::compare::{Baseline, Finding, Kind};
-use super::outcome::Outcome;
+use super::outcome::{Left, Outcome};
 use super::stage::Kills;
 use super::story::{Story, Window};
 use super::trace::{Line, explain};
@@ -128,6 +128,12 @@ impl Report {
         kinds
     }
 
+    /// After how many takeovers no backup was there in time: the next fault would lose the state.
+    pub(crate) fn alone(&self) -> usize {
+        let alone = |tried: &&Tried| !tried.killed.is_empty() && tried.outcome.left == Left::Alone;
+        self.tried.iter().filter(alone).count()
+    }
+
     /// How many points have a finding of this kind first.
     pub(crate) fn count(&self, kind: Kind) -> usize {
         self.wrong().filter(|tried| tried.findings().iter().any(|finding| finding.kind == kind)).count()
@@ -143,6 +149,13 @@ impl Report {
             text += &format!(
                 "{} errors and the requester's end are all that is compared\n",
                 styled(CARE, "little to see:")
+            );
+        }
+        let alone = self.alone();
+        if alone > 0 {
+            text += &format!(
+                "{} after {alone} of these takeovers the pair had no backup again within 3 s\n",
+                styled(CARE, "alone:")
             );
         }
         text += &self.table();
@@ -223,20 +236,20 @@ impl Report {
         let tried = self.tried.len();
         let reached = self.tried.iter().filter(|tried| tried.verdict != Verdict::NotReached).count();
         let requests = self.baseline.operations.len();
-        let course = format!(
-            "{reached} of {tried} points, {requests} requests in each run, {:.1} s",
-            self.seconds
-        );
+        let course =
+            format!("{reached} of {tried} points, {requests} requests in each run, {:.1} s", self.seconds);
         match self.violations() {
-            0 if reached == 0 => styled(CARE, "nothing was tried: no point was reached") + &format!("; {course}\n"),
+            0 if reached == 0 => {
+                styled(CARE, "nothing was tried: no point was reached") + &format!("; {course}\n")
+            }
             0 => format!("{} {course}\n", styled(GOOD, "nothing is lost, doubled or diverged:")),
             _ => format!(
                 "{} {course}\n",
                 styled(
                     BAD,
                     &format!(
-                        "{} points are wrong (lost {}, doubled {}, diverged {}):",
-                        self.violations(),
+                        "{} (lost {}, doubled {}, diverged {}):",
+                        wrong_points(self.violations()),
                         self.count(Kind::Lost),
                         self.count(Kind::Doubled),
                         self.count(Kind::Diverged)
@@ -268,6 +281,7 @@ impl Report {
             points: self.baseline.outcome.traces.points(),
             tried: self.tried.len(),
             violations: self.violations(),
+            alone: self.alone(),
             lost: self.count(Kind::Lost),
             doubled: self.count(Kind::Doubled),
             diverged: self.count(Kind::Diverged),
@@ -283,6 +297,11 @@ impl Report {
     }
 }
 
+/// `3 points are wrong`.
+pub(crate) fn wrong_points(count: usize) -> String {
+    if count == 1 { "1 point is wrong".to_owned() } else { format!("{count} points are wrong") }
+}
+
 #[derive(Serialize)]
 struct ViewOfReport {
     server: String,
@@ -293,6 +312,7 @@ struct ViewOfReport {
     points: u64,
     tried: usize,
     violations: usize,
+    alone: usize,
     lost: usize,
     doubled: usize,
     diverged: usize,

@@ -35,7 +35,7 @@ fn a_violation_is_told_with_its_trace() {
 POINT     TRIED  WRONG  WHERE THE PRIMARY ENDED
 -         1      0      1 not reached: this run was shorter
 received  1      1      request read from its path, not yet handed to the program
-lost point 2: received: request 3 \"add\": expected \"3\", came \"2\"
+lost point 2 received: request 3 \"add\": expected \"3\", came \"2\"
 
 smallest trace, point 2:
       0.100 ms  requester   request 2 \"<add>\"
@@ -49,7 +49,7 @@ smallest trace, point 2:
   lost request 3 \"add\": expected \"3\", came \"2\"
 
 again: pollux explore ./server --at 2
-1 points are wrong (lost 1, doubled 0, diverged 0): 1 of 2 points, 3 requests in each run, 1.2 s
+1 point is wrong (lost 1, doubled 0, diverged 0): 1 of 2 points, 3 requests in each run, 1.2 s
 "
     );
 }
@@ -58,7 +58,12 @@ again: pollux explore ./server --at 2
 #[test]
 fn nothing_wrong_and_nothing_tried_differ() {
     let text = plain(&report("3"));
-    assert!(text.ends_with("nothing is lost, doubled or diverged: 1 of 2 points, 3 requests in each run, 1.2 s\n"), "{text}");
+    assert!(
+        text.ends_with(
+            "nothing is lost, doubled or diverged: 1 of 2 points, 3 requests in each run, 1.2 s\n"
+        ),
+        "{text}"
+    );
     let mut none = report("3");
     none.tried.remove(0);
     assert!(plain(&none).contains("nothing was tried: no point was reached"), "{}", plain(&none));

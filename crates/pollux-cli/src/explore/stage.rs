@@ -20,7 +20,7 @@ use pollux_os::{Pid, Signal};
 use pollux_wire::control::{NODE_VARIABLE, RUN_DIRECTORY_VARIABLE};
 use pollux_wire::{CpuNumber, ProcessName};
 
-use super::outcome::{Exit, Outcome};
+use super::outcome::{Exit, Left, Outcome};
 use super::trace::Traces;
 use crate::commands::run::{What, launch_and_join};
 use crate::commands::stop::end_name;
@@ -76,7 +76,8 @@ impl<'a> Stage<'a> {
     pub(crate) fn start(subject: &'a Subject) -> Result<Self> {
         // Several nodes share the machine: each would bind its CPU 0 to the same processor. A CPU that is away for a
         // moment on a loaded machine is none of the faults that are asked for.
-        let settings = Settings { unbound: true, hang_after_ms: 0, sick_after_ms: 10_000, ..Settings::DEFAULT };
+        let settings =
+            Settings { unbound: true, hang_after_ms: 0, sick_after_ms: 10_000, ..Settings::DEFAULT };
         let place = Place::start(Purpose::Explore, &settings, subject.keep)?;
         Ok(Self { subject, place, runs: 0 })
     }
@@ -106,18 +107,16 @@ impl<'a> Stage<'a> {
         write(&trace.join("armed"), "")?;
         let ended = self.run_requester(&directory, interrupted);
         settle(&trace);
-        let killed = kills.iter().any(|(rank, point)| {
-            Traces::read(&trace).at_point(*rank as usize, *point).is_some()
-        });
+        let killed =
+            kills.iter().any(|(rank, point)| Traces::read(&trace).at_point(*rank as usize, *point).is_some());
         if killed {
-            let name = &self.subject.name;
             // A pair that stays alone, or is gone, has shown all that it will show.
             let _ = wait_until(WHOLE_AGAIN_MAX, || {
-                let survey = daemons.survey()?;
-                Ok((survey.record(name).is_none() || survey.whole(name).is_ok()).then_some(()))
+                Ok((left(&mut daemons, &self.subject.name)? != Left::Alone).then_some(()))
             })?;
             settle(&trace);
         }
+        let left = left(&mut daemons, &self.subject.name)?;
         let traces = Traces::read(&trace);
         end_name(&mut daemons, &self.subject.name)?;
         let exit = ended?;
@@ -127,7 +126,7 @@ impl<'a> Stage<'a> {
         if !self.subject.keep {
             let _ = fs::remove_dir_all(&directory);
         }
-        Ok(Outcome { traces, exit, stdout, stderr, files })
+        Ok(Outcome { traces, exit, stdout, stderr, left, files })
     }
 
     fn start_pair(&self, daemons: &mut Daemons, trace: &Path, work: &Path) -> Result<()> {
@@ -189,6 +188,15 @@ fn wait(child: &mut Child, timeout: Duration, interrupted: &AtomicBool) -> Resul
         }
         std::thread::sleep(LOOK_EVERY);
     }
+}
+
+fn left(daemons: &mut Daemons, name: &ProcessName) -> Result<Left> {
+    let survey = daemons.survey()?;
+    Ok(match survey.record(name) {
+        None => Left::Gone,
+        Some(_) if survey.whole(name).is_ok() => Left::Whole,
+        Some(_) => Left::Alone,
+    })
 }
 
 /// Waits until nobody writes a trace any more.

@@ -110,7 +110,10 @@ pub(crate) fn window_of(tried: &Tried, operations: &[Operation]) -> (u64, u64) {
         let operation = operations.iter().find(at)?;
         Some(operation.answer.as_ref().map_or(u64::MAX, |answer| answer.ns))
     });
-    let to = wrong.min().unwrap_or(u64::MAX).max(kill);
+    // What is no request's is seen when all of them are answered.
+    let last =
+        operations.iter().filter_map(|operation| operation.answer.as_ref()).map(|answer| answer.ns).max();
+    let to = wrong.min().or(last).unwrap_or(u64::MAX).max(kill);
     (from, to)
 }
 

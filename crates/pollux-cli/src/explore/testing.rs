@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::outcome::{Exit, Outcome};
+use super::outcome::{Exit, Left, Outcome};
 use super::trace::{Line, Traces};
 
 /// A line of a trace at so many microseconds.
@@ -25,7 +25,7 @@ pub(crate) fn run(requests: &[(&str, Option<Result<&str, u16>>)]) -> Outcome {
     }
     let traces = Traces { servers: Vec::new(), requesters: vec![lines] };
     let (exit, stdout) = (Exit::Code(0), b"done\n".to_vec());
-    Outcome { traces, exit, stdout, stderr: Vec::new(), files: BTreeMap::new() }
+    Outcome { traces, exit, stdout, stderr: Vec::new(), left: Left::Whole, files: BTreeMap::new() }
 }
 
 /// The same as a pair that was killed at point 2, while request 2 was in hand.

@@ -155,8 +155,14 @@ mod tests {
     #[test]
     fn lines_are_read_back_and_torn_ones_left_out() {
         let line = Line::parse("12 replying 7 3 4 60 5 00000000000000ff 4f4b2033").unwrap();
-        assert_eq!((line.ns, line.what.as_str(), line.point, line.open, line.sync), (12, "replying", 7, 3, 4));
-        assert_eq!((line.error, line.bytes, line.hash, line.shown.as_slice()), (60, 5, 255, b"OK 3".as_slice()));
+        assert_eq!(
+            (line.ns, line.what.as_str(), line.point, line.open, line.sync),
+            (12, "replying", 7, 3, 4)
+        );
+        assert_eq!(
+            (line.error, line.bytes, line.hash, line.shown.as_slice()),
+            (60, 5, 255, b"OK 3".as_slice())
+        );
         assert_eq!(line.text(), "\"OK 3...\" (5 bytes)");
         assert_eq!(Line::parse("12 replying 7 3 4 60 5"), None);
     }

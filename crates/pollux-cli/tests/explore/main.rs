@@ -74,7 +74,7 @@ impl Place {
     /// Explores `pair_server.c`, with some of its lines changed.
     fn c(&self, changes: &[(&str, &str)], requests: &str, options: &[&str]) -> Said {
         let (server, requester) = (self.example("pair_server", changes), self.example("pair_requester", &[]));
-        let mut words = vec!["explore", &server, "--name", "$SRV"];
+        let mut words = vec!["explore", &server];
         words.extend(options);
         words.extend(["--requester", &requester, "$SRV", requests, "--", "records"]);
         self.pollux(&words)
@@ -152,7 +152,11 @@ fn state_that_is_not_replicated_is_lost() {
     assert!(again.contains(&format!("--at {point} ")), "{again}");
     let said = place.rust("forgets", "2", &["--at", point]);
     assert_eq!(said.code, Some(1), "{}", said.err);
-    assert!(said.out.contains("KILLED at point") && said.out.contains("1 points are wrong (lost 1,"), "{}", said.out);
+    assert!(
+        said.out.contains("KILLED at point") && said.out.contains("1 point is wrong (lost 1,"),
+        "{}",
+        said.out
+    );
 }
 
 /// A reply that leaves before its checkpoint is a promise that the backup does not know.
@@ -232,7 +236,10 @@ fn what_cannot_be_explored_is_told() {
         let words = ["explore", program, "--name", "$SUM", "--timeout", "2", "--requester"];
         place.pollux(&[&words, requester, &["--", "serve", "right"]].concat())
     };
-    failed(explore(&[program, "ask", "1", "fail"]), &["fails without faults (exit code 1): explored: as it was told"]);
+    failed(
+        explore(&[program, "ask", "1", "fail"]),
+        &["fails without faults (exit code 1): explored: as it was told"],
+    );
     failed(explore(&["/bin/sleep", "100"]), &["does not end by itself", "--timeout"]);
     failed(explore(&["/bin/true"]), &["has no points"]);
     let said = place.pollux(&["explore", program, "--requester", "x", "--points", "none"]);
@@ -260,7 +267,10 @@ fn a_right_c_pair_passes_at_each_point() {
 fn a_c_pair_without_its_sync_ids_doubles() {
     let place = Place::new();
     let forgets = ("    state.entry.last_sync_id = info->z_syncid;\n", "");
-    let own = ("    *entry = state.entry;\n", "    *entry = state.entry;\n    entry->last_sync_id = info->z_syncid;\n");
+    let own = (
+        "    *entry = state.entry;\n",
+        "    *entry = state.entry;\n    entry->last_sync_id = info->z_syncid;\n",
+    );
     let report = place.c(&[forgets, own], "1", &["--json"]).report(1);
     let [_, doubled, _] = counts(&report);
     assert!(doubled > 0, "{report}");
@@ -276,8 +286,10 @@ fn a_c_pair_without_its_sync_ids_doubles() {
 #[test]
 fn a_c_pair_without_its_file_state_loses() {
     let place = Place::new();
-    let left_out =
-        ("    if (__ns_fset_file_state(records, &state.file) != 0) give_up(\"set the state of the file\");\n", "");
+    let left_out = (
+        "    if (__ns_fset_file_state(records, &state.file) != 0) give_up(\"set the state of the file\");\n",
+        "",
+    );
     let report = place.c(&[left_out], "2", &["--json"]).report(1);
     assert!(report["violations"].as_u64().unwrap() > 0, "{report}");
     let [lost, doubled, _] = counts(&report);

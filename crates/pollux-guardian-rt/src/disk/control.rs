@@ -23,9 +23,9 @@ use super::layout::{
     header,
 };
 use nix::fcntl::{FcntlArg, fcntl};
+use pollux_os::points::{self, Mark, Subject};
 use pollux_wire::FileError;
 use rustix::fs::{AtFlags, StatxFlags};
-use pollux_os::points::{self, Mark, Subject};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};

@@ -5,13 +5,20 @@
 
 mod timeline;
 
-use super::report::{Report, Tried, Verdict};
+use super::report::{Report, Tried, Verdict, wrong_points};
 use super::story::{Story, Window};
 use super::trace::explain;
 use std::fmt::Write as _;
 
 /// Violations with a picture; the others are in the table of points.
 const PICTURES_MAX: usize = 60;
+
+/// Under each picture.
+const LEGEND: &str = "<p class=\"legend\"><span><b class=\"ask\">bar</b> from request to reply</span>\
+    <span><b class=\"ask\">\u{2193}</b> request read</span><span><b class=\"ask\">\u{21e1}</b> reply sent</span>\
+    <span><b class=\"check\">\u{2198}</b> checkpoint</span><span><b>\u{2022}</b> point</span>\
+    <span><b class=\"file\">\u{25a0}</b> file</span><span><b class=\"kill\">\u{2715}</b> SIGKILL</span>\
+    <span><b class=\"took\">\u{25cf}</b> takeover</span></p>\n";
 
 /// The page of a report.
 pub(crate) fn page(report: &Report) -> String {
@@ -20,7 +27,11 @@ pub(crate) fn page(report: &Report) -> String {
     page += "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n";
     page += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n";
     let style = include_str!("style.css");
-    let _ = write!(page, "<title>{}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n", escaped(&title));
+    let _ = write!(
+        page,
+        "<title>{}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n",
+        escaped(&title)
+    );
     page += &head(report);
     page += &points(report);
     page += &kinds(report);
@@ -34,12 +45,12 @@ fn head(report: &Report) -> String {
     let (class, verdict) = match report.violations() {
         0 if reached == 0 => ("care", "No point was reached".to_owned()),
         0 => ("good", "Nothing is lost, doubled or diverged".to_owned()),
-        1 => ("bad", "1 point is wrong".to_owned()),
-        wrong => ("bad", format!("{wrong} points are wrong")),
+        wrong => ("bad", wrong_points(wrong)),
     };
     let mut text = format!(
-        "<h1>{}</h1>\n<p class=\"soft\">as the pair {}, killed at each point of its course</p>\n<div class=\"verdict {class}\">{verdict}</div>\n<div class=\"facts\">\n",
+        "<h1 title=\"{}\">{}</h1>\n<p class=\"soft\">as the pair {}, killed at each point of its course</p>\n<div class=\"verdict {class}\">{verdict}</div>\n<div class=\"facts\">\n",
         escaped(&report.server),
+        escaped(report.server.rsplit('/').next().unwrap_or_default()),
         escaped(&report.name)
     );
     use super::compare::Kind;
@@ -81,7 +92,8 @@ fn points(report: &Report) -> String {
 
 fn kinds(report: &Report) -> String {
     let mut text =
-        "<table>\n<tr><th>point</th><th>where the primary ended</th><th>tried</th><th>wrong</th></tr>\n".to_owned();
+        "<table>\n<tr><th>point</th><th>where the primary ended</th><th>tried</th><th>wrong</th></tr>\n"
+            .to_owned();
     for (what, [tried, wrong, _]) in report.by_kind() {
         let (name, place) = if what.is_empty() { ("-", "not reached") } else { (what, explain(what)) };
         let class = if wrong > 0 { " wrong" } else { "" };
@@ -114,8 +126,7 @@ fn violations(report: &Report) -> String {
         }
         return text;
     }
-    let reached: Vec<&Tried> =
-        report.tried.iter().filter(|tried| tried.verdict == Verdict::Passed).collect();
+    let reached: Vec<&Tried> = report.tried.iter().filter(|tried| tried.verdict == Verdict::Passed).collect();
     // A reply that has not left yet is the case with the most to see.
     let on_reply: Vec<&Tried> = reached.iter().copied().filter(|tried| tried.what() == "replying").collect();
     let chosen = on_reply.get(on_reply.len() / 2).or(reached.get(reached.len() / 2));
@@ -146,13 +157,18 @@ fn article(report: &Report, tried: &Tried, window: Window) -> String {
         );
     }
     let _ = writeln!(text, "<div class=\"scroll\">\n{}</div>", timeline::drawn(tried, window));
+    text += LEGEND;
     text += "<details><summary>trace</summary>\n<pre>";
     for line in Story::of(tried, window).lines() {
         text += &escaped(&line);
         text += "\n";
     }
     text += "</pre></details>\n";
-    let _ = writeln!(text, "<p class=\"soft\">again: <code>{}</code></p>\n</article>", escaped(&report.again(tried)));
+    let _ = writeln!(
+        text,
+        "<p class=\"soft\">again: <code>{}</code></p>\n</article>",
+        escaped(&report.again(tried))
+    );
     text
 }
 

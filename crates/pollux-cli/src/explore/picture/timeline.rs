@@ -78,7 +78,8 @@ pub(super) fn drawn(tried: &Tried, window: Window) -> String {
         Window::Whole => (0, u64::MAX),
         Window::Violation => window_of(tried, &operations),
     };
-    let within = |line: &&Line| line.ns >= from && line.ns <= to && line.ns >= tried.outcome.traces.start_ns();
+    let within =
+        |line: &&Line| line.ns >= from && line.ns <= to && line.ns >= tried.outcome.traces.start_ns();
     let traces = &tried.outcome.traces;
     let lines = traces.requesters.iter().chain(&traces.servers).flatten();
     let scale = Scale::of(lines.filter(within).map(|line| line.ns).collect());
@@ -90,7 +91,7 @@ pub(super) fn drawn(tried: &Tried, window: Window) -> String {
 impl Drawing<'_> {
     fn draw(&mut self) {
         let requesters = self.tried.outcome.traces.requesters.len().max(1);
-        let halves = self.tried.outcome.traces.servers.len();
+        let halves = self.halves();
         let width = self.scale.end() + RIGHT;
         let height = TOP + ROW * (requesters + halves) as f64;
         let name = escaped(&format!("operations over the takeover at point {}", self.tried.number()));
@@ -117,6 +118,14 @@ impl Drawing<'_> {
         self.out += "</svg>\n";
     }
 
+    /// The halves that have a row: a backup that comes later and only waits says nothing.
+    fn halves(&self) -> usize {
+        let servers = &self.tried.outcome.traces.servers;
+        let took_over = |lines: &Vec<Line>| lines.iter().any(|line| line.what == "took-over");
+        let last = servers.iter().rposition(took_over).map_or(0, |index| index + 1);
+        last.max(2).min(servers.len())
+    }
+
     fn y(&self, row: usize) -> f64 {
         TOP + ROW * row as f64 + 22.0
     }
@@ -134,6 +143,11 @@ impl Drawing<'_> {
         );
     }
 
+    /// Since the first request.
+    fn time(&self, ns: u64) -> String {
+        format!("{:.2} ms", ns.saturating_sub(self.tried.outcome.traces.start_ns()) as f64 / 1e6)
+    }
+
     fn is_within(&self, ns: u64) -> bool {
         ns >= self.from && ns <= self.to
     }
@@ -145,7 +159,11 @@ impl Drawing<'_> {
         let point = self.tried.kills.iter().find(|(of, _)| *of as usize == rank).map(|(_, point)| *point);
         let kill = lines.iter().find(|line| point.is_some_and(|point| line.point == point)).cloned();
         let y = self.y_of_half(rank);
-        let begin = if rank == 1 { Some(LEFT) } else { took.filter(|at| self.is_within(*at)).map(|at| self.scale.x(at)) };
+        let begin = if rank == 1 {
+            Some(LEFT)
+        } else {
+            took.filter(|at| self.is_within(*at)).map(|at| self.scale.x(at))
+        };
         let end = kill.as_ref().map_or(self.scale.end() + 16.0, |line| self.scale.x(line.ns));
         let standby_end = begin.unwrap_or(end).min(end);
         if rank > 1 {
@@ -155,13 +173,19 @@ impl Drawing<'_> {
             );
         }
         if let Some(begin) = begin {
-            let _ = writeln!(self.out, "<line class=\"life\" x1=\"{begin:.1}\" y1=\"{y}\" x2=\"{end:.1}\" y2=\"{y}\"/>");
+            let _ = writeln!(
+                self.out,
+                "<line class=\"life\" x1=\"{begin:.1}\" y1=\"{y}\" x2=\"{end:.1}\" y2=\"{y}\"/>"
+            );
             if rank > 1 {
                 let _ = writeln!(
                     self.out,
-                    "<line class=\"rise\" x1=\"{begin:.1}\" y1=\"{TOP}\" x2=\"{begin:.1}\" y2=\"{y}\"/><circle class=\"took\" cx=\"{begin:.1}\" cy=\"{y}\" r=\"7\"/><text class=\"took\" x=\"{:.1}\" y=\"{:.1}\">takes over</text>",
+                    "<line class=\"rise\" x1=\"{begin:.1}\" y1=\"{TOP}\" x2=\"{begin:.1}\" y2=\"{y}\"/><circle class=\"took\" cx=\"{begin:.1}\" cy=\"{y}\" r=\"7\"/><text class=\"took\" x=\"{:.1}\" y=\"{:.1}\">takes over</text><text class=\"small\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
                     begin + 2.0,
-                    y + 24.0
+                    y + 24.0,
+                    begin + 3.0,
+                    TOP - 4.0,
+                    self.time(took.unwrap_or(0))
                 );
             }
         }
@@ -170,11 +194,14 @@ impl Drawing<'_> {
             let (x, text) = (end, escaped(&format!("SIGKILL at point {}: {}", line.point, line.what)));
             let _ = writeln!(
                 self.out,
-                "<line class=\"fall\" x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{y}\"/><path class=\"kill\" d=\"M{:.1} {:.1}l14 14m0 -14l-14 14\"/><text class=\"killed\" x=\"{:.1}\" y=\"{:.1}\">{text}</text>",
+                "<line class=\"fall\" x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{y}\"/><path class=\"kill\" d=\"M{:.1} {:.1}l14 14m0 -14l-14 14\"/><text class=\"killed\" x=\"{:.1}\" y=\"{:.1}\">{text}</text><text class=\"small\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
                 x - 7.0,
                 y - 7.0,
                 x - 7.0,
-                y + 24.0
+                y + 24.0,
+                x - 3.0,
+                TOP - 4.0,
+                self.time(line.ns)
             );
         }
     }
@@ -187,9 +214,10 @@ impl Drawing<'_> {
         let mut drawn = String::new();
         for line in lines.iter().filter(|line| line.ns >= start && self.is_within(line.ns)) {
             let x = self.scale.x(line.ns);
-            let title = escaped(&format!("{:.3} ms  {} {}", (line.ns - start) as f64 / 1e6, line.what, line.text()));
+            let title =
+                escaped(&format!("{:.3} ms  {} {}", (line.ns - start) as f64 / 1e6, line.what, line.text()));
             let _ = match line.what.as_str() {
-                "checkpoint-sent" if rank < self.tried.outcome.traces.servers.len() => writeln!(
+                "checkpoint-sent" if rank < self.halves() => writeln!(
                     drawn,
                     "<path class=\"check\" d=\"M{x:.1} {y}l6 {:.1}m-5 -6l5 6l3 -7\"><title>{title}</title></path>",
                     ROW - 12.0
@@ -201,7 +229,10 @@ impl Drawing<'_> {
                     y - 3.0
                 ),
                 "request" | "answer" | "whole" | "alone" | "took-over" => Ok(()),
-                _ => writeln!(drawn, "<circle class=\"dot\" cx=\"{x:.1}\" cy=\"{y}\" r=\"3.5\"><title>{title}</title></circle>"),
+                _ => writeln!(
+                    drawn,
+                    "<circle class=\"dot\" cx=\"{x:.1}\" cy=\"{y}\" r=\"3.5\"><title>{title}</title></circle>"
+                ),
             };
         }
         self.out += &drawn;
@@ -214,7 +245,10 @@ impl Drawing<'_> {
         }
         let y = self.y(operation.requester);
         let x1 = self.scale.x(begin.max(self.from));
-        let x2 = end.filter(|end| *end <= self.to).map_or(self.scale.end() + 16.0, |end| self.scale.x(end)).max(x1 + 16.0);
+        let x2 = end
+            .filter(|end| *end <= self.to)
+            .map_or(self.scale.end() + 16.0, |end| self.scale.x(end))
+            .max(x1 + 16.0);
         let key = (operation.requester, operation.number);
         let finding = self.tried.findings().iter().find(|finding| finding.request == Some(key));
         let class = if finding.is_some() { "op bad" } else { "op" };
@@ -229,14 +263,14 @@ impl Drawing<'_> {
             })
         ));
         self.arrows(operation, y);
+        let label = label(operation, x2 - x1);
         let _ = writeln!(
             self.out,
-            "<g class=\"{class}\"><title>{title}</title><rect x=\"{x1:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{BAR}\" rx=\"5\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text></g>",
+            "<g class=\"{class}\"><title>{title}</title><rect x=\"{x1:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{BAR}\" rx=\"5\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{label}</text></g>",
             y - BAR / 2.0,
             x2 - x1,
             f64::midpoint(x1, x2),
-            y + 4.0,
-            operation.number
+            y + 4.0
         );
         if let Some(finding) = finding {
             let _ = writeln!(
@@ -254,7 +288,7 @@ impl Drawing<'_> {
     fn arrows(&mut self, operation: &Operation, y: f64) {
         let key = (operation.request.open, operation.request.sync);
         let mut drawn = String::new();
-        for (index, lines) in self.tried.outcome.traces.servers.iter().enumerate() {
+        for (index, lines) in self.tried.outcome.traces.servers.iter().enumerate().take(self.halves()) {
             let bottom = self.y_of_half(index + 1);
             let its = lines.iter().filter(|line| (line.open, line.sync) == key && self.is_within(line.ns));
             for line in its {
@@ -278,4 +312,18 @@ impl Drawing<'_> {
         }
         self.out += &drawn;
     }
+}
+
+/// The number of an operation, and its request and reply where they fit.
+fn label(operation: &Operation, width: f64) -> String {
+    /// Pixels of a character.
+    const CHARACTER: f64 = 7.4;
+    let reply = operation.answer.as_ref().map_or("?".to_owned(), |answer| match answer.error {
+        0 => answer.text(),
+        error => format!("error {error}"),
+    });
+    let number = operation.number.to_string();
+    let long = format!("{number}: {} \u{2192} {reply}", operation.request.text());
+    let fits = |text: &str| text.chars().count() as f64 * CHARACTER + 10.0 <= width;
+    escaped(if fits(&long) { &long } else { &number })
 }
