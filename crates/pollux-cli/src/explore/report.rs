@@ -236,8 +236,12 @@ impl Report {
         let tried = self.tried.len();
         let reached = self.tried.iter().filter(|tried| tried.verdict != Verdict::NotReached).count();
         let requests = self.baseline.operations.len();
-        let course =
-            format!("{reached} of {tried} points, {requests} requests in each run, {:.1} s", self.seconds);
+        let twice = self.tried.iter().filter(|tried| tried.killed.len() == 2).count();
+        let twice = if twice > 0 { format!(" ({twice} with both kills)") } else { String::new() };
+        let course = format!(
+            "{reached} of {tried} points{twice}, {requests} requests in each run, {:.1} s",
+            self.seconds
+        );
         match self.violations() {
             0 if reached == 0 => {
                 styled(CARE, "nothing was tried: no point was reached") + &format!("; {course}\n")

@@ -42,7 +42,6 @@ smallest trace, point 2:
       0.110 ms  primary     KILLED at point 2: has read request 2
       0.115 ms  backup      TAKES OVER
       0.120 ms  backup      has read request 2
-      0.130 ms  backup      has sent the reply to 2
       0.140 ms  requester   reply to 2: \"2\"
       0.200 ms  requester   request 3 \"add\"
       0.240 ms  requester   reply to 3: \"2\"
@@ -79,5 +78,5 @@ fn the_json_has_its_fields() {
     assert_eq!(value["runs"][0]["verdict"], "lost");
     assert_eq!(value["runs"][1]["verdict"], "not-reached");
     assert_eq!(value["smallest"]["again"], "pollux explore ./server --at 2");
-    assert_eq!(value["smallest"]["trace"].as_array().unwrap().len(), 8);
+    assert_eq!(value["smallest"]["trace"].as_array().unwrap().len(), 7);
 }

@@ -77,7 +77,9 @@ impl Story {
         for (index, lines) in traces.servers.iter().enumerate() {
             let rank = index + 1;
             let kill = tried.kills.iter().find(|(of, _)| *of as usize == rank).map(|(_, point)| *point);
-            for line in lines {
+            // Of a half that goes on, the ways to a reply do not matter.
+            let is_short = window == Window::Violation && kill.is_none();
+            for line in lines.iter().filter(|line| !is_short || matters(&line.what)) {
                 let is_end = line.point > 0 && kill == Some(line.point);
                 events.extend(event_of_half(rank, line, is_end, &numbers));
             }
@@ -98,6 +100,11 @@ impl Story {
         };
         self.events.iter().map(line).collect()
     }
+}
+
+/// What a reader of the smallest trace wants to see of the half that has taken over.
+pub(crate) fn matters(what: &str) -> bool {
+    ["took-over", "received", "delivered", "writing", "replying", "whole"].contains(&what)
 }
 
 /// From the request that was in hand at the first kill, or the last before it, to the end of the first that is wrong.

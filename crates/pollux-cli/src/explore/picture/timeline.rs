@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 
 use super::super::outcome::Operation;
 use super::super::report::Tried;
-use super::super::story::{Window, window_of};
+use super::super::story::{Window, matters, window_of};
 use super::super::trace::Line;
 use super::escaped;
 
@@ -78,14 +78,22 @@ pub(super) fn drawn(tried: &Tried, window: Window) -> String {
         Window::Whole => (0, u64::MAX),
         Window::Violation => window_of(tried, &operations),
     };
-    let within =
-        |line: &&Line| line.ns >= from && line.ns <= to && line.ns >= tried.outcome.traces.start_ns();
     let traces = &tried.outcome.traces;
-    let lines = traces.requesters.iter().chain(&traces.servers).flatten();
+    let start = traces.start_ns();
+    let within = |line: &&Line| line.ns >= from && line.ns <= to && line.ns >= start;
+    let halves = (1..).zip(&traces.servers);
+    let of_halves =
+        halves.flat_map(|(rank, lines)| lines.iter().filter(move |line| is_drawn(tried, rank, line)));
+    let lines = traces.requesters.iter().flatten().chain(of_halves);
     let scale = Scale::of(lines.filter(within).map(|line| line.ns).collect());
     let mut drawing = Drawing { tried, operations, scale, from, to, out: String::new() };
     drawing.draw();
     drawing.out
+}
+
+/// Of a half that goes on only what makes a difference has room.
+fn is_drawn(tried: &Tried, rank: usize, line: &Line) -> bool {
+    line.what == "replied" || matters(&line.what) || tried.kills.iter().any(|(of, _)| *of as usize == rank)
 }
 
 impl Drawing<'_> {
@@ -212,7 +220,10 @@ impl Drawing<'_> {
         let lines = &self.tried.outcome.traces.servers[rank - 1];
         let start = self.tried.outcome.traces.start_ns();
         let mut drawn = String::new();
-        for line in lines.iter().filter(|line| line.ns >= start && self.is_within(line.ns)) {
+        for line in lines
+            .iter()
+            .filter(|line| line.ns >= start && self.is_within(line.ns) && is_drawn(self.tried, rank, line))
+        {
             let x = self.scale.x(line.ns);
             let title =
                 escaped(&format!("{:.3} ms  {} {}", (line.ns - start) as f64 / 1e6, line.what, line.text()));
