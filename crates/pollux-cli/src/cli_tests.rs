@@ -52,7 +52,7 @@ fn lines_that_must_parse() {
         "events --follow --name $KV --json",
         "logs $KV --follow",
         "demo --kills 3 --every 100 --fault mix --clients 5 --state-mib 1 --json",
-        "explore ./server --requester ./client $SRV 5 --json -- --port 7 records",
+        "explore ./server --json --requester ./client $SRV 5 --json -- --port 7 records",
         "explore ./server --name $KV --copy a --copy b --ignore output --points 20 --seed 7 --jobs 4 --requester ./client",
         "explore ./server --double --timeout 60 --html page.html --keep --requester ./client",
         "explore ./server --at 17,3 --requester ./client",

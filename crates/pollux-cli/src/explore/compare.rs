@@ -68,6 +68,7 @@ pub(crate) struct Baseline {
     pub(crate) operations: Vec<Operation>,
     /// Whether each one's reply was the same in the other.
     steady: Vec<bool>,
+    has_several: bool,
     output_is_steady: bool,
     files: BTreeMap<String, Vec<u8>>,
     /// What was not the same, for people.
@@ -78,37 +79,53 @@ impl Baseline {
     /// What two runs have in common.
     pub(crate) fn of(first: Outcome, second: &Outcome) -> Baseline {
         let (operations, others) = (first.operations(), second.operations());
+        let has_several = first.traces.requesters.len() > 1;
         let mut unsteady = Vec::new();
         let other = |one: &Operation| {
             others.iter().find(|other| (other.requester, other.number) == (one.requester, one.number))
         };
-        let steady: Vec<bool> =
-            operations.iter().map(|one| other(one).is_some_and(|other| is_same(one, other))).collect();
+        let is_steady = |one: &Operation| !has_several && other(one).is_some_and(|other| is_same(one, other));
+        let steady: Vec<bool> = operations.iter().map(is_steady).collect();
         let differ = steady.iter().filter(|same| !**same).count();
-        if differ > 0 || operations.len() != others.len() {
+        if has_several {
+            unsteady.push(
+                "there are several requesters, whose requests may come in any order: of replies only errors are compared, of files and output the lines"
+                    .to_owned(),
+            );
+        } else if differ > 0 || operations.len() != others.len() {
             unsteady.push(format!(
                 "{differ} of {} requests or replies differ between two runs without a fault: of these only errors are compared",
                 operations.len()
             ));
         }
-        let output_is_steady = first.stdout == second.stdout;
-        if !output_is_steady {
-            unsteady.push(
-                "the requester's output differs between two runs without a fault: it is not compared"
-                    .to_owned(),
-            );
+        let mut baseline = Baseline {
+            operations,
+            steady,
+            has_several,
+            output_is_steady: true,
+            files: BTreeMap::new(),
+            unsteady,
+            outcome: first,
+        };
+        let of =
+            |text: String| format!("{text} differs between two runs without a fault: it is not compared");
+        if !baseline.is_equal(&baseline.outcome.stdout, &second.stdout) {
+            baseline.output_is_steady = false;
+            baseline.unsteady.push(of("the requester's output".to_owned()));
         }
-        let mut files = BTreeMap::new();
-        for (name, bytes) in &first.files {
-            if second.files.get(name) == Some(bytes) {
-                files.insert(name.clone(), bytes.clone());
+        for (name, bytes) in &baseline.outcome.files {
+            if second.files.get(name).is_some_and(|other| baseline.is_equal(bytes, other)) {
+                baseline.files.insert(name.clone(), bytes.clone());
             } else {
-                unsteady.push(format!(
-                    "the file {name} differs between two runs without a fault: it is not compared"
-                ));
+                baseline.unsteady.push(of(format!("the file {name}")));
             }
         }
-        Baseline { outcome: first, operations, steady, output_is_steady, files, unsteady }
+        baseline
+    }
+
+    /// With several requesters the order of lines says nothing.
+    fn is_equal(&self, one: &[u8], other: &[u8]) -> bool {
+        one == other || self.has_several && counts(one) == counts(other)
     }
 
     /// Leaves out what differs for a reason: `output`, or names of files.
@@ -154,7 +171,10 @@ impl Baseline {
                     came: format!("{}{}", run.exit.describe(), last_words(&run.stderr)),
                 });
             }
-        } else if findings.is_empty() && self.output_is_steady && run.stdout != self.outcome.stdout {
+        } else if findings.is_empty()
+            && self.output_is_steady
+            && !self.is_equal(&self.outcome.stdout, &run.stdout)
+        {
             let show = |bytes: &[u8]| readable(bytes, bytes.len() as u64);
             findings.push(Finding {
                 kind: Kind::Diverged,
@@ -224,7 +244,7 @@ impl Baseline {
             let (expected, came) = (format!("{} bytes", wanted.len()), "there is none".to_owned());
             return vec![Finding { kind: Kind::Lost, request: None, of, expected, came }];
         };
-        if wanted == came {
+        if self.is_equal(wanted, came) {
             return Vec::new();
         }
         let (before, after) = (counts(wanted), counts(came));

@@ -126,6 +126,26 @@ fn what_follows_from_a_finding_is_none() {
     assert_eq!(kinds(&baseline().compare(&came)), [(Kind::Doubled, Some((0, 1)))]);
 }
 
+// Two requesters that write at once do it in any order; a line that is missing is missing all the same.
+#[test]
+fn several_requesters_come_in_any_order() {
+    let with = |lines: &str, replies: [&str; 2]| {
+        let mut outcome = run(&[("a-1", Some(Ok(replies[0])))]);
+        outcome.traces.requesters.extend(run(&[("b-1", Some(Ok(replies[1])))]).traces.requesters);
+        outcome.files.insert("records".to_owned(), lines.as_bytes().to_vec());
+        outcome
+    };
+    let first = || with("a-1\nb-1\n", ["1", "2"]);
+    let baseline = Baseline::of(first(), &first());
+    assert!(baseline.unsteady[0].starts_with("there are several requesters"), "{:?}", baseline.unsteady);
+    assert_eq!(baseline.compare(&with("b-1\na-1\n", ["2", "1"])), []);
+    assert_eq!(kinds(&baseline.compare(&with("b-1\n", ["2", "1"]))), [(Kind::Lost, Some((0, 1)))]);
+    assert_eq!(
+        kinds(&baseline.compare(&with("b-1\nb-1\na-1\n", ["2", "1"]))),
+        [(Kind::Doubled, Some((1, 1)))]
+    );
+}
+
 // What was asked not to be compared is not.
 #[test]
 fn what_is_ignored_is_not_compared() {

@@ -57,8 +57,9 @@ requester: give their files relative paths, and they are compared, too.
 Exit codes: 0 nothing is wrong, 1 something is, 2 wrong command line, 3 it could not be explored, 130 Ctrl-C.
 
 Examples:
-  pollux explore target/debug/examples/counter --name '$COUNT' --requester target/debug/examples/counter add x 5 --ignore output -- serve
-  pollux explore ./pair_server --requester ./pair_requester '$SRV' 5 --html run.html -- records";
+  pollux explore target/debug/examples/counter --name '$COUNT' --ignore output --requester target/debug/examples/counter add x 5 -- serve
+  pollux explore ./pair_server --html run.html --requester ./pair_requester '$SRV' 5 -- records
+  pollux explore ./server --requester sh -c './client first & ./client second & wait'";
 
 /// Kill your own pair at every point of its course, and see what its requester notices
 ///
@@ -68,13 +69,17 @@ Examples:
 /// first runs. Any difference is a bug in the pair: a field that is not checkpointed, a reply that leaves too early, a sync id that
 /// is forgotten. Works for Rust programs with the crate pollux and for C programs compiled by pollux cc.
 #[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(
+    after_help = AFTER_HELP,
+    override_usage = "pollux explore [OPTIONS] SERVER --requester PROGRAM [ARG]... [-- SERVER_ARG...]"
+)]
 pub(crate) struct Explore {
     /// The server's program, as for pollux run
     #[arg(value_name = "SERVER")]
     server: OsString,
-    /// The requester's program and its arguments; it ends by itself, with exit code 0 when all is well
-    #[arg(long, required = true, num_args = 1.., value_names = ["PROGRAM", "ARG"])]
+    /// The requester's program: all that follows is its own, up to `--` and the server's arguments. It ends by itself, with
+    /// exit code 0 when all is well
+    #[arg(long, required = true, num_args = 1.., allow_hyphen_values = true, value_names = ["PROGRAM", "ARG"])]
     requester: Vec<OsString>,
     /// The name of the server in the node
     #[arg(long, value_name = "$NAME", default_value = "$SRV")]
@@ -112,9 +117,6 @@ pub(crate) struct Explore {
     /// Leave the directories of all runs, with their traces, logs and files
     #[arg(long)]
     keep: bool,
-    /// Arguments of the server
-    #[arg(last = true, value_name = "SERVER_ARG")]
-    arguments: Vec<OsString>,
 }
 
 impl Explore {
@@ -143,14 +145,17 @@ impl Explore {
     }
 
     fn explore(&self) -> Result<report::Report> {
-        let (written, arguments) = self.requester.split_first().expect("the command line has a requester");
+        let (requester, server_arguments) = self.words();
+        let Some((written, arguments)) = requester.split_first() else {
+            return Err(Failure::new("--requester has no program", "pollux explore --help"));
+        };
         let requester = Program::find(written, &[], false)?;
         let mut copied = Vec::new();
         for path in &self.copy {
             copied.push(std::path::absolute(path).map_err(|error| Failure::file("find", path, &error))?);
         }
         let subject = Subject {
-            server: Program::find(&self.server, &self.arguments, true)?,
+            server: Program::find(&self.server, server_arguments, true)?,
             name: self.name.clone(),
             requester: PathBuf::from(requester.spec.program),
             arguments: arguments.to_vec(),
@@ -182,14 +187,17 @@ impl Explore {
         words.push(format!("--name {}", quoted(self.name.as_str().as_ref())));
         words.extend(self.copy.iter().map(|path| format!("--copy {}", quoted(path.as_os_str()))));
         words.extend(self.ignore.iter().map(|name| format!("--ignore {}", quoted(name.as_ref()))));
-        words.push("--requester".to_owned());
+        words.push("--at {} --requester".to_owned());
         words.extend(self.requester.iter().map(|word| quoted(word)));
-        words.push("--at {}".to_owned());
-        if !self.arguments.is_empty() {
-            words.push("--".to_owned());
-            words.extend(self.arguments.iter().map(|word| quoted(word)));
-        }
         words.join(" ")
+    }
+
+    /// The words of the requester, and those of the server.
+    fn words(&self) -> (&[OsString], &[OsString]) {
+        match self.requester.iter().position(|word| word == "--") {
+            Some(at) => (&self.requester[..at], &self.requester[at + 1..]),
+            None => (&self.requester, &[]),
+        }
     }
 }
 
@@ -201,4 +209,65 @@ fn quoted(word: &std::ffi::OsStr) -> String {
         return text.into_owned();
     }
     format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        explore: Explore,
+    }
+
+    fn parsed(words: &[&str]) -> Explore {
+        Line::try_parse_from([&["explore"], words].concat()).unwrap().explore
+    }
+
+    // An option of the requester that is one of ours, too, must reach the requester.
+    #[test]
+    fn what_follows_requester_is_its_own_up_to_the_dashes() {
+        let explore = parsed(&[
+            "./s",
+            "--json",
+            "--requester",
+            "sh",
+            "-c",
+            "./a --json",
+            "--keep",
+            "--",
+            "-x",
+            "--",
+            "y",
+        ]);
+        let (requester, server) = explore.words();
+        assert_eq!(requester, ["sh", "-c", "./a --json", "--keep"]);
+        assert_eq!(server, ["-x", "--", "y"]);
+        assert!(explore.json && !explore.keep);
+        assert_eq!(parsed(&["./s", "--requester", "./a"]).words().1, <[OsString; 0]>::default());
+    }
+
+    // The command that is printed must be one that can be pasted into a shell.
+    #[test]
+    fn the_command_that_repeats_a_point() {
+        let line = parsed(&[
+            "./s",
+            "--name",
+            "$KV",
+            "--ignore",
+            "a b",
+            "--requester",
+            "sh",
+            "-c",
+            "it's",
+            "--",
+            "x",
+        ]);
+        assert_eq!(
+            line.command_line(),
+            "pollux explore ./s --name '$KV' --ignore 'a b' --at {} --requester sh -c 'it'\\''s' -- x"
+        );
+    }
 }

@@ -74,7 +74,7 @@ pub(crate) fn readable(shown: &[u8], bytes: u64) -> String {
 pub(crate) struct Traces {
     /// Of the halves, in the order in which they came.
     pub(crate) servers: Vec<Vec<Line>>,
-    /// Of the requesters, in the order of their first lines.
+    /// Of the requesters, in an order that is the same in each run if their first requests differ.
     pub(crate) requesters: Vec<Vec<Line>>,
 }
 
@@ -93,7 +93,8 @@ impl Traces {
         }
         servers.sort_by_key(|(rank, _)| *rank);
         requesters.retain(|lines| !lines.is_empty());
-        requesters.sort_by_key(|lines| lines.first().map(|line| line.ns));
+        // By what they ask: of two that begin at once either may be the first.
+        requesters.sort_by_key(|lines| lines.first().map(|line| (line.hash, line.ns)));
         Traces { servers: servers.into_iter().map(|(_, lines)| lines).collect(), requesters }
     }
 

@@ -166,9 +166,9 @@ fn a_reply_before_its_checkpoint_is_lost() {
     let report = place.rust("early", "2", &["--json"]).report(1);
     let [lost, doubled, diverged] = counts(&report);
     assert!(lost > 0 && doubled == 0 && diverged == 0, "{report}");
-    // It is wrong only where the first reply has left and the change has not.
+    // It is wrong only where the first reply is with the backup and the change is not.
     let trace = smallest(&report);
-    assert!(trace.contains("expected") || trace.contains("reply to 2: \"5\""), "{trace}");
+    assert!(trace.contains("reply to 2: \"5\"") && trace.contains("KILLED at point"), "{trace}");
 }
 
 /// What a program does outside of its state is done again by the backup.
@@ -242,7 +242,7 @@ fn what_cannot_be_explored_is_told() {
     );
     failed(explore(&["/bin/sleep", "100"]), &["does not end by itself", "--timeout"]);
     failed(explore(&["/bin/true"]), &["has no points"]);
-    let said = place.pollux(&["explore", program, "--requester", "x", "--points", "none"]);
+    let said = place.pollux(&["explore", program, "--points", "none", "--requester", "x"]);
     assert_eq!(said.code, Some(2), "{}", said.err);
     place.expect_nothing_left();
 }
