@@ -12,6 +12,7 @@
 //! | `early` | it replies first and changes the state in the next turn: the reply leaves before its checkpoint |
 //! | `writes` | it appends to a file by itself, so what is done again is there twice |
 //! | `chats` | its reply tells whether this process has seen the requester before |
+//! | `hangs` | after a takeover it does not reply |
 //! | `random` | its reply has a number that differs each time: nothing to compare |
 
 use pollux::{Error, FileError, Node, Pair, ReceiveDepth, Result};
@@ -30,7 +31,9 @@ fn main() -> ExitCode {
         ["ask", times] => ask(times.parse().unwrap_or(0)),
         ["ask", times, "fail"] => ask(times.parse().unwrap_or(0)).and(Err(Error::Misuse("as it was told"))),
         _ => {
-            eprintln!("usage: explored serve right|forgets|early|writes|chats|random | explored ask TIMES");
+            eprintln!(
+                "usage: explored serve right|forgets|early|writes|chats|hangs|random | explored ask TIMES"
+            );
             return ExitCode::from(2);
         }
     };
@@ -47,6 +50,7 @@ fn serve(how: &str) -> Result<()> {
     let pair = Pair::join()?;
     let sum = pair.cell::<u64>("sum")?;
     let (mut ordinary, mut late, mut seen) = (0, 0, 0);
+    let mut held = Vec::new();
     let mut receive = pair.receive(ReceiveDepth::ONE)?;
     while let Some(request) = receive.next()? {
         let Ok(amount) = request.parse::<u64>() else { continue };
@@ -59,6 +63,7 @@ fn serve(how: &str) -> Result<()> {
                 ordinary += amount;
                 request.reply(ordinary.to_string())?;
             }
+            "hangs" if pair.promotions().1 => held.push(request),
             "early" => {
                 late = amount;
                 request.reply((sum.get()?.unwrap_or(0) + amount).to_string())?;

@@ -20,6 +20,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A run that says nothing, since the node or the pair did not start, is tried again so often.
 const TRIES_MAX: u32 = 3;
 
+/// A requester that hangs is given so many times its time once more.
+const HANG_FACTOR: u32 = 3;
+
 /// How many points are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Points {
@@ -65,6 +68,8 @@ pub(crate) struct Campaign<'a> {
     pub(crate) quiet: bool,
     /// The command that repeats one point, which stands for `{}`.
     pub(crate) again: String,
+    /// A requester has hung, also with more time.
+    pub(crate) hangs: AtomicBool,
 }
 
 impl<'a> Campaign<'a> {
@@ -225,13 +230,22 @@ impl<'a> Campaign<'a> {
         kills: &Kills,
         interrupted: &AtomicBool,
     ) -> Result<Outcome> {
+        let mut timeout = self.subject.timeout;
         let mut tries = 0;
         loop {
             tries += 1;
-            match stage.run(kills, interrupted) {
+            match stage.run(kills, timeout, interrupted) {
                 Err(failure) if tries < TRIES_MAX && failure != Failure::interrupted() => {
                     // Whatever is wrong with that node, a new one does not have it.
                     *stage = Stage::start(self.subject)?;
+                }
+                // The machine may have stood still. One that hangs twice hangs; the next ones are believed at once.
+                Ok(outcome) if outcome.exit == Exit::TimedOut && !self.hangs.load(Ordering::Relaxed) => {
+                    if timeout > self.subject.timeout {
+                        self.hangs.store(true, Ordering::Relaxed);
+                        return Ok(outcome);
+                    }
+                    timeout *= HANG_FACTOR;
                 }
                 other => return other,
             }
@@ -250,9 +264,9 @@ fn watch(stop: StopSignals, interrupted: &AtomicBool, over: &AtomicBool) {
 
 fn baseline(stage: &mut Stage<'_>, interrupted: &AtomicBool) -> Result<Baseline> {
     let none = Kills::new();
-    let first = stage.run(&none, interrupted)?;
+    let first = stage.run(&none, stage.timeout(), interrupted)?;
     check(&first)?;
-    let second = stage.run(&none, interrupted)?;
+    let second = stage.run(&none, stage.timeout(), interrupted)?;
     check(&second)?;
     Ok(Baseline::of(first, &second))
 }

@@ -177,6 +177,7 @@ impl Explore {
             seed: self.seed,
             quiet: self.json,
             again: self.command_line(),
+            hangs: false.into(),
         };
         campaign.run()
     }

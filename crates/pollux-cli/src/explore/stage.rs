@@ -82,13 +82,23 @@ impl<'a> Stage<'a> {
         Ok(Self { subject, place, runs: 0 })
     }
 
+    /// The time that a requester has.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.subject.timeout
+    }
+
     /// Where its runs leave their directories.
     pub(crate) fn directory(&self) -> PathBuf {
         self.place.node().root().join("runs")
     }
 
     /// One run. An error means that it says nothing about the program.
-    pub(crate) fn run(&mut self, kills: &Kills, interrupted: &AtomicBool) -> Result<Outcome> {
+    pub(crate) fn run(
+        &mut self,
+        kills: &Kills,
+        timeout: Duration,
+        interrupted: &AtomicBool,
+    ) -> Result<Outcome> {
         self.runs += 1;
         let named: Vec<String> = kills.iter().map(|(rank, point)| format!("{rank}-{point}")).collect();
         let directory = self.directory().join(format!("{:04}_{}", self.runs, named.join("_")));
@@ -105,7 +115,7 @@ impl<'a> Stage<'a> {
         let mut daemons = Daemons::of(self.place.node());
         self.start_pair(&mut daemons, &trace, &work)?;
         write(&trace.join("armed"), "")?;
-        let ended = self.run_requester(&directory, interrupted);
+        let ended = self.run_requester(&directory, timeout, interrupted);
         settle(&trace);
         let killed =
             kills.iter().any(|(rank, point)| Traces::read(&trace).at_point(*rank as usize, *point).is_some());
@@ -142,8 +152,8 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    fn run_requester(&self, directory: &Path, interrupted: &AtomicBool) -> Result<Exit> {
-        let Subject { requester, arguments, timeout, .. } = self.subject;
+    fn run_requester(&self, directory: &Path, timeout: Duration, interrupted: &AtomicBool) -> Result<Exit> {
+        let Subject { requester, arguments, .. } = self.subject;
         let file = |name: &str| {
             let path = directory.join(name);
             File::create(&path).map_err(|error| Failure::file("write", &path, &error))
@@ -161,7 +171,7 @@ impl<'a> Stage<'a> {
             .process_group(0)
             .spawn()
             .map_err(|error| Failure::file("start", requester, &error))?;
-        wait(&mut child, *timeout, interrupted)
+        wait(&mut child, timeout, interrupted)
     }
 }
 

@@ -11,6 +11,14 @@ use std::process::Command;
 
 const POLLUX: &str = env!("CARGO_BIN_EXE_pollux");
 
+/// The pair of `examples/explored.rs`.
+fn explored() -> String {
+    let program = Path::new(POLLUX).parent().unwrap().join("examples/explored");
+    // `cargo test` builds it, unless it is told to build this test alone.
+    assert!(program.exists(), "cargo build -p pollux-cli --examples");
+    program.to_str().unwrap().to_owned()
+}
+
 struct Said {
     code: Option<i32>,
     out: String,
@@ -46,11 +54,10 @@ impl Place {
 
     /// Explores the Rust pair `examples/explored.rs`.
     fn rust(&self, how: &str, requests: &str, options: &[&str]) -> Said {
-        let program = Path::new(POLLUX).parent().unwrap().join("examples/explored");
-        let program = program.to_str().unwrap();
-        let mut words = vec!["explore", program, "--name", "$SUM"];
+        let program = explored();
+        let mut words = vec!["explore", program.as_str(), "--name", "$SUM"];
         words.extend(options);
-        words.extend(["--requester", program, "ask", requests, "--", "serve", how]);
+        words.extend(["--requester", program.as_str(), "ask", requests, "--", "serve", how]);
         self.pollux(&words)
     }
 
@@ -194,6 +201,19 @@ fn a_reply_of_another_text_is_diverged() {
     assert_eq!(report["tried"], 8);
 }
 
+/// A requester that waits for ever is not waited for as long.
+#[test]
+fn a_pair_that_hangs_after_a_takeover_has_lost_requests() {
+    let place = Place::new();
+    let report =
+        place.rust("hangs", "2", &["--json", "--timeout", "1", "--points", "4", "--seed", "2"]).report(1);
+    let [lost, doubled, diverged] = counts(&report);
+    assert!(lost > 0 && doubled == 0 && diverged == 0, "{report}");
+    let runs = report["runs"].as_array().unwrap();
+    let finding = &runs.iter().find(|run| run["verdict"] == "lost").unwrap()["findings"][0];
+    assert_eq!(finding["came"], "no reply", "{report}");
+}
+
 /// A verdict over what differs by itself would be false.
 #[test]
 fn what_differs_by_itself_is_said_and_not_judged() {
@@ -230,8 +250,8 @@ fn what_cannot_be_explored_is_told() {
         place.pollux(&["explore", "/bin/false", "--requester", "/bin/true"]),
         &["ended with code 1 before it joined the node"],
     );
-    let program = Path::new(POLLUX).parent().unwrap().join("examples/explored");
-    let program = program.to_str().unwrap();
+    let program = explored();
+    let program = program.as_str();
     let explore = |requester: &[&str]| {
         let words = ["explore", program, "--name", "$SUM", "--timeout", "2", "--requester"];
         place.pollux(&[&words, requester, &["--", "serve", "right"]].concat())
