@@ -5,6 +5,7 @@ mod bugbank;
 mod ci;
 mod run;
 mod tidy;
+mod trials;
 
 use std::env;
 use std::process::ExitCode;
@@ -19,6 +20,7 @@ usage: cargo xtask VERB
   sim [ARG..]    simulated takeovers: `--takeovers N` (a million without it), adds to the tally in target/sim.json
   bugbank [NAME..]  applies each patch of bugbank/ to a copy of the source: the simulator must find what it breaks
   bench [ARG..]  the benchmarks: see `cargo xtask bench --help`
+  trials         writes what the campaigns have counted into docs/guarantees.md
   headers        writes docs/reference/procedures.md from the procedure table
   man DIR        writes the man pages of the pollux command
 ";
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         ["sim", rest @ ..] => sim(rest),
         ["bugbank", names @ ..] => bugbank::all(names),
         ["bench", rest @ ..] => bench::all(rest),
+        ["trials"] => trials::write(),
         ["headers"] => headers(),
         ["man", directory] => {
             run::cargo(&["run", "--quiet", "--release", "--package", "pollux-cli", "--", "man", directory])

@@ -806,6 +806,8 @@ impl Engine {
         self.note_speaking(epoch, took_over);
         if took_over {
             points::pass(Mark::TookOver, Subject::of(0, epoch.0, &[]));
+        } else {
+            self.probe_partner();
         }
         let now = clock::monotonic_ns();
         self.promoted = Some(Promoted { at_ns: now, took_over });
