@@ -25,6 +25,7 @@ Exit codes:
   2    wrong command line
   3    status: a wanted pair is not whole
   4    status: a CPU failed
+  explore: 1 something was lost, doubled or diverged, 3 it could not be explored.
   domain status: 3 a server of the list is away or lags, 4 no master acts.
   130  interrupted by Ctrl-C
   run --wait exits with the program's own code, or 128 + the signal that ended it.
@@ -78,6 +79,7 @@ enum Command {
     Snaadmin(commands::snaadmin::Snaadmin),
     Cc(commands::cc::Cc),
     Demo(crate::demo::Demo),
+    Explore(Box<crate::explore::Explore>),
     Completions(commands::completions::Completions),
     #[command(hide = true)]
     Man(commands::man::Man),
@@ -126,6 +128,7 @@ fn execute(cli: Cli) -> Result<ExitCode> {
         Command::Snaadmin(snaadmin) => snaadmin.run(&node),
         Command::Cc(cc) => cc.run(),
         Command::Demo(demo) => demo.run(),
+        Command::Explore(explore) => explore.run(),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
     }

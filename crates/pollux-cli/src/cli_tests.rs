@@ -52,6 +52,10 @@ fn lines_that_must_parse() {
         "events --follow --name $KV --json",
         "logs $KV --follow",
         "demo --kills 3 --every 100 --fault mix --clients 5 --state-mib 1 --json",
+        "explore ./server --json --requester ./client $SRV 5 --json -- --port 7 records",
+        "explore ./server --name $KV --copy a --copy b --ignore output --points 20 --seed 7 --jobs 4 --requester ./client",
+        "explore ./server --double --timeout 60 --html page.html --keep --requester ./client",
+        "explore ./server --at 17,3 --requester ./client",
         "completions bash",
         "man /tmp",
     ] {
@@ -85,6 +89,10 @@ fn lines_that_must_be_refused() {
         ("run --pri 200 prog", "200 is not in 1..=199"),
         ("run --assign A prog", "not of the form NAME=FILE"),
         ("demo --fault nothing", "possible values"),
+        ("explore ./server", "--requester"),
+        ("explore ./server --points 0 --requester ./client", "all, or how many"),
+        ("explore ./server --at 0 --requester ./client", "the number of a point"),
+        ("explore ./server --at 1 --points 2 --requester ./client", "cannot be used with"),
     ] {
         let words = std::iter::once("pollux").chain(line.split(' '));
         let error = Cli::try_parse_from(words).expect_err(line);

@@ -11,6 +11,8 @@ pub(crate) mod code {
     pub(crate) const NOT_WHOLE: u8 = 3;
     /// `status`: a CPU failed.
     pub(crate) const CPU_FAILED: u8 = 4;
+    /// `explore`: it could not be explored.
+    pub(crate) const NOT_EXPLORED: u8 = 3;
     /// Ctrl-C: 128 + SIGINT.
     pub(crate) const INTERRUPTED: u8 = 130;
 }

@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Option<ExitCode> {
         pollux_keeper::KEEPER_COMMAND => Some(pollux_keeper::keeper_main(rest)),
         pollux_keeper::THRESHOLD_COMMAND => Some(pollux_keeper::threshold_main(rest)),
         DOMAIN => Some(pollux_domaind::server::main(rest)),
-        GUARD => Some(crate::demo::guard_main(rest)),
+        GUARD => Some(crate::place::guard_main(rest)),
         _ => None,
     }
 }

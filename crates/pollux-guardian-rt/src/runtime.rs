@@ -24,6 +24,7 @@ use crate::timers::Timers;
 use crate::waits::{Ready, Waits, Watched};
 use pollux::binding::{Daemon, Link, Message};
 use pollux_os::LifePage;
+use pollux_os::points::{self, Mark, Subject};
 use pollux_wire::admin::ProgramSpec;
 use pollux_wire::control::{
     Answer, Fate, PairState, Query, StartAs, StateKeeping, StopReport, ToDaemon, ToProcess,
@@ -149,6 +150,9 @@ impl Runtime {
             | StartAs::Backup { epoch, .. }
             | StartAs::ActiveBackup { epoch, .. } => *epoch,
         };
+        if name.is_some() {
+            points::enter_server();
+        }
         Ok(Self {
             me: phandle,
             name,
@@ -245,6 +249,11 @@ impl Runtime {
             (None, _) => (PairState::Single, None),
         };
         let epoch = self.epoch;
+        match state {
+            PairState::Paired => points::pass(Mark::Whole, Subject::of(0, epoch.0, &[])),
+            PairState::Single => points::pass(Mark::Alone, Subject::of(0, epoch.0, &[])),
+            _ => {}
+        }
         self.tell(&ToDaemon::State { state, epoch, backup, lag_bytes: 0 });
     }
 
@@ -262,6 +271,7 @@ impl Runtime {
         if std::mem::replace(&mut self.exit_reported, true) {
             return;
         }
+        points::pass(Mark::Ending, Subject::default());
         let numbers: Vec<i16> = self.files.iter().map(|(number, _)| number).collect();
         for number in numbers {
             let _ = self.close(number, 0);
@@ -367,7 +377,11 @@ impl Runtime {
                         self.clock += 1;
                         file.operations.complete_oldest(self.clock, Outcome::failed(error));
                     }
+                    let is_partner = process.is_partner();
                     while let Some((sync, outcome)) = process.take_answer() {
+                        if is_partner && !is_backup {
+                            points::pass(Mark::Acknowledged, Subject::of(0, sync.0, &[]));
+                        }
                         self.clock += 1;
                         file.operations.complete(sync, self.clock, outcome);
                     }
@@ -493,6 +507,9 @@ impl Runtime {
         self.record = Some(record);
         if becomes_primary {
             self.take_over_opens();
+        }
+        if becomes_primary && takeover {
+            points::pass(Mark::TookOver, Subject::of(0, self.epoch.0, &[]));
         }
         if is_primary {
             self.speak_on_silent_paths();

@@ -23,11 +23,12 @@ use crate::receive::queue::{Cancelled, Message, Origin, Queue, Sender};
 use crate::runtime::{Asker, Runtime};
 use crate::server_path::Path;
 use pollux_os::Fill;
+use pollux_os::points::{self, Mark, Subject};
 use pollux_wire::checkpoint::Opener;
 use pollux_wire::control::Fate;
 use pollux_wire::limits::OPENERS_PER_SERVER_MAX;
 use pollux_wire::path::{self, IoType, KnownOpen, OpenReply, Reply, Request};
-use pollux_wire::{Epoch, FileError, OpenId, Phandle, SyncId, Wire, decode};
+use pollux_wire::{Epoch, FileError, OpenId, Phandle, ProcessName, SyncId, Wire, decode};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -500,6 +501,10 @@ impl Runtime {
             return;
         }
         open.last_sync = open.last_sync.max(sync);
+        let from_pair = is_of_name(&open.opener, self.name.as_ref());
+        if !from_pair {
+            points::pass(Mark::Received, Subject::of(id.0, sync.0, &payload));
+        }
         if let Some(path) = &mut open.path {
             path.note_request();
         }
@@ -631,12 +636,17 @@ impl Runtime {
                 let Some(path) = &mut open.path else { return };
                 let room = usize::try_from(reply_bytes_max).unwrap_or(usize::MAX);
                 let payload = &data[..data.len().min(room)];
+                if !is_of_name(&open.opener, self.name.as_ref()) {
+                    let subject = Subject { open: id.0, sync: sync.0, error: error.0, bytes: payload };
+                    points::pass_before(Mark::Replying, Mark::Replied, subject);
+                }
                 path.queue(path::REPLY, |out| Reply { sync, error, epoch, payload }.put(out));
                 if error == FileError::OWNERSHIP {
                     // Its requester turns to the other half, and comes back only to one that speaks.
                     open.has_spoken = false;
                 }
                 self.server.flush(id);
+                points::pass_sent(Mark::Replied);
             }
             Origin::Opening { open } => self.answer_open(open, error, layout::label_of_reply(data)),
             // The program has told its backup of it, if it wants to.
@@ -666,6 +676,11 @@ impl Runtime {
         }
     }
 
+    /// True for an open by the other half.
+    pub(crate) fn is_from_pair(&self, open: OpenId) -> bool {
+        self.server.opens.get(&open).is_some_and(|open| is_of_name(&open.opener, self.name.as_ref()))
+    }
+
     fn push(&mut self, message: Message) {
         let arrival = self.tick();
         self.server.queue.push(arrival, message);
@@ -683,6 +698,11 @@ impl Runtime {
             self.ask_for(Asker::Fate(id), |request| pollux_wire::control::ToDaemon::Query { request, query });
         }
     }
+}
+
+/// True for an open by the other half: what comes over it is no request, but the pair's own business.
+fn is_of_name(opener: &Opener, name: Option<&ProcessName>) -> bool {
+    opener.name.is_some() && opener.name.as_ref() == name
 }
 
 /// A frame of a requester: `None` if it is malformed, `Some(None)` if it is to be skipped.

@@ -14,10 +14,11 @@ use crate::files::{
 use crate::guardian::file_name::{FileName, Object, Qualifiers};
 use crate::guardian::handle::same_instance;
 use crate::memory::Buffer;
-use crate::receive::queue::RECEIVE_DEPTH_MAX;
+use crate::receive::queue::{Origin, RECEIVE_DEPTH_MAX};
 use crate::runtime::Runtime;
 use crate::sockets::numbers::EBADSYS;
 use crate::waits::{Source, Watched};
+use pollux_os::points::{self, Mark, Subject};
 use pollux_wire::control::{OpenDetails, Target};
 use pollux_wire::path::IoType;
 use pollux_wire::{FileError, Phandle, ProcessName};
@@ -275,7 +276,17 @@ impl Runtime {
                     operation.buffer = transfer.write;
                 }
                 let room = u32::try_from(transfer.read.bytes()).map_err(|_| FileError::BAD_COUNT)?;
-                operation.sync = Some(process.start(now, io, transfer.write.get(), room)?);
+                let payload = transfer.write.get();
+                if to_partner {
+                    let subject = Subject::of(0, 0, &payload);
+                    points::pass_before(Mark::CheckpointSending, Mark::CheckpointSent, subject);
+                }
+                operation.sync = Some(process.start(now, io, payload, room)?);
+                if to_partner && points::is_on() {
+                    // Written at once, so that there is a point behind it.
+                    process.prepare_wait();
+                    points::pass_sent(Mark::CheckpointSent);
+                }
             }
             // Only the routines of the library read and write.
             FileKind::Socket(_) => return Err(EBADSYS),
@@ -359,11 +370,23 @@ impl Runtime {
         let Some(message) = message else { return Outcome::failed(FileError::NOTHING_OUTSTANDING) };
         let error = if message.origin.is_system() { FileError::SYSTEM_MESSAGE } else { FileError::OK };
         let mut data = message.body;
+        self.note_delivered(&message.origin, &data);
         let count = data.len();
         if self.blank_after_odd && count % 2 == 1 && count < buffer.bytes() {
             data.push(b' ');
         }
         Outcome { error, data, count }
+    }
+
+    /// The program gets to see a message.
+    fn note_delivered(&self, origin: &Origin, body: &[u8]) {
+        match origin {
+            Origin::Request { open, sync, .. } if !self.is_from_pair(*open) => {
+                points::pass(Mark::Delivered, Subject::of(open.0, sync.0, body));
+            }
+            Origin::Request { .. } => {}
+            _ => points::pass(Mark::Told, Subject::of(0, 0, body)),
+        }
     }
 
     /// `AWAITIOX`: waits for an operation. With error 40 the operation that it names, if any, is cancelled.

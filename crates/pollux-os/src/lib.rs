@@ -22,6 +22,7 @@ mod guard;
 mod life_page;
 mod pass;
 mod peer;
+pub mod points;
 mod poller;
 mod process;
 mod raw;

@@ -7,6 +7,7 @@
 use crate::error::{Context, Error, Result};
 use crate::path_ring::unwatch;
 use pollux_core::requester::{Command, PathNumber, ReplyIs, Requester};
+use pollux_os::points::{self, Mark, Subject};
 use pollux_os::{Channel, Fill, Interest, Poller, Registry};
 use pollux_wire::limits::PATH_BODY_BYTES_MAX;
 use pollux_wire::path::{self, IoType, OpenReply, Reply, Request};
@@ -221,6 +222,7 @@ impl Link {
             return Err(Error::File(FileError::BAD_COUNT));
         }
         let sync = requester.start()?;
+        points::pass(Mark::Request, Subject::of(self.open.0, sync.0, &payload));
         self.kept.insert(sync, Kept { io, reply_bytes_max, payload, descriptor });
         self.act();
         Ok(sync)
@@ -270,6 +272,7 @@ impl Link {
         if let State::Open(requester) = &mut self.state
             && requester.cancel(sync)
         {
+            points::pass(Mark::Cancelled, Subject::of(self.open.0, sync.0, &[]));
             if let Some(path) = requester.active().and_then(|path| self.paths.get_mut(&path)) {
                 path.channel.queue(path::CANCEL, |out| sync.put(out));
             }
@@ -522,6 +525,7 @@ impl Link {
                             {
                                 self.kept.remove(reply.sync);
                                 let answer = Answer { error: reply.error, payload: reply.payload.to_vec() };
+                                note_answer(self.open, reply.sync, &answer);
                                 self.answers.insert(reply.sync, answer);
                             }
                         }
@@ -673,7 +677,9 @@ impl Link {
                 }
                 Command::Fail { sync, error } => {
                     self.kept.remove(sync);
-                    self.answers.insert(sync, Answer { error, payload: Vec::new() });
+                    let answer = Answer { error, payload: Vec::new() };
+                    note_answer(self.open, sync, &answer);
+                    self.answers.insert(sync, answer);
                 }
                 Command::AskForPath => self.wants_path = true,
             }
@@ -695,6 +701,12 @@ impl Link {
             self.act();
         }
     }
+}
+
+/// Writes down what the program gets to see.
+fn note_answer(open: OpenId, sync: SyncId, answer: &Answer) {
+    let Answer { error, payload } = answer;
+    points::pass(Mark::Answer, Subject { open: open.0, sync: sync.0, error: error.0, bytes: payload });
 }
 
 impl Drop for Link {

@@ -10,7 +10,7 @@ use pollux_wire::admin::AdminRequest;
 
 use crate::error::{Failure, Result};
 use crate::node::Node;
-use crate::order::{find_primary, find_record, wait_name_gone};
+use crate::order::{find_primary, find_record, record_now, wait_name_gone};
 use crate::output;
 use crate::survey::Daemons;
 
@@ -46,7 +46,7 @@ impl Stop {
         let gone = if self.force {
             kill_all(&mut daemons, &self.name)?
         } else {
-            ask_until_gone(&mut daemons, &self.name)?
+            ask_until_gone(&mut daemons, &self.name, STOP_MAX)?
         };
         if !gone {
             return Err(Failure::new(
@@ -63,8 +63,18 @@ impl Stop {
     }
 }
 
-fn ask_until_gone(daemons: &mut Daemons, name: &ProcessName) -> Result<bool> {
-    let deadline = Instant::now() + STOP_MAX;
+/// Ends a named process of a node of our own: asks it first, and kills what does not listen.
+pub(crate) fn end_name(daemons: &mut Daemons, name: &ProcessName) -> Result<()> {
+    /// Nobody needs it any more.
+    const ASK_MAX: Duration = Duration::from_secs(1);
+    let gone = record_now(daemons, name)?.is_none()
+        || ask_until_gone(daemons, name, ASK_MAX).unwrap_or(false)
+        || kill_all(daemons, name)?;
+    if gone { Ok(()) } else { Err(Failure::new(format!("{name} does not end"), "try again")) }
+}
+
+fn ask_until_gone(daemons: &mut Daemons, name: &ProcessName, limit: Duration) -> Result<bool> {
+    let deadline = Instant::now() + limit;
     loop {
         let survey = daemons.survey()?;
         if let Ok(primary) = find_primary(&survey, name) {

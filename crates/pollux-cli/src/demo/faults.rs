@@ -9,9 +9,9 @@ use pollux_wire::admin::{AdminRequest, ProcessInfo};
 use pollux_wire::{Epoch, Phandle, ProcessName};
 use rustix::process::{PidfdFlags, pidfd_open};
 
-use super::random::Random;
 use crate::client::daemon_handle;
 use crate::error::{Failure, Result};
+use crate::random::Random;
 use crate::survey::{Daemons, Survey, cpu_failure};
 
 /// What `--fault` takes.

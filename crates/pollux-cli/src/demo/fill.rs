@@ -4,8 +4,8 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::random::Random;
 use super::resp::{Reply, parse, put_request};
+use crate::random::Random;
 
 /// Bytes of one value.
 const VALUE_BYTES: usize = 64 * 1024;

@@ -2,7 +2,7 @@
 //!
 //! | Part | Does |
 //! | --- | --- |
-//! | [`place`] | the node in a temporary directory, and its end |
+//! | [`crate::place`] | the node in a temporary directory, and its end |
 //! | [`fill`] | the large state |
 //! | [`load`], [`model`] | the clients, and what each may be answered |
 //! | [`faults`] | whom to kill, and when that is repaired |
@@ -18,9 +18,7 @@ mod fill;
 mod live;
 mod load;
 mod model;
-mod place;
 mod progress;
-mod random;
 mod report;
 mod resp;
 mod run;
@@ -36,7 +34,6 @@ use crate::error::{Result, code};
 use crate::output;
 use faults::FaultChoice;
 use live::Live;
-pub(crate) use place::guard_main;
 
 /// Run a key-value pair under load, kill it again and again, and check every acknowledged write
 ///

@@ -19,11 +19,11 @@ use std::collections::VecDeque;
 
 use super::collection::{Collection, Contents};
 use super::counts::Counts;
-use super::random::Random;
 use super::resp::Reply;
 use super::slots::Slots;
 use super::tally::{Tally, Verdict};
 use super::words::put;
+use crate::random::Random;
 
 /// Findings in words that are kept per client; the numbers count all of them.
 const FINDINGS_MAX: usize = 3;

@@ -13,13 +13,14 @@ use super::faults::{Pauses, Prepared, Schedule, WINDOW};
 use super::fill::State;
 use super::live::{Live, Snapshot};
 use super::load::{Load, Seen};
-use super::place::Place;
 use super::progress::{Progress, Stage};
 use super::report::{Course, Report};
 use crate::commands::run::{What, launch_and_join};
 use crate::error::{Failure, Result};
 use crate::events::{EventLine, Follower};
+use crate::place::{Place, Purpose};
 use crate::program::{Program, Streams};
+use crate::start::Settings;
 use crate::survey::Daemons;
 
 /// The pair's name.
@@ -42,7 +43,8 @@ pub(super) fn run(demo: &Demo, live: &mut Live) -> Result<Report> {
     let stop = StopSignals::new()
         .map_err(|error| Failure::new(format!("cannot listen for signals: {error}"), "try again"))?;
     live.say(&format!("starting a node with {} CPUs and {NAME}, a pair of pollux-kv", demo.cpus));
-    let place = Place::start(demo.cpus, demo.keep)?;
+    let settings = Settings { cpus: demo.cpus, ..Settings::DEFAULT };
+    let place = Place::start(Purpose::Demo, &settings, demo.keep)?;
     let mut daemons = Daemons::of(place.node());
     let address = start_pair(&mut daemons)?;
     live.say(&format!("{NAME} is whole and listens on {address}: try redis-cli -p {}", address.port()));

@@ -1,6 +1,6 @@
 //! The keys that a client sets again and again: which version of its value each must have.
 
-use super::random::mix;
+use crate::random::mix;
 
 /// Live keys per client; the memory of the load and of the server is bounded by it.
 pub(crate) const SLOTS_MAX: usize = 2_000;

@@ -23,6 +23,7 @@ use super::layout::{
     header,
 };
 use nix::fcntl::{FcntlArg, fcntl};
+use pollux_os::points::{self, Mark, Subject};
 use pollux_wire::FileError;
 use rustix::fs::{AtFlags, StatxFlags};
 use std::fs::{File, OpenOptions};
@@ -267,10 +268,14 @@ impl Media for ControlledFile {
         Ok(self.control.metadata()?.len())
     }
     fn control_write(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.control.write_all_at(bytes, at)
+        self.control.write_all_at(bytes, at)?;
+        points::pass(Mark::Journaled, Subject::default());
+        Ok(())
     }
     fn file_write(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.data.write_all_at(bytes, at)
+        self.data.write_all_at(bytes, at)?;
+        points::pass(Mark::Written, Subject::default());
+        Ok(())
     }
     fn file_size(&mut self) -> io::Result<u64> {
         Ok(self.data.metadata()?.len())

@@ -9,6 +9,7 @@ use super::errors;
 use super::exclusion::Access;
 use super::journal::Place;
 use super::sync_block::SyncBlock;
+use pollux_os::points::{self, Mark, Subject};
 use pollux_wire::FileError;
 use std::path::Path;
 
@@ -162,6 +163,7 @@ impl DiskFile {
             return Err(errors::ACCESS_VIOLATION);
         }
         let sync = self.sync + 1;
+        points::pass(Mark::Writing, Subject::of(0, sync, data));
         let completion = self.file.write(sync, place, data)?;
         // A request that was answered has used up its number, also if the answer was an error.
         self.sync = sync;

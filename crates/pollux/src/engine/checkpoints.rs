@@ -12,6 +12,7 @@ use super::{Engine, Partner, rings};
 use crate::error::{Error, Result};
 use pollux_core::pair::{Event as PairEvent, Handled, Pair};
 use pollux_core::receive::SavedReply;
+use pollux_os::points::{self, Mark, Subject};
 use pollux_os::{Channel, DESCRIPTORS_PER_FRAME_MAX, Fill, clock};
 use pollux_wire::checkpoint::{self, Record, TurnKey};
 use pollux_wire::limits::PATH_BODY_BYTES_MAX;
@@ -175,6 +176,7 @@ impl Engine {
         {
             // A failed send means that it dies: the bell tells.
             let _ = partner.channel.flush();
+            points::pass_sent(Mark::CheckpointSent);
         }
     }
 
@@ -235,6 +237,7 @@ impl Engine {
         }
         self.flush_paths();
         self.write_connections();
+        points::pass_sent(Mark::Replied);
         Ok(())
     }
 
@@ -247,6 +250,8 @@ impl Engine {
                 if let Some(SavedReply { error, payload, .. }) = state.saved_reply(sync)
                     && let Some(path) = self.paths.get_mut(&open)
                 {
+                    let subject = Subject { open: open.0, sync: sync.0, error: error.0, bytes: payload };
+                    points::pass_before(Mark::Replying, Mark::Replied, subject);
                     let reply = Reply { sync, error: *error, epoch, payload };
                     path.channel.queue(path::REPLY, |out| reply.put(out));
                     self.queue_on_path_done(open);
@@ -260,6 +265,7 @@ impl Engine {
                 self.queue_on_path(open, path::OPEN_REPLY, |out| OpenReply { error, label, epoch }.put(out));
             }
             Output::Connection { connection, made, taken } => {
+                points::pass_before(Mark::Replying, Mark::Replied, Subject::of(connection.0, made, &[]));
                 self.release_connection(connection, made, taken)
             }
             Output::Close(fd) => {
@@ -343,6 +349,7 @@ impl Engine {
                 // Words from before an exchange of roles mean nothing any more.
                 if self.pair.is_primary() && number <= self.number {
                     self.pair_event(PairEvent::Acknowledged { number })?;
+                    points::pass(Mark::Acknowledged, Subject::of(0, number.0, &[]));
                 }
                 Ok(())
             }
@@ -431,6 +438,8 @@ fn send_checkpoint(
     records: &[u8],
     descriptors: Vec<OwnedFd>,
 ) {
+    let subject = Subject::of(0, number.0, records);
+    points::pass_before(Mark::CheckpointSending, Mark::CheckpointSent, subject);
     partner.channel.queue_with(checkpoint::CHECKPOINT, descriptors, |out| {
         checkpoint::begin_checkpoint(number, out);
         out.extend_from_slice(records);

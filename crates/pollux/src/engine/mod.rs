@@ -36,6 +36,7 @@ use crate::objects::Objects;
 use pollux_core::output::OutputQueue;
 use pollux_core::pair::{Command, End, Event as PairEvent, Handled, Pair, SILENT_TICKS_MAX};
 use pollux_core::replica::Replica;
+use pollux_os::points::{self, Mark, Subject};
 use pollux_os::{Channel, Doorbell, Interest, LifePage, LifeWatch, Poller, Signal, clock};
 use pollux_wire::checkpoint::{self, Record, TurnKey};
 use pollux_wire::control::{PairState, Recorded, StartAs, StateKeeping, ToDaemon, ToProcess};
@@ -288,6 +289,7 @@ impl Engine {
         if let StartAs::Backup { primary, .. } = start {
             engine.meet(primary, descriptors)?;
         }
+        points::enter_server();
         engine.run_commands()?;
         Ok(engine)
     }
@@ -330,6 +332,7 @@ impl Engine {
     pub(crate) fn stop(&mut self) -> Result<()> {
         self.end_turn();
         self.flush_batch()?;
+        points::pass(Mark::Ending, Subject::default());
         self.ask_to_stop()?;
         while !self.stopped {
             self.flush_batch()?;
@@ -384,6 +387,7 @@ impl Engine {
                 if !self.begin_request(request.open, request.sync)? {
                     return Ok(None);
                 }
+                points::pass(Mark::Delivered, Subject::of(request.open.0, request.sync.0, &request.payload));
                 Some(Delivery::Request(request, self.promotions))
             }
             Ready::System(message) => {
@@ -406,7 +410,13 @@ impl Engine {
                 self.begin_turn(TurnKey::Request { open, sync });
                 self.accept(open, sync, listener, &peer, fd).map(Delivery::Connected)
             }
-            Ready::Input(connection) => self.begin_input(connection)?.map(Delivery::Input),
+            Ready::Input(connection) => {
+                let data = self.begin_input(connection)?;
+                if let Some(data) = &data {
+                    points::pass(Mark::Delivered, Subject::of(connection.0, 0, &data.input));
+                }
+                data.map(Delivery::Input)
+            }
             Ready::Disconnected(connection) => {
                 self.begin_turn(TurnKey::Own {});
                 self.end_connection(connection).then_some(Delivery::Disconnected(connection))
@@ -707,10 +717,14 @@ impl Engine {
                 }
                 Command::OrderEnd => self.tell_partner(checkpoint::END, |_| {}),
                 Command::ReportPaired { epoch, backup } => {
+                    points::pass(Mark::Whole, Subject::of(0, epoch.0, &[]));
                     self.report_paired(epoch, backup)?;
                     self.offer_partner_ring();
                 }
-                Command::ReportAlone { epoch, backup } => self.report_alone(epoch, backup)?,
+                Command::ReportAlone { epoch, backup } => {
+                    points::pass(Mark::Alone, Subject::of(0, epoch.0, &[]));
+                    self.report_alone(epoch, backup)?;
+                }
                 Command::ReportNotSwitched { why } => eprintln!("pollux: {}: not switched: {why}", self.name),
                 Command::End(End::Stopped) => self.stopped = true,
                 Command::End(why) => self.end_process(why),
@@ -790,7 +804,9 @@ impl Engine {
         self.start_missing_acceptors()?;
         self.watch_all_local()?;
         self.note_speaking(epoch, took_over);
-        if !took_over {
+        if took_over {
+            points::pass(Mark::TookOver, Subject::of(0, epoch.0, &[]));
+        } else {
             self.probe_partner();
         }
         let now = clock::monotonic_ns();

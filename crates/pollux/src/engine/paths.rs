@@ -5,6 +5,7 @@ use super::{Arrived, Engine, Ready, TOKEN_PATH, rings};
 use crate::error::{Context, Result};
 use crate::path_ring::RingOffer;
 use pollux_core::receive::{Arrival, SavedReply};
+use pollux_os::points::{self, Mark, Subject};
 use pollux_os::{Channel, Fill, Interest, clock, socket_pair};
 use pollux_wire::checkpoint::{Opener, Record, TurnKey};
 use pollux_wire::limits::{OPENERS_PER_SERVER_MAX, PATH_BODY_BYTES_MAX};
@@ -252,6 +253,7 @@ impl Engine {
         if again && let Some(handover) = &mut self.handover {
             handover.requests_resent += 1;
         }
+        points::pass(Mark::Received, Subject::of(open.0, sync.0, &payload));
         let Some(state) = self.replica.opens.get_mut(&open) else { return };
         if io == path::IoType::Management {
             // CONTROL, SETMODE and the like are for programs that read them as messages (FENOSYSMESS).

@@ -1,19 +1,20 @@
-//! The demo's node: in a temporary directory, and gone afterwards, however the demo ends.
+//! A node of a command's own: in a temporary directory, and gone afterwards, however the command ends.
 //!
 //! ```text
-//! demo --- pipe ---> guard (own session, `pollux __guard DIR`)
-//!   |                  end of the pipe = the demo is gone, kill -9 included: node down, directory removed
+//! demo, explore --- pipe ---> guard (own session, `pollux __guard DIR`)
+//!   |                  end of the pipe = the command is gone, kill -9 included: node down, directory removed
 //!   +-- Drop: node down, directory removed, pipe closed
 //!             (with --keep: one byte into the pipe, the directory stays)
 //! ```
 //!
-//! A parent-death signal would not do: a CPU that failed is started again by another daemon, not by the demo.
+//! A parent-death signal would not do: a CPU that failed is started again by another daemon, not by the command.
 
 use std::ffi::OsString;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use pollux_wire::NodeName;
@@ -25,10 +26,35 @@ use crate::shutdown::shut_down;
 use crate::start::{Settings, own_program, start};
 use crate::time::unix_ms;
 
-/// Every directory that may be removed begins so.
-const DIRECTORY_PREFIX: &str = "pollux-demo-";
-/// The demo's node.
-const NODE: &str = "\\DEMO";
+/// Whose node it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// `pollux demo`.
+    Demo,
+    /// `pollux explore`.
+    Explore,
+}
+
+impl Purpose {
+    /// Every directory that may be removed begins so.
+    fn directory_prefix(self) -> &'static str {
+        match self {
+            Self::Demo => "pollux-demo-",
+            Self::Explore => "pollux-explore-",
+        }
+    }
+
+    fn node(self) -> NodeName {
+        let name = match self {
+            Self::Demo => "\\DEMO",
+            Self::Explore => "\\EXPLORE",
+        };
+        NodeName::new(name).expect("the name is right")
+    }
+}
+
+/// Tells the places of one process apart.
+static PLACES: AtomicU32 = AtomicU32::new(0);
 /// Daemons that have not ended by then are killed: nobody needs this node any more.
 const END_MAX: Duration = Duration::from_secs(3);
 
@@ -42,10 +68,10 @@ pub(crate) struct Place {
 
 impl Place {
     /// Makes the directory and starts a node in it. With `keep` its logs and events are left in the end.
-    pub(crate) fn start(cpus: u8, keep: bool) -> Result<Place> {
+    pub(crate) fn start(purpose: Purpose, settings: &Settings, keep: bool) -> Result<Place> {
+        let (prefix, number) = (purpose.directory_prefix(), PLACES.fetch_add(1, Ordering::Relaxed));
         let root =
-            std::env::temp_dir().join(format!("{DIRECTORY_PREFIX}{}-{}", std::process::id(), unix_ms()));
-        let name = NodeName::new(NODE).expect("the name is right");
+            std::env::temp_dir().join(format!("{prefix}{}-{}-{number}", std::process::id(), unix_ms()));
         let program = own_program()?;
         let failed = |error| Failure::file("start", &program, &error);
         // The guard first: from here on nothing can be left behind.
@@ -57,8 +83,8 @@ impl Place {
             .stderr(Stdio::null())
             .spawn()
             .map_err(failed)?;
-        let place = Place { node: Node::within(root, name), guard, keep };
-        start(place.node(), &Settings { cpus, ..Settings::DEFAULT })?;
+        let place = Place { node: Node::within(root, purpose.node()), guard, keep };
+        start(place.node(), settings)?;
         Ok(place)
     }
 
@@ -80,28 +106,30 @@ impl Drop for Place {
     }
 }
 
-/// The guard's body: `__guard DIR`, with the demo's pipe as standard input.
+/// The guard's body: `__guard DIR`, with the command's pipe as standard input.
 pub(crate) fn guard_main(arguments: &[OsString]) -> ExitCode {
-    // Out of the terminal's reach: Ctrl-C must end the demo and not the one who cleans up after it.
+    // Out of the terminal's reach: Ctrl-C must end the command and not the one who cleans up after it.
     let _ = rustix::process::setsid();
     let [root] = arguments else { return ExitCode::from(2) };
-    let Some(root) = removable(root) else { return ExitCode::from(2) };
+    let Some((root, purpose)) = removable(root) else { return ExitCode::from(2) };
     let mut told = Vec::new();
     let _ = std::io::stdin().read_to_end(&mut told);
-    let name = NodeName::new(NODE).expect("the name is right");
-    clean_up(&Node::within(root, name), !told.is_empty());
+    clean_up(&Node::within(root, purpose.node()), !told.is_empty());
     ExitCode::SUCCESS
 }
 
-/// The path, if it is one of a demo: nothing else is ever removed.
-fn removable(root: &OsString) -> Option<PathBuf> {
+/// The path, if it is one of ours: nothing else is ever removed.
+fn removable(root: &OsString) -> Option<(PathBuf, Purpose)> {
     let root = PathBuf::from(root);
     let name = root.file_name()?.to_str()?;
-    (root.is_absolute() && name.starts_with(DIRECTORY_PREFIX)).then_some(root)
+    let purpose = [Purpose::Demo, Purpose::Explore]
+        .into_iter()
+        .find(|purpose| name.starts_with(purpose.directory_prefix()))?;
+    root.is_absolute().then_some((root, purpose))
 }
 
 fn clean_up(node: &Node, keep: bool) {
-    // What cannot be ended or removed here cannot be helped by telling: the demo's verdict is told already.
+    // What cannot be ended or removed here cannot be helped by telling: the verdict is told already.
     let _ = shut_down(node, END_MAX);
     if !keep {
         remove(node.root());
@@ -127,8 +155,11 @@ mod tests {
 
     // A clean-up that can be pointed at any directory is a way to lose one.
     #[test]
-    fn only_directories_of_a_demo_are_removed() {
-        assert!(removable(&"/tmp/pollux-demo-1-2".into()).is_some());
+    fn only_directories_of_our_own_are_removed() {
+        assert!(removable(&"/tmp/pollux-demo-1-2-0".into()).is_some_and(|found| found.1 == Purpose::Demo));
+        assert!(
+            removable(&"/tmp/pollux-explore-1-2-0".into()).is_some_and(|found| found.1 == Purpose::Explore)
+        );
         for other in ["/", "/home/x", "pollux-demo-1", "/tmp/pollux-demo-1/..", ""] {
             assert!(removable(&other.into()).is_none(), "{other}");
         }
