@@ -514,7 +514,11 @@ impl Engine {
         }
         if self.daemon.is_lost() {
             // The CPU is lost, and with it this process: the other half takes over. Whoever stays would be a ghost.
-            eprintln!("pollux: {}: the daemon of CPU {} is gone; this process ends", self.name, self.me.cpu);
+            pollux_os::say!(
+                "pollux: {}: the daemon of CPU {} is gone; this process ends",
+                self.name,
+                self.me.cpu
+            );
             process::exit(1);
         }
         Ok(())
@@ -576,7 +580,7 @@ impl Engine {
             ToProcess::Stop {} => self.ask_to_stop(),
             ToProcess::AcceptorStarted { error, why, .. } => {
                 if !error.is_ok() {
-                    eprintln!("pollux: {}: no acceptor could be started: {why} ({error})", self.name);
+                    pollux_os::say!("pollux: {}: no acceptor could be started: {why} ({error})", self.name);
                 }
                 Ok(())
             }
@@ -607,7 +611,10 @@ impl Engine {
                     handover.recorded_ns.get_or_insert_with(clock::monotonic_ns);
                 }
                 if let Recorded::Refused { why, .. } = &outcome {
-                    eprintln!("pollux: {}: a change of the pair's record was refused: {why}", self.name);
+                    pollux_os::say!(
+                        "pollux: {}: a change of the pair's record was refused: {why}",
+                        self.name
+                    );
                 }
                 self.pair_event(PairEvent::Recorded(outcome))
             }
@@ -711,7 +718,9 @@ impl Engine {
                     self.offer_partner_ring();
                 }
                 Command::ReportAlone { epoch, backup } => self.report_alone(epoch, backup)?,
-                Command::ReportNotSwitched { why } => eprintln!("pollux: {}: not switched: {why}", self.name),
+                Command::ReportNotSwitched { why } => {
+                    pollux_os::say!("pollux: {}: not switched: {why}", self.name)
+                }
                 Command::End(End::Stopped) => self.stopped = true,
                 Command::End(why) => self.end_process(why),
             }
@@ -725,7 +734,7 @@ impl Engine {
             End::Incomplete => "the primary ended before this backup had the whole state",
             End::Stopped => "the pair has stopped",
         };
-        eprintln!("pollux: {} ({}): {text}; this process ends", self.name, self.me);
+        pollux_os::say!("pollux: {} ({}): {text}; this process ends", self.name, self.me);
         process::exit(1);
     }
 
@@ -747,7 +756,7 @@ impl Engine {
         let Some(partner) = &self.partner else { return Ok(()) };
         let cause = format!("the other half ({}) does not acknowledge; it is killed", partner.phandle);
         pollux_os::signal(&partner.pidfd, Signal::KILL).context("kill the other half")?;
-        eprintln!("pollux: {}: {cause}", self.name);
+        pollux_os::say!("pollux: {}: {cause}", self.name);
         self.report_hung(cause)
     }
 
