@@ -3,7 +3,7 @@
 //! A patch begins with a line that says what is wrong. The copy is among the build's files and is built incrementally, so that a
 //! patch costs some seconds.
 
-use crate::run::{Outcome, root, target};
+use crate::run::{Outcome, output, root, sources, target};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -81,13 +81,8 @@ fn patches(names: &[&str]) -> Result<Vec<PathBuf>, String> {
 
 /// Brings the copy to the state of the source; what is the same already is left, so that it is not built again.
 fn copy_sources(tree: &Path) -> Outcome {
-    let listed = output(
-        Command::new("git")
-            .args(["ls-files", "crates", "xtask", "Cargo.toml", "Cargo.lock"])
-            .current_dir(root()),
-    )?;
-    for file in listed.lines() {
-        let (from, to) = (root().join(file), tree.join(file));
+    for file in sources(&["crates", "xtask", "Cargo.toml", "Cargo.lock"])? {
+        let (from, to) = (root().join(&file), tree.join(file));
         let Ok(bytes) = fs::read(&from) else { continue };
         if fs::read(&to).is_ok_and(|there| there == bytes) {
             continue;
@@ -132,13 +127,4 @@ fn look(bank: &Path, tree: &Path, seeds: u64) -> Result<Verdict, String> {
         Some(1) => Ok(Verdict::NotFound),
         _ => Err(format!("the simulator ended with {}", found.status)),
     }
-}
-
-/// Runs a command to its end; its output, or what it had to say against it.
-fn output(command: &mut Command) -> Result<String, String> {
-    let done = command.output().map_err(|error| format!("cannot run {command:?}: {error}"))?;
-    if done.status.success() {
-        return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
-    }
-    Err(String::from_utf8_lossy(&done.stderr).trim().to_owned())
 }

@@ -42,3 +42,20 @@ pub(crate) fn has(program: &str) -> bool {
     let paths = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&paths).any(|directory| directory.join(program).is_file())
 }
+
+/// Runs a command to its end; its output, or what it had to say against it.
+pub(crate) fn output(command: &mut Command) -> Result<String, String> {
+    let done = command.output().map_err(|error| format!("cannot run {command:?}: {error}"))?;
+    if done.status.success() {
+        return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
+    }
+    Err(String::from_utf8_lossy(&done.stderr).trim().to_owned())
+}
+
+/// The files of the source below these paths, of all without any, relative to the root; new ones too.
+pub(crate) fn sources(paths: &[&str]) -> Result<Vec<PathBuf>, String> {
+    let mut git = Command::new("git");
+    git.args(["ls-files", "--cached", "--others", "--exclude-standard"]).args(paths).current_dir(root());
+    let files = output(&mut git)?;
+    Ok(files.lines().map(PathBuf::from).filter(|file| root().join(file).is_file()).collect())
+}

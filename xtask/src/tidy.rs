@@ -1,6 +1,6 @@
 //! Reads our own source: what no compiler complains about and a reader stumbles over.
 
-use crate::run::{Outcome, root};
+use crate::run::{Outcome, root, sources};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,23 +12,13 @@ const BYTES_MAX: u64 = 512 * 1024;
 /// Checks every file that git knows.
 pub(crate) fn check() -> Outcome {
     println!("--- tidy");
-    let files = tracked()?;
+    let files = sources(&[])?;
     let mut faults = Vec::new();
     for file in &files {
         check_file(file, &mut faults);
     }
     check_links(&files, &mut faults);
     if faults.is_empty() { Ok(()) } else { Err(format!("tidy:\n  {}", faults.join("\n  "))) }
-}
-
-fn tracked() -> Result<Vec<PathBuf>, String> {
-    let output = std::process::Command::new("git")
-        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
-        .current_dir(root())
-        .output()
-        .map_err(|error| format!("cannot ask git for the files: {error}"))?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    Ok(text.lines().map(PathBuf::from).filter(|file| root().join(file).is_file()).collect())
 }
 
 fn check_file(file: &Path, faults: &mut Vec<String>) {

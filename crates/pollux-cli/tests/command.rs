@@ -5,54 +5,23 @@
 #![allow(clippy::unwrap_used)]
 
 mod c_programs;
+#[path = "domain/said.rs"]
+mod said;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use said::{PATIENCE, Said, said, wait_end};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// Nothing that the command does may take so long.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A run directory with whatever nodes a test starts in it.
 struct Place {
     directory: tempfile::TempDir,
     root: PathBuf,
-}
-
-/// What a command said.
-#[derive(Debug)]
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Said {
-    /// It was done.
-    fn done(self) -> String {
-        assert_eq!(self.code, Some(0), "{self:?}");
-        self.out
-    }
-
-    /// It was not: what happened and what to do next are there, each on its line.
-    fn failed(self, words: &[&str]) -> String {
-        assert_eq!(self.code, Some(1), "{self:?}");
-        assert!(self.err.starts_with("pollux: ") && self.err.contains("\n  next: "), "{self:?}");
-        for word in words {
-            assert!(self.err.contains(word), "{word:?} is not said: {self:?}");
-        }
-        assert!(!self.err.contains("panicked"), "{self:?}");
-        self.err
-    }
-
-    fn json(self) -> Value {
-        serde_json::from_str(&self.done()).unwrap()
-    }
 }
 
 impl Place {
@@ -71,14 +40,7 @@ impl Place {
 
     /// Runs the command to its end.
     fn pollux(&self, words: &[&str]) -> Said {
-        let output = |name: &str| self.directory.path().join(format!("{name}-{:?}", thread::current().id()));
-        let (out, err) = (output("out"), output("err"));
-        let mut command = self.command(words);
-        command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
-        let mut child = command.spawn().unwrap();
-        let code = wait_end(&mut child, words);
-        let read = |path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
-        Said { code, out: read(out), err: read(err) }
+        said(self.command(words), self.directory.path(), words)
     }
 
     fn status_code(&self) -> Option<i32> {
@@ -143,21 +105,6 @@ fn wait_until(what: &str, mut condition: impl FnMut() -> bool, explain: impl Fn(
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}: {}", explain());
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn wait_end(child: &mut Child, words: &[&str]) -> Option<i32> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status.code();
-        }
-        if Instant::now() > deadline {
-            let _ = child.kill();
-            let _ = child.wait();
-            panic!("{words:?} hangs");
-        }
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -322,7 +269,7 @@ fn run_and_wait_gives_the_programs_own_end() {
         place.command(&["run", "--wait", "sleep", "1000"]).stderr(Stdio::null()).spawn().unwrap();
     wait_until("it runs", || place.pollux(&["ps"]).done().contains("sleep"), String::new);
     place.pollux(&["down"]).done();
-    assert_ne!(wait_end(&mut waiting, &["run", "--wait"]), Some(0));
+    assert_ne!(wait_end(&mut waiting, &["run", "--wait"], String::new), Some(0));
     place.expect_nothing_left();
 }
 

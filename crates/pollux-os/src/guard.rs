@@ -90,7 +90,8 @@ fn start(maker: &OwnedFd, out: &OwnedFd) -> io::Result<OwnedFd> {
 /// What has arrived at the end of a guard's channel.
 #[derive(Debug)]
 pub enum Saved {
-    /// Connections, at most [`SAVED_PER_MESSAGE_MAX`]; there may be more. They are close-on-exec here.
+    /// Connections, at most [`SAVED_PER_MESSAGE_MAX`]; there may be more. They are not close-on-exec here: as long as no
+    /// other process has them, this one's own guard must count them among those that are worth passing on.
     Connections(Vec<OwnedFd>),
     /// Nothing yet.
     Nothing,
@@ -103,9 +104,8 @@ pub fn take_saved(channel: impl AsFd) -> io::Result<Saved> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SAVED_PER_MESSAGE_MAX))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
-    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
     let taken = loop {
-        match recvmsg(channel.as_fd(), &mut [IoSliceMut::new(&mut byte)], &mut control, flags) {
+        match recvmsg(channel.as_fd(), &mut [IoSliceMut::new(&mut byte)], &mut control, RecvFlags::DONTWAIT) {
             Ok(message) => break message.bytes,
             Err(Errno::INTR) => {}
             Err(Errno::WOULDBLOCK) => return Ok(Saved::Nothing),

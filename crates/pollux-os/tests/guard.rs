@@ -40,6 +40,13 @@ fn role() {
         guard.restart().unwrap();
         assert!(!wait_gone(guard.process(), std::time::Duration::ZERO).unwrap());
     }
+    if role == "next" {
+        let (_, _, mut descriptors) = next(&mut channel).unwrap();
+        let _connections = take_all(&descriptors.pop().unwrap());
+        say(&mut channel, 2, &[]);
+        assert!(next(&mut channel).is_none());
+        return;
+    }
     let mut accepted = Vec::new();
     let mut more: Vec<OwnedFd> = Vec::new();
     while let Some((_, body, mut descriptors)) = next(&mut channel) {
@@ -76,7 +83,7 @@ fn role() {
 /// A process with a guard, which has accepted connections from these clients.
 struct Accepting {
     launched: Launched,
-    _channel: Channel,
+    channel: Channel,
     saved: OwnedFd,
     clients: Vec<TcpStream>,
 }
@@ -94,7 +101,7 @@ impl Accepting {
         channel.queue_with(1, vec![listener.into()], |out| out.push(count));
         let _ = channel.flush().unwrap();
         assert_eq!(next(&mut channel).unwrap().0, 2, "it has accepted");
-        Self { launched, _channel: channel, saved, clients }
+        Self { launched, channel, saved, clients }
     }
 
     fn kill(&self) {
@@ -106,24 +113,41 @@ impl Accepting {
 
     /// Everything that is saved, to the end.
     fn saved(&self) -> Vec<TcpStream> {
-        let mut saved = Vec::new();
-        loop {
-            assert!(wait_readable(&self.saved, DEADLINE).unwrap(), "the guard has ended");
-            match take_saved(&self.saved).unwrap() {
-                Saved::Connections(connections) => {
-                    assert!((1..=SAVED_PER_MESSAGE_MAX).contains(&connections.len()));
-                    saved.extend(connections.into_iter().map(TcpStream::from));
-                }
-                Saved::Nothing => {}
-                Saved::End => return saved,
-            }
-        }
+        take_all(&self.saved)
+    }
+
+    /// Dies, and has another process take in what is saved: this one is now in its place.
+    fn pass_on(&mut self) {
+        self.kill();
+        let (near, far) = socket_pair().unwrap();
+        self.launched = start(as_role("next", far));
+        self.channel = Channel::new(near, 4096);
+        let saved = std::mem::replace(&mut self.saved, next(&mut self.channel).unwrap().2.pop().unwrap());
+        self.channel.queue_with(1, vec![saved], |_| {});
+        let _ = self.channel.flush().unwrap();
+        assert_eq!(next(&mut self.channel).unwrap().0, 2, "it has taken them in");
     }
 
     /// Those clients whose connections were not known, in the order in which they were made.
     fn unknown(&self) -> Vec<&TcpStream> {
         let numbered = self.clients.iter().enumerate();
         numbered.filter_map(|(number, client)| (number % 3 != 2).then_some(client)).collect()
+    }
+}
+
+/// Everything that arrives at this end of a guard's channel.
+fn take_all(channel: &OwnedFd) -> Vec<TcpStream> {
+    let mut saved = Vec::new();
+    loop {
+        assert!(wait_readable(channel, DEADLINE).unwrap(), "the guard has ended");
+        match take_saved(channel).unwrap() {
+            Saved::Connections(connections) => {
+                assert!((1..=SAVED_PER_MESSAGE_MAX).contains(&connections.len()));
+                saved.extend(connections.into_iter().map(TcpStream::from));
+            }
+            Saved::Nothing => {}
+            Saved::End => return saved,
+        }
     }
 }
 
@@ -156,6 +180,16 @@ fn connections_that_only_the_dead_process_had_are_saved() {
         accepting.kill();
         check_saved(&accepting);
     }
+}
+
+// A process that has just taken them in may be the next to die, before anybody else has them.
+#[test]
+fn saved_connections_outlive_the_next_process_too() {
+    let mut accepting = Accepting::new("accepting", 20);
+    accepting.pass_on();
+    accepting.pass_on();
+    accepting.kill();
+    check_saved(&accepting);
 }
 
 // Whoever stops a process that hangs, or kills all processes of its group, must not take its guard along.

@@ -1,9 +1,9 @@
 //! C programs as an operator and a porting engineer meet them: compiled by `pollux cc`, run, watched, killed and stopped like any
 //! other, and refused with the documented number and one line for a person when something is wrong.
 
-use super::{Place, Said, told, wait_end, wait_until};
+use super::{Place, Said, said, told, wait_until};
 use serde_json::Value;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -34,10 +34,7 @@ impl Place {
     fn direct(&self, program: &str, words: &[&str]) -> Said {
         let mut command = Command::new(program);
         command.args(words).env("POLLUX_RUN_DIR", &self.root).env_remove("POLLUX_NODE");
-        let (out, err) = (self.file("direct-out"), self.file("direct-err"));
-        command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
-        let code = wait_end(&mut command.spawn().unwrap(), words);
-        Said { code, out: fs::read_to_string(out).unwrap(), err: fs::read_to_string(err).unwrap() }
+        said(command, self.directory.path(), words)
     }
 
     fn halves(&self, name: &str) -> Vec<Value> {

@@ -1,6 +1,6 @@
 //! What the domain runs: applied, refused, rolled back, and kept running.
 
-use super::place::{Place, kill, node};
+use super::place::{Place, Servers, kill, node};
 use serde_json::Value;
 use std::fs;
 

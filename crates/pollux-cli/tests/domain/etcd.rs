@@ -1,6 +1,6 @@
 //! Records in a real etcd: three servers, the master lost, etcd lost and back.
 
-use super::place::{PATIENCE, Place};
+use super::place::{PATIENCE, Place, Servers};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};

@@ -1,6 +1,6 @@
 //! Bad input: the documented code, one clear line for a person, nothing changed.
 
-use super::place::{Place, node};
+use super::place::{Place, Servers, node};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;

@@ -1,6 +1,6 @@
 //! Legacy mode: the documented rules, with conflict copies.
 
-use super::place::Place;
+use super::place::{Place, Servers};
 use std::fs;
 
 const LEGACY: &[&str] = &["--domain-mode", "legacy", "--domain-time", "stable=600"];

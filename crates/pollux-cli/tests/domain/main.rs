@@ -13,4 +13,5 @@ mod legacy;
 mod nof;
 mod place;
 mod said;
+mod servers;
 mod succession;

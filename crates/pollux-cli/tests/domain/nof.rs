@@ -1,7 +1,7 @@
 //! C programs on `libnof`: every verb, both layouts, against live servers.
 
 use super::codes;
-use super::place::{PATIENCE, Place};
+use super::place::{PATIENCE, Place, Servers};
 use pollux_domain::files::DomainFile;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -1,12 +1,11 @@
 //! A place on this host with nodes that are servers of a domain.
 
-pub(crate) use super::said::{PATIENCE, Said, kill, said};
-use serde_json::Value;
+pub(crate) use super::said::{PATIENCE, Said, said};
+pub(crate) use super::servers::{Servers, kill};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
 
 /// Run directory, state directory, and whatever nodes a test starts.
 pub(crate) struct Place {
@@ -102,68 +101,15 @@ impl Place {
         self.run(&words)
     }
 
-    /// Stops a server on purpose.
-    pub(crate) fn down(&self, host: &str) {
-        self.run(&["--node", &node(host), "down"]).done();
-    }
-
-    /// The host of a server is lost: every daemon of its node is killed.
-    pub(crate) fn lose(&self, host: &str) {
-        let status: Value =
-            serde_json::from_str(&self.run(&["--node", &node(host), "status", "--json"]).out).unwrap();
-        for cpu in status["cpus"].as_array().unwrap() {
-            kill(cpu["pid"].as_i64().unwrap());
-        }
-        // What it leaves behind is in the way of the next start only if it still runs.
-        self.wait("the node is gone", || self.run(&["--node", &node(host), "status"]).code == Some(1));
-    }
-
     /// The process ids of a server's halves: primary, backup.
     pub(crate) fn halves(&self, host: &str) -> (i64, Option<i64>) {
-        let listed: Value =
-            serde_json::from_str(&self.run(&["--node", &node(host), "ps", "--json"]).done()).unwrap();
+        let listed = self.at(host, &["ps", "--json"]).json();
         let of = |role: &str| {
             let found =
                 listed.as_array().unwrap().iter().find(|it| it["name"] == "$ZDOM" && it["role"] == role)?;
             found["pid"].as_i64()
         };
         (of("primary").unwrap(), of("backup"))
-    }
-
-    /// `pollux domain ...` at a server.
-    pub(crate) fn domain(&self, host: &str, words: &[&str]) -> Said {
-        self.run(&[&["--node", &node(host), "domain"], words].concat())
-    }
-
-    pub(crate) fn status(&self, host: &str) -> Option<Value> {
-        serde_json::from_str(&self.domain(host, &["status", "--json"]).out).ok()
-    }
-
-    /// Who acts, as a server sees it, with the epoch.
-    pub(crate) fn acting(&self, host: &str) -> Option<(String, u64)> {
-        let acting = &self.status(host)?["acting"];
-        Some((acting["server"].as_str()?.to_owned(), acting["epoch"].as_u64()?))
-    }
-
-    pub(crate) fn list(&self, host: &str) -> Vec<String> {
-        self.domain(host, &["list"]).out.lines().map(str::to_owned).collect()
-    }
-
-    pub(crate) fn wait(&self, what: &str, mut is: impl FnMut() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !is() {
-            assert!(Instant::now() < deadline, "{what}: did not happen");
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// Waits until a server sees that one act.
-    pub(crate) fn wait_acts(&self, host: &str, master: &str) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.acting(host).is_none_or(|(name, _)| name != master) {
-            assert!(Instant::now() < deadline, "{master} does not act: {:?}", self.status(host));
-            thread::sleep(Duration::from_millis(10));
-        }
     }
 
     /// A file for a command.
@@ -179,6 +125,12 @@ impl Place {
         let found =
             [beside.join("deps"), beside.to_owned()].into_iter().find(|it| it.join("libnof.so").is_file());
         found.expect("libnof.so is built with the tests")
+    }
+}
+
+impl Servers for Place {
+    fn at(&self, host: &str, words: &[&str]) -> Said {
+        self.run(&[&["--node", &node(host)], words].concat())
     }
 }
 

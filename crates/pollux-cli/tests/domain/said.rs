@@ -1,9 +1,9 @@
 //! A command of a test: run within bounds, and what it said.
 
-use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use std::fs::{self, File};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,11 @@ impl Said {
         self.out
     }
 
+    /// It was done, and said this.
+    pub(crate) fn json(self) -> Value {
+        serde_json::from_str(&self.done()).unwrap()
+    }
+
     /// It was refused in two lines with these words.
     pub(crate) fn failed(self, words: &[&str]) -> String {
         assert_eq!(self.code, Some(1), "{self:?}");
@@ -41,23 +46,22 @@ pub(crate) fn said(mut command: Command, directory: &Path, what: &[&str]) -> Sai
     let (out, err) = (output("out"), output("err"));
     command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
     let mut child = command.spawn().unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    let code = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status.code();
-        }
-        if Instant::now() >= deadline {
-            child.kill().unwrap();
-            panic!("{what:?} hangs: {}", fs::read_to_string(&err).unwrap());
-        }
-        thread::sleep(Duration::from_millis(5));
-    };
+    let code = wait_end(&mut child, what, || fs::read_to_string(&err).unwrap());
     let read = |path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
     Said { code, out: read(out), err: read(err) }
 }
 
-pub(crate) fn kill(pid: i64) {
-    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-    // It may be gone already.
-    let _ = kill_process(pid, Signal::KILL);
+/// The exit code of a command that ends within bounds; `explain` is for one that does not.
+pub(crate) fn wait_end(child: &mut Child, what: &[&str], explain: impl Fn() -> String) -> Option<i32> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        if Instant::now() >= deadline {
+            child.kill().unwrap();
+            panic!("{what:?} hangs: {}", explain());
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
 }

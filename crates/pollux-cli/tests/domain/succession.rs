@@ -1,6 +1,6 @@
 //! Who acts: kills, stops, returns, in quorum mode on one host.
 
-use super::place::{Place, kill, node};
+use super::place::{Place, Servers, kill, node};
 use std::time::{Duration, Instant};
 
 const STABLE: &[&str] = &["--domain-time", "stable=600"];

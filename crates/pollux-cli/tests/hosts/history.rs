@@ -1,6 +1,7 @@
 //! What was asked and answered, by writers that go on through every fault, and what must hold of it afterwards.
 
 use super::hosts::{Hosts, NAMES};
+use super::servers::Servers;
 use pollux_domain::content::Stamp;
 use pollux_domain::files::SnaNet;
 use std::collections::BTreeMap;

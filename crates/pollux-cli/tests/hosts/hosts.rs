@@ -1,13 +1,13 @@
 //! The servers of a domain `plant`, one on each host.
 
 use super::network::Network;
-use super::said::{PATIENCE, Said, kill, said};
+use super::said::{Said, said};
+use super::servers::Servers;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
 
 /// The hosts; nodes are ended when dropped.
 #[derive(Debug)]
@@ -69,32 +69,12 @@ impl Hosts {
         said(command, self.directory.path(), &words)
     }
 
-    /// Stops a server on purpose.
-    pub(crate) fn down(&self, host: &str) {
-        self.run(host, &["down"]).done();
-    }
-
-    /// The software of a host is lost: every daemon of its node is killed.
-    pub(crate) fn lose(&self, host: &str) {
-        let status: Value = serde_json::from_str(&self.run(host, &["status", "--json"]).out).unwrap();
-        for cpu in status["cpus"].as_array().unwrap() {
-            kill(cpu["pid"].as_i64().unwrap());
-        }
-        // What it leaves behind is in the way of the next start only if it still runs.
-        self.wait("the node is gone", || self.run(host, &["status"]).code == Some(1));
-    }
-
     /// A command at a host. It speaks to the host's node by a socket, which no namespace hides.
     pub(crate) fn run(&self, host: &str, words: &[&str]) -> Said {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pollux"));
         command.args(words);
         self.surround(&mut command, host);
         said(command, self.directory.path(), words)
-    }
-
-    /// `pollux domain ...` at a host.
-    pub(crate) fn domain(&self, host: &str, words: &[&str]) -> Said {
-        self.run(host, &[&["domain"], words].concat())
     }
 
     fn surround(&self, command: &mut Command, host: &str) {
@@ -115,35 +95,6 @@ impl Hosts {
         self.path(host, "state/domains/plant").join(host)
     }
 
-    pub(crate) fn status(&self, host: &str) -> Option<Value> {
-        serde_json::from_str(&self.domain(host, &["status", "--json"]).out).ok()
-    }
-
-    /// Who acts, as a server sees it, with the epoch.
-    pub(crate) fn acting(&self, host: &str) -> Option<(String, u64)> {
-        let acting = &self.status(host)?["acting"];
-        Some((acting["server"].as_str()?.to_owned(), acting["epoch"].as_u64()?))
-    }
-
-    pub(crate) fn list(&self, host: &str) -> Vec<String> {
-        self.domain(host, &["list"]).out.lines().map(str::to_owned).collect()
-    }
-
-    pub(crate) fn wait(&self, what: &str, mut is: impl FnMut() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !is() {
-            assert!(Instant::now() < deadline, "{what}: did not happen");
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// Waits until a server sees that one act.
-    pub(crate) fn wait_acts(&self, host: &str, master: &str) {
-        self.wait(&format!("{master} acts, says {host}"), || {
-            self.acting(host).is_some_and(|(name, _)| name == master)
-        });
-    }
-
     /// Waits until the three servers are up, say the same, and hold the newest content.
     pub(crate) fn wait_whole(&self) {
         self.wait("all are in step", || {
@@ -161,6 +112,12 @@ impl Hosts {
             };
             all.len() == NAMES.len() && all.iter().all(whole)
         });
+    }
+}
+
+impl Servers for Hosts {
+    fn at(&self, host: &str, words: &[&str]) -> Said {
+        self.run(host, words)
     }
 }
 

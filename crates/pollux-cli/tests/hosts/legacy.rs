@@ -2,6 +2,7 @@
 
 use super::hosts::{Hosts, NAMES};
 use super::network::{Network, turn};
+use super::servers::Servers;
 use std::fs;
 
 /// The texts of all conflict copies.

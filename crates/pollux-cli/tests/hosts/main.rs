@@ -12,6 +12,8 @@ mod legacy;
 mod network;
 #[path = "../domain/said.rs"]
 mod said;
+#[path = "../domain/servers.rs"]
+mod servers;
 
 #[cfg(feature = "etcd")]
 mod etcd;

@@ -5,6 +5,7 @@ use super::etcd::Etcd;
 use super::history::{History, Writers};
 use super::hosts::{Hosts, NAMES};
 use super::network::{Network, turn};
+use super::servers::Servers;
 use std::sync::Arc;
 
 fn begin() -> Option<(Arc<Hosts>, Etcd)> {

@@ -3,7 +3,7 @@
  *
  * Request n is of bytes that follow from their offset, and so is its reply, but for the first byte of that: 1 says that it was the
  * last. So the server sees each byte that is lost, doubled or moved, and so does this program. */
-#include "sockets.h"
+#include "sockets_pair.h"
 
 #define BYTES_MAX 40000
 
@@ -45,20 +45,8 @@ static void tell_backup(void)
 
 static void bring_backup_in_step(void)
 {
-    char name[64];
-    short length, detail, handle[10];
-
-    if (partner >= 0)
-        FILE_CLOSE_(partner);
-    partner = -1;
-    if (PROCESS_GETPAIRINFO_() == 4)
-        CHECK_IS(__ns_start_backup(&detail, , handle), 0);
-    CHECK_IS(PROCESSHANDLE_DECOMPOSE_(own, , , , , , , name, sizeof name, &length), 0);
-    CHECK_IS(FILE_OPEN_(name, length, &partner), 0);
-    memset(&state.info, 0, sizeof state.info);
-    state.info.filenum = (short) tcp;
-    state.info.flags = 2;
-    CHECK_IS(socket_get_open_info(&state.info), 0);
+    partner = open_backup(partner, own);
+    tell_of(tcp, 2, &state.info);
     state.is_open = 1;
     tell_backup();
     printf("IN STEP\n");

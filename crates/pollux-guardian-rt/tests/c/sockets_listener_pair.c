@@ -1,6 +1,6 @@
 /* The documented minimum: only the listener is in the backup, which posts one accept_nw when it takes over, without bind and
    listen. Connections are served one at a time by waited means. */
-#include "sockets.h"
+#include "sockets_pair.h"
 
 static short receive, partner = -1, own[10];
 static int listener = -1;
@@ -8,20 +8,8 @@ static struct open_info_message info;
 
 static void start_backup(void)
 {
-    char name[64];
-    short length, detail, handle[10];
-
-    if (partner >= 0)
-        FILE_CLOSE_(partner);
-    partner = -1;
-    if (PROCESS_GETPAIRINFO_() == 4)
-        CHECK_IS(__ns_start_backup(&detail, , handle), 0);
-    CHECK_IS(PROCESSHANDLE_DECOMPOSE_(own, , , , , , , name, sizeof name, &length), 0);
-    CHECK_IS(FILE_OPEN_(name, length, &partner), 0);
-    memset(&info, 0, sizeof info);
-    info.filenum = (short) listener;
-    info.flags = 3;
-    CHECK_IS(socket_get_open_info(&info), 0);
+    partner = open_backup(partner, own);
+    tell_of(listener, 3, &info);
     CHECK_IS(_status_eq(WRITEX(partner, (char *) &info, sizeof info)), 1);
     printf("IN STEP\n");
 }

@@ -350,8 +350,7 @@ fn the_provider_is_killed_a_hundred_times_under_load() {
     println!("{served} connections served, {lost} lost, {words} words over lasting ones");
     println!("{}", server.finish());
     assert!(served > 100, "there was no load");
-    // One in two thousand kills is known: see the gaps in `docs/guarantees.md`.
-    assert!(lost <= 1, "{lost} connections are lost");
+    assert_eq!(lost, 0, "connections are lost");
     node.stop_pair(PROVIDER);
     node.finish();
 }

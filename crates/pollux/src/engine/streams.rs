@@ -455,13 +455,18 @@ impl Engine {
         if socket.input.is_empty() {
             return;
         }
-        // Where the kernel does not say it, input is taken for what crowds: keeping it costs time and harms nobody.
-        socket.crowded = pollux_os::is_receive_buffer_crowded(&socket.fd).unwrap_or(true);
         let kept = state.stream.kept().len();
         let unkept = socket.input.len() - kept;
-        if unkept == 0 || (unkept < KEEP_BYTES && !socket.crowded) {
+        if unkept == 0 {
             return;
         }
+        // Few bytes are left where they are, unless they crowd. Where the kernel does not say it, they are taken for what
+        // does: keeping them costs time and harms nobody.
+        let is_crowded = || pollux_os::is_receive_buffer_crowded(&socket.fd).unwrap_or(true);
+        if unkept < KEEP_BYTES && !is_crowded() {
+            return;
+        }
+        socket.crowded = unkept < KEEP_BYTES;
         if socket.input.len() > KEPT_BYTES_MAX {
             pollux_os::say!(
                 "pollux: {}: a message of more than {KEPT_BYTES_MAX} bytes; its connection is closed",
