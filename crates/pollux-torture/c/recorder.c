@@ -80,6 +80,9 @@ int main(int argc, char **argv)
     fclose(history);
     snprintf(path, sizeof path, "%s/%s.end", argv[5], argv[2]);
     end = fopen(path, "w");
-    if (end != NULL) fclose(end);
+    if (end != NULL) {
+        fputs("end\n", end);
+        fclose(end);
+    }
     return 0;
 }

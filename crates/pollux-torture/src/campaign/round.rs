@@ -115,6 +115,7 @@ impl Round<'_> {
         for subject in &mut self.subjects {
             subject.begin_load(&self.node, &self.programs, plan.seed, REQUESTERS, THINK_US);
         }
+        self.subjects.iter().try_for_each(Subject::wait_begun)?;
         // The one who acts beside this borrows the node's directory only.
         let stop = AtomicBool::new(false);
         let names: Vec<&str> = self.subjects.iter().map(|subject| subject.name).collect();

@@ -91,6 +91,7 @@ fn with_pair_that_may_be_lost(
 
 fn lose(round: &mut Round<'_>, subject: &mut Subject, blow: &mut Blow<'_>) -> Result<(), Problem> {
     let record = subject.wait_whole(&round.node, || {})?;
+    subject.wait_begun()?;
     for _ in 0..5 {
         subject.begin_own(&round.node, &round.outside)?;
         subject.finish_own()?;

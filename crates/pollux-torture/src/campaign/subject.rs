@@ -145,6 +145,11 @@ impl Subject {
         }
     }
 
+    /// Waits until each requester has asked something: one that has not opened the pair yet knows nothing to lose.
+    pub fn wait_begun(&self) -> Result<(), Problem> {
+        self.wait_for_files("history", "has not begun")
+    }
+
     /// The directory of its histories.
     pub fn place(&self) -> &Path {
         &self.place
@@ -304,20 +309,26 @@ impl Subject {
 
     /// Waits until each requester has ended: by itself when it has seen an error.
     pub fn wait_for_ends(&mut self) -> Result<(), Problem> {
+        self.wait_for_files("end", "waits for an answer")?;
+        self.finish_own()
+    }
+
+    /// Waits until each requester has written to its file of that kind.
+    fn wait_for_files(&self, kind: &str, otherwise: &str) -> Result<(), Problem> {
         let deadline = Instant::now() + PATIENCE;
         for opener in &self.openers {
-            let end = self.place.join(format!("{opener}.end"));
-            while !end.exists() {
+            let path = self.place.join(format!("{opener}.{kind}"));
+            while !std::fs::metadata(&path).is_ok_and(|file| file.len() > 0) {
                 if Instant::now() > deadline {
                     return Err(Problem::Broken(format!(
-                        "L3: {}: requester {opener} waits for an answer since {PATIENCE:?}",
+                        "L3: {}: requester {opener} {otherwise} since {PATIENCE:?}",
                         self.name
                     )));
                 }
                 std::thread::sleep(super::round::LOOK_EVERY);
             }
         }
-        self.finish_own()
+        Ok(())
     }
 
     /// The requests that were done, in their order, as the primary has them.

@@ -189,7 +189,8 @@ pub fn record(words: &[&str]) -> Result<()> {
         std::thread::sleep(AFTER_ERROR_PAUSE);
         recorder.start(&mut random).into_iter().for_each(|begun| recorder.finish(begun));
     }
-    File::create(place.join(format!("{opener}.end"))).expect("the directory of the histories is there");
+    std::fs::write(place.join(format!("{opener}.end")), "end\n")
+        .expect("the directory of the histories is there");
     Ok(())
 }
 
