@@ -13,6 +13,7 @@ use rustix::process::{PidfdFlags, pidfd_open};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -353,6 +354,8 @@ impl Node {
         let number = self.requesters.fetch_add(1, Ordering::Relaxed);
         let mut command = Command::new(&self.program);
         command.args(arguments).env(RUN_DIRECTORY_VARIABLE, self.root()).env(NODE_VARIABLE, "\\TEST");
+        // Ctrl-C must not reach it: a requester that is killed looks like one that was never answered.
+        command.process_group(0);
         Requester::start(command, self.path().join(format!("requester-{number}.log")), &arguments.join(" "))
     }
 

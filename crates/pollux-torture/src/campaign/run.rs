@@ -2,8 +2,8 @@
 
 use super::options::Options;
 use super::tally::Tally;
-use super::tools::{Tools, with_own_mounts};
-use super::{Problem, round};
+use super::tools::{Tools, take_own_mounts};
+use super::{Problem, harness, round};
 use clap::Parser as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -30,8 +30,9 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { WRONG } else { 0 });
         }
     };
-    if let Some(code) = with_own_mounts() {
-        return ExitCode::from(code);
+    if let Err(error) = take_own_mounts() {
+        eprintln!("pollux-torture: cannot start itself again: {error}");
+        return ExitCode::from(HARNESS);
     }
     quiet();
     match campaign(&options) {
@@ -74,7 +75,9 @@ fn campaign(options: &Options) -> Result<Tally, Problem> {
     }
     let mut progress = Progress { shown: Instant::now(), watched: std::io::stderr().is_terminal() };
     let full = |tally: &Tally| tally.all_kills() >= options.kills && tally.pauses >= options.pauses;
-    while !full(&tally) && tally.broken() + tally.harness < FAILURES_MAX {
+    // Asked to end it plays its round to the end: that is the harm of a few seconds, and the tally is whole.
+    let stop = pollux_os::StopSignals::new().map_err(harness("listen for signals"))?;
+    while stop.take().is_none() && !full(&tally) && tally.broken() + tally.harness < FAILURES_MAX {
         let seed = tally.next_seed;
         tally.add(&round::play(&tools, seed));
         tally.next_seed = seed + 1;

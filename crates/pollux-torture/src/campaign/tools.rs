@@ -1,6 +1,7 @@
 //! Programs and directories that all rounds of a campaign use.
 
 use super::{Problem, harness};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -74,13 +75,13 @@ impl Tools {
     }
 }
 
-/// Starts this program again with mounts of its own, so that what a round mounts is gone with it, however it ends; returns its exit
-/// code. None when this is that process already, or cannot have any.
-pub fn with_own_mounts() -> Option<u8> {
+/// Becomes this program with mounts of its own, so that what a round mounts is gone with it, however it ends. Returns when it is
+/// that already, or why it cannot begin.
+pub fn take_own_mounts() -> Result<(), std::io::Error> {
     if std::env::var_os(OWN_MOUNTS).is_some() {
-        return None;
+        return Ok(());
     }
-    let own = std::env::current_exe().ok()?;
+    let own = std::env::current_exe()?;
     let can =
         Command::new("unshare").args(["--mount", "true"]).output().is_ok_and(|done| done.status.success());
     let mut command = if can { Command::new("unshare") } else { Command::new(&own) };
@@ -89,8 +90,8 @@ pub fn with_own_mounts() -> Option<u8> {
     } else {
         command.env(OWN_MOUNTS, "unshare --mount is not allowed here");
     }
-    let status = command.args(std::env::args_os().skip(1)).status().ok()?;
-    Some(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(3))
+    // It returns only if it has failed.
+    Err(command.args(std::env::args_os().skip(1)).exec())
 }
 
 /// A file system of its own, as large as this, until it is dropped.
