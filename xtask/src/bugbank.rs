@@ -54,6 +54,12 @@ pub(crate) fn all(names: &[&str]) -> Outcome {
     seeds.sort_unstable();
     let median = seeds.get(seeds.len() / 2).copied().unwrap_or(0);
     println!("{} of {} found, median seed {median}", seeds.len(), patches.len());
+    if names.is_empty() {
+        let (all, found) = (patches.len(), seeds.len());
+        let tally = serde_json::json!({ "patches": all, "found": found, "median_seed": median });
+        let file = target().join("bugbank.json");
+        fs::write(&file, format!("{tally:#}\n")).map_err(|error| format!("{}: {error}", file.display()))?;
+    }
     if !missed.is_empty() {
         return Err(format!("{SEEDS_MAX} seeds do not find: {}", missed.join(", ")));
     }

@@ -6,6 +6,7 @@ mod ci;
 mod run;
 mod tidy;
 mod torture;
+mod trials;
 
 use std::env;
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ usage: cargo xtask VERB
   torture [ARG..]  real kills and pauses: `--kills N --pauses N`, adds to the tally in target/torture.json; see `--help`
   bugbank [NAME..]  applies each patch of bugbank/ to a copy of the source: the simulator must find what it breaks
   bench [ARG..]  the benchmarks: see `cargo xtask bench --help`
+  trials         writes what the campaigns have counted into docs/guarantees.md
   headers        writes docs/reference/procedures.md from the procedure table
   man DIR        writes the man pages of the pollux command
 ";
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         },
         ["bugbank", names @ ..] => bugbank::all(names),
         ["bench", rest @ ..] => bench::all(rest),
+        ["trials"] => trials::write(),
         ["headers"] => headers(),
         ["man", directory] => {
             run::cargo(&["run", "--quiet", "--release", "--package", "pollux-cli", "--", "man", directory])
