@@ -439,3 +439,36 @@ fn c_spec(program: &Path, words: &[&str]) -> ProgramSpec {
         pair: false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn history(text: &str) -> History {
+        History::of(text.lines().map(|line| line.parse().unwrap())).unwrap()
+    }
+
+    // A later pair of the same name that answers for the lost one would pretend to have its state.
+    #[test]
+    fn an_answer_after_the_loss_is_seen() {
+        let told = "1 invoke 1.1 append\n2 ok 1.1 append place 0 value 0 epoch 1\n\
+                    3 invoke 1.2 append\n4 unknown 1.2 append error 201 epoch 1\n";
+        assert_eq!(told_of_loss(&history(told), "$A"), Ok(1));
+        let later = format!("{told}5 invoke 1.3 append\n6 ok 1.3 append place 0 value 0 epoch 1\n");
+        assert!(
+            matches!(told_of_loss(&history(&later), "$A"), Err(Problem::Broken(why)) if why.starts_with("S9"))
+        );
+        assert_eq!(told_of_loss(&history("1 invoke 1.1 append\n"), "$A"), Ok(0));
+    }
+
+    // An error that nobody counts is a fault that was not invisible.
+    #[test]
+    fn errors_and_missing_answers_are_seen() {
+        let good = "1 invoke 1.1 append\n2 ok 1.1 append place 0 value 0 epoch 1\n";
+        assert_eq!(no_errors(&history(good), "$A"), Ok(()));
+        for bad in ["3 invoke 1.2 append\n4 fail 1.2 append error 14 epoch 1\n", "3 invoke 1.2 append\n"] {
+            let why = no_errors(&history(&format!("{good}{bad}")), "$A").unwrap_err();
+            assert!(matches!(why, Problem::Broken(why) if why.starts_with("T1: $A: request 1.2")));
+        }
+    }
+}
