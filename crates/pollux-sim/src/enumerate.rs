@@ -6,12 +6,13 @@ use crate::plan::{Fault, Harm, Plan, Victim, When};
 use crate::run::Run;
 use std::rc::Rc;
 
-/// The faults that are put: both halves, killed and hung.
-const FAULTS: [Fault; 4] = [
+/// The faults that are put: both halves, killed and stopped; and a backup that nobody but its primary finds hung.
+const FAULTS: [Fault; 5] = [
     Fault { harm: Harm::Kill, victim: Victim::Primary },
     Fault { harm: Harm::Kill, victim: Victim::Backup },
     Fault { harm: Harm::Pause, victim: Victim::Primary },
     Fault { harm: Harm::Pause, victim: Victim::Backup },
+    Fault { harm: Harm::Hang, victim: Victim::Backup },
 ];
 
 /// How much was played.

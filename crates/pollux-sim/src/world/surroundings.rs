@@ -20,11 +20,8 @@ impl World {
             let Some(paused) = self.processes[who].paused.filter(|_| self.processes[who].alive) else {
                 continue;
             };
-            if paused.until <= self.now {
-                self.end_pause(who, paused);
-            } else {
-                to_come = true;
-            }
+            // Who is killed may have been the one whose business another hung half was.
+            to_come |= paused.until > self.now || self.end_pause(who, paused);
         }
         to_come |= self.cpus_return();
         to_come |= self.now < self.plan.no_cpu.end;
@@ -34,7 +31,8 @@ impl World {
         to_come | next_order.is_some_and(|(at, _)| self.begun && *at > self.now)
     }
 
-    fn end_pause(&mut self, who: Who, paused: Paused) {
+    /// Returns true if it was killed.
+    fn end_pause(&mut self, who: Who, paused: Paused) -> bool {
         let is_primary = self.processes[who].pair.is_primary();
         // The backup of a live primary is that one's business; all others are watched by their daemons.
         let has_primary = |other: &Process| {
@@ -55,6 +53,7 @@ impl World {
         } else if paused.then == Then::IsKilledOrGoesOn {
             self.processes[who].paused = None;
         }
+        !self.processes[who].alive
     }
 
     /// Returns true while a CPU is away.

@@ -8,9 +8,9 @@
 //! S4: a checkpoint is cut only between turns. S5: an output is held under the number of the checkpoint that carries
 //! what it depends on.
 
-use super::{Engine, rings};
+use super::{Engine, Partner, rings};
 use crate::error::{Error, Result};
-use pollux_core::pair::Event as PairEvent;
+use pollux_core::pair::{Event as PairEvent, Handled, Pair};
 use pollux_core::receive::SavedReply;
 use pollux_os::{Channel, DESCRIPTORS_PER_FRAME_MAX, Fill, clock};
 use pollux_wire::checkpoint::{self, Record, TurnKey};
@@ -199,24 +199,13 @@ impl Engine {
             ..
         } = &mut self.batch;
         if *turn_records_at > 0 {
+            let fds = descriptors.drain(..*turn_descriptors_at).collect();
             if self.pair.checkpoints()
                 && let Some(partner) = &mut self.partner
             {
-                let number = self.number.next();
-                let fds: Vec<OwnedFd> = descriptors.drain(..*turn_descriptors_at).collect();
-                partner.channel.queue_with(checkpoint::CHECKPOINT, fds, |out| {
-                    checkpoint::begin_checkpoint(number, out);
-                    out.extend_from_slice(&records[..*turn_records_at]);
-                });
-                self.number = number;
-                let handled = self.pair.handle(PairEvent::Sent { number });
-                assert_eq!(
-                    handled,
-                    pollux_core::pair::Handled::Acted,
-                    "a checkpoint is made only where one is expected"
-                );
-            } else {
-                descriptors.drain(..*turn_descriptors_at);
+                self.number = self.number.next();
+                let records = &records[..*turn_records_at];
+                send_checkpoint(partner, &mut self.pair, self.number, records, fds);
             }
             records.drain(..*turn_records_at);
         }
@@ -226,6 +215,15 @@ impl Engine {
             self.outputs.hold(self.number, completed);
         }
         (*turn_records_at, *turn_descriptors_at, *turn_outputs_at) = (0, 0, 0);
+    }
+
+    /// A checkpoint of nothing, after an exchange of roles: its acknowledgement says that the old primary is a backup that
+    /// works. One that hangs before it has told its openers is found like any other that does not acknowledge (L3).
+    pub(super) fn probe_partner(&mut self) {
+        if let Some(partner) = &mut self.partner {
+            self.number = self.number.next();
+            send_checkpoint(partner, &mut self.pair, self.number, &[], Vec::new());
+        }
     }
 
     /// Lets go what the gate admits.
@@ -424,4 +422,19 @@ impl Engine {
 
 fn is_about_ring(kind: u8) -> bool {
     matches!(kind, checkpoint::RING_OFFER | checkpoint::RING_TAKEN | checkpoint::RING_BEGUN)
+}
+
+fn send_checkpoint(
+    partner: &mut Partner,
+    pair: &mut Pair,
+    number: CheckpointNumber,
+    records: &[u8],
+    descriptors: Vec<OwnedFd>,
+) {
+    partner.channel.queue_with(checkpoint::CHECKPOINT, descriptors, |out| {
+        checkpoint::begin_checkpoint(number, out);
+        out.extend_from_slice(records);
+    });
+    let handled = pair.handle(PairEvent::Sent { number });
+    assert_eq!(handled, Handled::Acted, "a checkpoint is made only where one is expected");
 }

@@ -799,6 +799,9 @@ impl Engine {
         self.start_missing_acceptors()?;
         self.watch_all_local()?;
         self.note_speaking(epoch, took_over);
+        if !took_over {
+            self.probe_partner();
+        }
         let now = clock::monotonic_ns();
         self.promoted = Some(Promoted { at_ns: now, took_over });
         self.answers_first_until_ns = Some(now + FIRST_ANSWERS_NS);
