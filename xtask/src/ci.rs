@@ -1,10 +1,10 @@
 //! The gate: what must hold before a change lands. Reads only; `cargo xtask fix` is what rewrites.
 
 use crate::run::{Outcome, cargo, has, program, root};
-use crate::tidy;
+use crate::{tidy, torture};
 
 /// Debian packages with programs that the tests drive; tests that need one say so when it is missing.
-const PACKAGES: [(&str, &str); 8] = [
+const PACKAGES: [(&str, &str); 9] = [
     ("redis-benchmark", "redis-tools"),
     ("curl", "curl"),
     ("nc", "netcat-openbsd"),
@@ -13,9 +13,10 @@ const PACKAGES: [(&str, &str); 8] = [
     ("etcd", "etcd-server"),
     ("openssl", "openssl"),
     ("ip", "iproute2"),
+    ("strace", "strace"),
 ];
 
-/// Runs every check. `demo`: also a million simulated takeovers and the demo under kills, in their release builds.
+/// Runs every check. `demo`: also a million simulated takeovers, a thousand real kills, and the demo, in their release builds.
 pub(crate) fn all(demo: bool) -> Outcome {
     prerequisites()?;
     tidy::check()?;
@@ -27,7 +28,18 @@ pub(crate) fn all(demo: bool) -> Outcome {
     if demo {
         let simulated = ["run", "--quiet", "--release", "--package", "pollux-sim", "--", "run"];
         cargo(&[&simulated[..], &["--takeovers", "1000000"]].concat())?;
-        cargo(&["build", "--release", "--package", "pollux-cli"])?;
+        // One build for all that runs in it.
+        let packages = ["pollux-cli", "pollux-torture", "pollux-guardian-rt"];
+        let mut build = vec!["build", "--release"];
+        packages.iter().for_each(|package| build.extend(["--package", package]));
+        cargo(&build)?;
+        match torture::run(&["--kills", "1000", "--pauses", "200"])? {
+            0 => {}
+            3 => return Err("the torture campaign itself has failed; what it said is above".to_owned()),
+            code => {
+                return Err(format!("the torture campaign ended with exit code {code}: a promise is broken"));
+            }
+        }
         let arguments = [
             "run",
             "--quiet",

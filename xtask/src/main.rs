@@ -6,6 +6,7 @@ mod ci;
 mod fuzz;
 mod run;
 mod tidy;
+mod torture;
 mod trials;
 
 use std::env;
@@ -14,12 +15,13 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask VERB
 
-  ci             the gate: prerequisites, format, lints, tidy, tests, documentation, a demo under kills
-  ci --quick     the same without the demo
+  ci             the gate: prerequisites, format, lints, tidy, tests, documentation, simulated takeovers, a demo and pairs under kills
+  ci --quick     the same without the last three
   fix            formats the code
   tidy           checks our own source: banned words, blobs, tabs, dead documents
   sim [ARG..]    simulated takeovers: `--takeovers N` (a million without it), adds to the tally in target/sim.json
   models [ARG..] every order of steps of small pairs and domains: `--large`, `--json`; counts in target/models.json
+  torture [ARG..]  real kills and pauses: `--kills N --pauses N`, adds to the tally in target/torture.json; see `--help`
   bugbank [NAME..]  applies each patch of bugbank/ to a copy of the source: the simulator must find what it breaks
   bench [ARG..]  the benchmarks: see `cargo xtask bench --help`
   fuzz [ARG..]   libFuzzer over every decoder, adds to the tally in target/fuzz.json: see `cargo xtask fuzz --help`
@@ -38,6 +40,12 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::check(),
         ["sim", rest @ ..] => sim(rest),
         ["models", rest @ ..] => models(rest),
+        ["torture", rest @ ..] => match torture::more(rest) {
+            Ok(0) => Ok(()),
+            // It has said why; its exit code tells a broken promise from a tester that failed.
+            Ok(code) => return ExitCode::from(code),
+            Err(error) => Err(error),
+        },
         ["bugbank", names @ ..] => bugbank::all(names),
         ["bench", rest @ ..] => bench::all(rest),
         ["fuzz", rest @ ..] => fuzz::all(rest),

@@ -26,7 +26,7 @@
 //! more where others write there too.
 
 mod failure;
-mod layout;
+pub(crate) mod layout;
 mod link;
 mod messages;
 mod request;

@@ -4,7 +4,10 @@
 use crate::local::fuzz as local;
 use crate::{Change, Key, Revision, Write};
 
+#[cfg(feature = "etcd")]
+use crate::etcd::layout as etcd_layout;
 /// The layout of etcd's values; here without its client, so that no HTTP/2 stack is needed.
+#[cfg(not(feature = "etcd"))]
 #[path = "etcd/layout.rs"]
 #[allow(dead_code)]
 mod etcd_layout;

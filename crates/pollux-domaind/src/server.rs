@@ -61,7 +61,7 @@ pub fn main(words: &[OsString]) -> ExitCode {
 }
 
 fn failed(what: &str) -> ExitCode {
-    eprintln!("domain server: {what}");
+    pollux_os::say!("domain server: {what}");
     ExitCode::FAILURE
 }
 
@@ -115,7 +115,7 @@ impl Alive {
         let work = move || {
             let ended = shell.work(&alive);
             if let Err(error) = ended {
-                eprintln!("domain server: {error}");
+                pollux_os::say!("domain server: {error}");
                 process::exit(1);
             }
         };

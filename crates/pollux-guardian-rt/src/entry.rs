@@ -173,7 +173,7 @@ pub(crate) fn stream(name: &'static str, missing: u16, body: impl FnOnce() -> *m
 /// Runs a body; a panic in it is a fault of ours: the process ends, so that its other half takes over with good state.
 fn guarded<T>(name: &'static str, body: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
-        eprintln!("pollux: a fault inside {name}: {}", words_of(&*panic));
+        pollux_os::say!("pollux: a fault inside {name}: {}", words_of(&*panic));
         abort()
     })
 }
@@ -191,7 +191,7 @@ pub(crate) fn end_now(code: i32) -> ! {
 
 /// Ends the process as a trap does: what the program does cannot be answered with an error number.
 pub(crate) fn trap(why: &str) -> ! {
-    eprintln!("pollux: {why}");
+    pollux_os::say!("pollux: {why}");
     abort()
 }
 

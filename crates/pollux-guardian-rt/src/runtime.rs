@@ -48,7 +48,7 @@ pub fn with<T>(body: impl FnOnce(&mut Runtime) -> T) -> T {
     let mut guard: MutexGuard<'_, Option<Runtime>> = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = guard.get_or_insert_with(|| {
         Runtime::attach().unwrap_or_else(|error| {
-            eprintln!("pollux: {error}");
+            pollux_os::say!("pollux: {error}");
             entry::end_now(1)
         })
     });
@@ -296,7 +296,7 @@ impl Runtime {
     }
 
     pub(crate) fn node_lost(&self) -> ! {
-        eprintln!("pollux: the connection to the node ended: its CPU is lost");
+        pollux_os::say!("pollux: the connection to the node ended: its CPU is lost");
         entry::end_now(1)
     }
 

@@ -100,7 +100,7 @@ impl Keeper {
             if self.promotions.replace(promotions) != Some(promotions)
                 && let Err(why) = self.begin_as_primary(took_over)?
             {
-                eprintln!("pollux: {}: {why}", self.pair.name());
+                pollux_os::say!("pollux: {}: {why}", self.pair.name());
                 return self.finish(1);
             }
             match event {
@@ -127,7 +127,7 @@ impl Keeper {
             match Label::read(&label) {
                 Some(Label::Program { .. }) => program = Some(id),
                 Some(Label::Listener(listener)) => listeners.push((id, listener)),
-                None => eprintln!("pollux: {}: a held descriptor has no label", self.pair.name()),
+                None => pollux_os::say!("pollux: {}: a held descriptor has no label", self.pair.name()),
             }
         }
         self.listeners = Listeners::of(listeners);
@@ -258,11 +258,11 @@ impl Keeper {
         match child::start(&self.options, gate, handed_over) {
             Ok((child, gate)) => self.started(child, gate)?,
             Err(NotStarted::Program(end, why)) => {
-                eprintln!("pollux: {}: {}: {why}", self.pair.name(), self.options.program.display());
+                pollux_os::say!("pollux: {}: {}: {why}", self.pair.name(), self.options.program.display());
                 self.machine.handle_ended(Instant::now(), end);
             }
             Err(NotStarted::Gate(error)) => {
-                eprintln!(
+                pollux_os::say!(
                     "pollux: {}: the system calls of {} cannot be looked at: {error}\n  next: leave --keep-sockets out, and \
                      give the addresses that it listens on with --listen",
                     self.pair.name(),
@@ -308,7 +308,7 @@ impl Keeper {
             Next::GivenUp => format!("given up after {} restarts in a row", self.options.restart_limit),
         };
         let text = format!("{} {end}; {then}", self.options.program.display());
-        eprintln!("pollux: {}: {text}", self.pair.name());
+        pollux_os::say!("pollux: {}: {text}", self.pair.name());
         self.pair.report(EventKind::ProgramEnded, text)
     }
 
@@ -413,7 +413,7 @@ impl Keeper {
             Ok(ends) => ends,
             Err(error) => {
                 if !std::mem::replace(&mut self.complained, true) {
-                    eprintln!("pollux: {}: {shown} is not held: {error}", self.pair.name());
+                    pollux_os::say!("pollux: {}: {shown} is not held: {error}", self.pair.name());
                 }
                 return Ok(false);
             }
@@ -505,7 +505,7 @@ impl Keeper {
 /// A decision that does not arrive was for a process that is gone.
 fn decided(result: io::Result<()>) {
     if let Err(error) = result {
-        eprintln!("pollux: a decision about a system call is lost: {error}");
+        pollux_os::say!("pollux: a decision about a system call is lost: {error}");
     }
 }
 

@@ -7,9 +7,9 @@
 
 use pollux_domain::simulation::Random;
 use pollux_sim::app::{Answer, App, Entry, KEYS, Operation};
-use pollux_sim::history::{Call, History};
+use pollux_sim::history::{self, Call, End, History, Told};
 use pollux_sim::linear::{self, Verdict};
-use pollux_wire::{FileError, OpenId, SyncId};
+use pollux_wire::{Epoch, FileError, OpenId, SyncId};
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
 use std::collections::BTreeMap;
 use todc_utils::linearizability::WGLChecker;
@@ -40,7 +40,7 @@ const CHANGES: [Change; 6] =
 /// Requests of three openers, done one after the other; few enough for a search without memory.
 fn history(seed: u64, change: Change) -> Vec<Call> {
     let mut random = Random::new(seed, 1);
-    let mut requests: Vec<(u32, Call)> = Vec::new();
+    let mut requests: Vec<(u64, Call)> = Vec::new();
     for open in 1..=3 {
         let mut now = 0;
         for sync in 1..=4 {
@@ -49,9 +49,12 @@ fn history(seed: u64, change: Change) -> Vec<Call> {
             now = at + 1 + random.below(8) as u32;
             // No two events are at once: for our search they would be concurrent, for the others the first listed goes first.
             let entry: Entry = (OpenId(open), SyncId(sync + seed % 7));
-            let spread = |moment: u32| moment * 4 + open as u32;
-            let unknown = Some((spread(now), Err(FileError::PATH_DOWN)));
-            requests.push((spread(at), Call { entry, began: spread(began), ended: unknown }));
+            let spread = |moment: u32| u64::from(moment) * 4 + open;
+            let (key, operation) = Operation::of(entry);
+            let action = history::Action::Register(key as u64, operation);
+            let told = Told::Unknown(FileError::PATH_DOWN);
+            let unknown = Some(End { at: spread(now), told, epoch: Epoch(1) });
+            requests.push((spread(at), Call { entry, action, began: spread(began), ended: unknown }));
         }
     }
     requests.sort_by_key(|(at, call)| (*at, call.entry));
@@ -73,10 +76,10 @@ fn history(seed: u64, change: Change) -> Vec<Call> {
                 _ => app.execute(call.entry),
             };
             if told || place == chosen {
-                call.ended = call.ended.map(|(at, _)| (at, Ok(answer)));
+                tell(call, answer);
             }
         } else if place == chosen && change == Change::Forged {
-            call.ended = call.ended.map(|(at, _)| (at, Ok(Answer { place: 0, value: 0xDEAD })));
+            tell(call, Answer { place: 0, value: 0xDEAD });
         }
         if place + 3 < chosen {
             before = app.clone();
@@ -85,12 +88,24 @@ fn history(seed: u64, change: Change) -> Vec<Call> {
     let mut calls: Vec<Call> = requests.into_iter().map(|(_, call)| call).collect();
     if change == Change::Swap {
         let other = (chosen + 1) % calls.len();
-        let (one, two) = (calls[chosen].ended, calls[other].ended);
-        if let (Some((at, Ok(first))), Some((then, Ok(second)))) = (one, two) {
-            (calls[chosen].ended, calls[other].ended) = (Some((at, Ok(second))), Some((then, Ok(first))));
+        if let (Some(first), Some(second)) = (answer_to(&calls[chosen]), answer_to(&calls[other])) {
+            tell(&mut calls[chosen], second);
+            tell(&mut calls[other], first);
         }
     }
     calls
+}
+
+/// The request was done, and this was told.
+fn tell(call: &mut Call, answer: Answer) {
+    call.ended = call.ended.map(|end| End { told: Told::Ok(answer), ..end });
+}
+
+fn answer_to(call: &Call) -> Option<Answer> {
+    match call.ended?.told {
+        Told::Ok(answer) => Some(answer),
+        Told::Fail(_) | Told::Unknown(_) => None,
+    }
 }
 
 /// The registers alone: a request that is executed twice is no error of theirs.
@@ -107,11 +122,11 @@ impl Registers {
 }
 
 /// All begins and ends of the requests of one register, in the order of time.
-fn events(key: usize, calls: &[Call]) -> Vec<(u32, usize, bool)> {
+fn events(key: usize, calls: &[Call]) -> Vec<(u64, usize, bool)> {
     let of_key = calls.iter().enumerate().filter(|(_, call)| Operation::of(call.entry).0 == key);
-    let mut events: Vec<(u32, usize, bool)> = of_key
+    let mut events: Vec<(u64, usize, bool)> = of_key
         .flat_map(|(at, call)| {
-            let end = call.ended.filter(|(_, told)| told.is_ok()).map(|(ended, _)| (ended, at, false));
+            let end = call.ended.filter(|_| answer_to(call).is_some()).map(|end| (end.at, at, false));
             [Some((call.began, at, true)), end]
         })
         .flatten()
@@ -140,10 +155,10 @@ fn stateright_says(calls: &[Call]) -> bool {
         let mut tester = LinearizabilityTester::new(Register(0));
         for (_, at, begins) in events(key, calls) {
             let call = &calls[at];
-            let recorded = match (begins, call.ended) {
+            let recorded = match (begins, answer_to(call)) {
                 (true, _) => tester.on_invoke(at, Operation::of(call.entry).1).map(drop),
-                (false, Some((_, Ok(answer)))) => tester.on_return(at, answer.value).map(drop),
-                (false, _) => Ok(()),
+                (false, Some(answer)) => tester.on_return(at, answer.value).map(drop),
+                (false, None) => Ok(()),
             };
             recorded.expect("a history is well formed");
         }
@@ -174,7 +189,7 @@ impl Specification for RegisterSpecification {
 fn todc_says(calls: &[Call]) -> bool {
     (0..KEYS).all(|key| {
         let operation = |at: usize| Operation::of(calls[at].entry).1;
-        let told = |at: usize| calls[at].ended.and_then(|(_, told)| told.ok()).map(|answer| answer.value);
+        let told = |at: usize| answer_to(&calls[at]).map(|answer| answer.value);
         let events = events(key, calls);
         let mut actions: Vec<(usize, Action<Asked>)> = Vec::new();
         for (_, at, begins) in &events {
@@ -196,7 +211,7 @@ fn three_searches_say_the_same() {
     for change in CHANGES {
         for seed in 0..HISTORIES {
             let calls = history(seed, change);
-            unknown += calls.iter().filter(|call| !matches!(call.ended, Some((_, Ok(_))))).count();
+            unknown += calls.iter().filter(|call| answer_to(call).is_none()).count();
             let ours = match linear::check(&calls.iter().copied().collect::<History>()) {
                 Verdict::Linear => true,
                 Verdict::NotLinear { .. } => false,

@@ -56,3 +56,13 @@ pub use tcp::{
     StreamPositions, discard, is_receive_buffer_crowded, peek, peek_offset_supported, set_peek_offset,
     stream_positions, write, write_vectored,
 };
+
+/// Says a line on standard error. Where it cannot be written, on a full disk, nothing happens; `eprintln!` would panic, and end a half
+/// of a pair for a word that nobody reads.
+#[macro_export]
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($words)*);
+    }};
+}

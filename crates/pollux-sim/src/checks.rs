@@ -1,7 +1,9 @@
 //! The promises, looked at after every step and at the end.
 
 use crate::app::{Answer, Entry};
-use crate::linear::{self, Verdict};
+use crate::history::Told;
+use crate::judge::judge;
+use crate::linear::Verdict;
 use crate::world::{Process, Who, World, who_is};
 use pollux_core::output::Gate;
 use pollux_wire::control::PairState;
@@ -121,20 +123,16 @@ fn check_primary(world: &World, who: Who, process: &Process) -> Result<Option<(W
     Ok(looked_at)
 }
 
-/// S7: one order of the requests explains what all requesters were told.
+/// What the requesters were told, all together, and the log of the primary that is left.
 pub fn check_history(world: &World) -> Result<Verdict, String> {
-    match linear::check(&world.history()) {
-        Verdict::NotLinear { key } => {
-            Err(format!("S7: no order of the requests explains what was read of register {key}"))
-        }
-        verdict => Ok(verdict),
-    }
+    let primary = world.record.as_ref().map(|record| &world.processes[who_is(record.primary)]);
+    judge(&world.history(), primary.map(|process| process.app.log()))
 }
 
 /// The promises that hold when nothing moves any more.
 pub fn check_end(world: &World) -> Result<(), String> {
     for client in &world.clients {
-        let answers = client.calls.iter().filter_map(|call| Some((call.entry.1, call.ended?.1)));
+        let answers = client.calls.iter().filter_map(|call| Some((call.entry.1, call.ended?.told)));
         let count = answers.clone().count() as u64;
         if count != client.asker.wanted {
             return Err(format!("L3: opener {} has {count} answers of {}", client.open, client.asker.wanted));
@@ -142,10 +140,10 @@ pub fn check_end(world: &World) -> Result<(), String> {
         let may_be_told = client.asker.sync_depth == 0 && world.ledger.disturbed;
         for (sync, answer) in answers {
             match answer {
-                Ok(_) => {}
-                Err(FileError::PATH_DOWN) if world.ledger.may_be_lost || may_be_told => {}
-                Err(FileError::OWNERSHIP) if may_be_told => {}
-                Err(error) => {
+                Told::Ok(_) => {}
+                Told::Unknown(_) if world.ledger.may_be_lost || may_be_told => {}
+                Told::Fail(FileError::OWNERSHIP) if may_be_told => {}
+                Told::Fail(error) | Told::Unknown(error) => {
                     return Err(format!("T1: request {sync} of opener {} ends with {error}", client.open));
                 }
             }

@@ -11,6 +11,8 @@
 //! | [`world`] | plays it: halves, requesters, coordinator, daemons, channels |
 //! | [`run`] | who is next, when faults come, when it is over |
 //! | [`checks`] | the promises |
+//! | [`history`] | what requesters asked and were told, as lines; real runs have the same |
+//! | [`judge`] | what a history is held to |
 //! | [`linear`] | whether one order explains all answers |
 //! | [`enumerate`] | every fault at every place |
 //! | [`swarm`] | the plan that a seed stands for |
@@ -26,6 +28,7 @@ pub mod campaign;
 pub mod checks;
 pub mod enumerate;
 pub mod history;
+pub mod judge;
 pub mod linear;
 pub mod plan;
 pub mod run;

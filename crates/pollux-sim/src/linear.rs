@@ -3,9 +3,9 @@
 //! The search is that of Wing and Gong with Lowe's memory of what was tried, for each register by itself. A request whose
 //! outcome is unknown may have been done at any moment after its begin, or never.
 
-use crate::app::{KEYS, Operation};
-use crate::history::{Call, History};
-use std::collections::BTreeSet;
+use crate::app::Operation;
+use crate::history::{Action, Call, History, Told};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Requests of one register beyond which the search is not begun.
 const CALLS_MAX: usize = 400;
@@ -20,7 +20,7 @@ pub enum Verdict {
     /// There is none for this register.
     NotLinear {
         /// Which.
-        key: usize,
+        key: u64,
     },
     /// It has too many requests for this search, or too many with unknown outcomes.
     TooLong,
@@ -28,38 +28,40 @@ pub enum Verdict {
 
 struct Request {
     operation: Operation,
-    began: u32,
+    began: u64,
     /// When it was over, and the value that it was told; none if that is unknown.
-    told: Option<(u32, u64)>,
+    told: Option<(u64, u64)>,
 }
 
-/// Searches for an explanation.
+/// Searches for an explanation, for each register. A register with too many requests hides no error of another.
 pub fn check(history: &History) -> Verdict {
-    for key in 0..KEYS {
-        let mut requests: Vec<Request> =
-            history.calls().iter().filter_map(|call| request(key, call)).collect();
-        requests.sort_by_key(|request| request.told.map_or(u32::MAX, |(ended, _)| ended));
-        if requests.len() > CALLS_MAX {
-            return Verdict::TooLong;
-        }
-        match explains(&requests) {
+    let mut registers: BTreeMap<u64, Vec<Request>> = BTreeMap::new();
+    for (key, request) in history.calls().iter().filter_map(request) {
+        registers.entry(key).or_default().push(request);
+    }
+    let mut verdict = Verdict::Linear;
+    for (key, mut requests) in registers {
+        requests.sort_by_key(|request| request.told.map_or(u64::MAX, |(ended, _)| ended));
+        let explained = if requests.len() > CALLS_MAX { None } else { explains(&requests) };
+        match explained {
             Some(true) => {}
             Some(false) => return Verdict::NotLinear { key },
-            None => return Verdict::TooLong,
+            None => verdict = Verdict::TooLong,
         }
     }
-    Verdict::Linear
+    verdict
 }
 
-fn request(key: usize, call: &Call) -> Option<Request> {
-    let (its_key, operation) = Operation::of(call.entry);
-    let told = match call.ended {
-        Some((at, Ok(answer))) => Some((at, answer.value)),
+fn request(call: &Call) -> Option<(u64, Request)> {
+    let Action::Register(key, operation) = call.action else { return None };
+    let told = match call.ended.map(|end| (end.at, end.told)) {
+        Some((at, Told::Ok(answer))) => Some((at, answer.value)),
+        Some((_, Told::Fail(_))) => return None,
         // What is not known to be done changes nothing when it only reads.
         _ if operation == Operation::Read => return None,
         _ => None,
     };
-    (its_key == key).then_some(Request { operation, began: call.began, told })
+    Some((key, Request { operation, began: call.began, told }))
 }
 
 /// Depth first: which request may come next, and what was tried already in this state. None: it was given up.
@@ -82,7 +84,7 @@ fn explains(requests: &[Request]) -> Option<bool> {
         // Nothing may be put after a request that was over before it began.
         let horizon = requests.iter().enumerate().filter(|(at, _)| !is_done(*at));
         let horizon = horizon.filter_map(|(_, request)| request.told.map(|(ended, _)| ended)).min();
-        let horizon = horizon.unwrap_or(u32::MAX);
+        let horizon = horizon.unwrap_or(u64::MAX);
         let fits = |request: &Request| request.told.is_none_or(|(_, answer)| answer == value);
         let may_be_next: Vec<usize> = (0..requests.len())
             .filter(|at| !is_done(*at) && requests[*at].began <= horizon && fits(&requests[*at]))
@@ -109,23 +111,30 @@ fn explains(requests: &[Request]) -> Option<bool> {
 mod tests {
     use super::*;
     use crate::app::{Answer, App, Entry};
+    use crate::history::End;
     use pollux_domain::simulation::Random;
-    use pollux_wire::{FileError, OpenId, SyncId};
+    use pollux_wire::{Epoch, FileError, OpenId, SyncId};
+
+    fn call(entry: Entry, began: u64, at: u64, told: Told) -> Call {
+        let (key, operation) = Operation::of(entry);
+        let ended = Some(End { at, told, epoch: Epoch(1) });
+        Call { entry, action: Action::Register(key as u64, operation), began, ended }
+    }
 
     /// Requests of some openers that are done one after the other at moments inside of their spans; some of the last ones
     /// end unknown.
     fn good(seed: u64) -> Vec<Call> {
         let mut random = Random::new(seed, 1);
         let mut app = App::default();
-        let mut calls: Vec<(u32, Call)> = Vec::new();
+        let mut calls: Vec<(u64, Call)> = Vec::new();
         for open in 1..=3 {
             let mut now = 0;
             for sync in 1..=8 {
-                let began = now + random.below(6) as u32;
-                let at = began + 1 + random.below(20) as u32;
-                now = at + 1 + random.below(10) as u32;
+                let began = now + random.below(6);
+                let at = began + 1 + random.below(20);
+                now = at + 1 + random.below(10);
                 let entry: Entry = (OpenId(open), SyncId(sync));
-                calls.push((at, Call { entry, began, ended: Some((now, Err(FileError::PATH_DOWN))) }));
+                calls.push((at, call(entry, began, now, Told::Unknown(FileError::PATH_DOWN))));
             }
         }
         calls.sort_by_key(|(at, call)| (*at, call.entry));
@@ -133,7 +142,7 @@ mod tests {
             if random.chance(900) {
                 let answer = app.execute(call.entry);
                 if random.chance(950) {
-                    call.ended = call.ended.map(|(at, _)| (at, Ok(answer)));
+                    call.ended = call.ended.map(|end| End { told: Told::Ok(answer), ..end });
                 }
             }
         }
@@ -153,10 +162,11 @@ mod tests {
     fn a_value_that_was_never_there_is_seen() {
         for seed in 0..300 {
             let mut calls = good(seed);
-            let at =
-                calls.iter().position(|call| matches!(call.ended, Some((_, Ok(_))))).expect("some are done");
-            let Some((_, Ok(answer))) = &mut calls[at].ended else { unreachable!("looked for") };
-            answer.value = 0xDEAD;
+            let answers = calls.iter_mut().filter_map(|call| match &mut call.ended.as_mut()?.told {
+                Told::Ok(answer) => Some(answer),
+                _ => None,
+            });
+            answers.take(1).for_each(|answer| answer.value = 0xDEAD);
             assert!(matches!(check(&calls.into_iter().collect()), Verdict::NotLinear { .. }), "seed {seed}");
         }
     }
@@ -173,11 +183,8 @@ mod tests {
         let write =
             operations(|operation| matches!(operation, Operation::Write(_))).expect("there is a write");
         let read = operations(|operation| *operation == Operation::Read).expect("there is a read");
-        let call = |entry, began, ended, value| Call {
-            entry,
-            began,
-            ended: Some((ended, Ok(Answer { place: 0, value }))),
-        };
+        let call =
+            |entry, began, ended, value| call(entry, began, ended, Told::Ok(Answer { place: 0, value }));
         let Operation::Write(written) = Operation::of(write).1 else { unreachable!("looked for") };
         let history =
             |value, began| [call(write, 0, 5, 0), call(read, began, 9, value)].into_iter().collect();

@@ -2,6 +2,7 @@
 
 use crate::bugs::Bug;
 use crate::checks::{check, check_end, check_history};
+use crate::history::{End, Told};
 use crate::linear::Verdict;
 use crate::plan::{Plan, Schedule};
 use crate::sometimes::{Met, Situation};
@@ -228,19 +229,24 @@ pub fn traced(plan: &Plan, bug: Bug, mut show: impl FnMut(Step, &World)) -> Outc
     let calls = run.world.clients.iter().flat_map(|client| &client.calls);
     let answers: Vec<_> = calls.filter_map(|call| call.ended).collect();
     if plan.requesters.iter().any(|asker| asker.sync_depth == 0)
-        && answers.iter().any(|(_, told)| told.is_err())
+        && answers.iter().any(|end| !matches!(end.told, Told::Ok(_)))
     {
         met.note(Situation::NothingSentAgain);
     }
-    for (at, told) in &answers {
-        (at, told.map(|answer| (answer.place, answer.value)).map_err(|error| error.0)).hash(&mut hasher);
+    for End { at, told, .. } in &answers {
+        let told = match told {
+            Told::Ok(answer) => (0, answer.place, answer.value),
+            Told::Fail(error) => (1, u64::from(error.0), 0),
+            Told::Unknown(error) => (2, u64::from(error.0), 0),
+        };
+        (at, told).hash(&mut hasher);
     }
     Outcome {
         violation,
         steps: run.world.now,
         takeovers: run.world.takeovers,
         faults: run.faults_done,
-        answered: answers.iter().filter(|(_, told)| told.is_ok()).count() as u64,
+        answered: answers.iter().filter(|end| matches!(end.told, Told::Ok(_))).count() as u64,
         met,
         digest: hasher.finish(),
     }

@@ -8,12 +8,15 @@
 //!  Faults::inflict                   kill -9, kill -STOP, switch, of halves and daemons
 //! ```
 //!
+//! [`campaign`] does that thousands of times, and judges what all requesters were told (`cargo xtask torture`).
+//!
 //! Requesters are processes of their own: what a user's program sees is seen by a user's program. A node ends with the test
 //! that started it, also when the test is killed: a guard process holds a pipe to it.
 #![forbid(unsafe_code)]
 // A helper that cannot go on ends its test; the message is the call's.
 #![allow(clippy::unwrap_used)]
 
+pub mod campaign;
 pub mod cleanup;
 pub mod faults;
 pub mod node;
@@ -24,6 +27,7 @@ pub mod ring_path;
 pub mod stacks;
 pub mod visitor;
 pub mod wait;
+pub mod wild;
 
 pub use faults::{Counts, Fault, Faults};
 pub use node::{Node, Settings};

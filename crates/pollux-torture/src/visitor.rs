@@ -7,6 +7,7 @@ use pollux_wire::control::{CONTROL, ToDaemon, ToProcess};
 use pollux_wire::limits::{CONTROL_BODY_BYTES_MAX, PROTOCOL_VERSION};
 use pollux_wire::{FileError, ProcessName, Wire as _, decode};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 /// Attached to a daemon.
 pub struct Visitor {
@@ -18,9 +19,14 @@ pub struct Visitor {
 impl Visitor {
     /// Attaches to a CPU.
     pub fn attach(node: &Node, cpu: u8) -> Self {
+        Self::attach_to(&node.socket(cpu))
+    }
+
+    /// Attaches to the daemon of a socket.
+    pub fn attach_to(socket: &Path) -> Self {
         let life = LifePage::create().unwrap();
         life.hold().unwrap();
-        let channel = Channel::new(connect_unix(&node.socket(cpu)).unwrap(), CONTROL_BODY_BYTES_MAX);
+        let channel = Channel::new(connect_unix(socket).unwrap(), CONTROL_BODY_BYTES_MAX);
         let mut visitor = Self { channel, _life: life, requests: 0 };
         let attach = ToDaemon::Attach {
             version: PROTOCOL_VERSION,
@@ -41,12 +47,21 @@ impl Visitor {
 
     /// Opens a server; the path, on which the server's answer to the open is the first frame.
     pub fn open(&mut self, name: &str, depth: u16) -> Result<OwnedFd, FileError> {
+        self.open_target(name, None, depth)
+    }
+
+    /// Opens the instance of a server with this sequence number, and no later one.
+    pub fn open_instance(&mut self, name: &str, sequence: u64) -> Result<OwnedFd, FileError> {
+        self.open_target(name, Some(sequence), 1)
+    }
+
+    fn open_target(&mut self, name: &str, sequence: Option<u64>, depth: u16) -> Result<OwnedFd, FileError> {
         self.requests += 1;
         let (request, name) = (self.requests, ProcessName::new(name).unwrap());
         self.send(
             &ToDaemon::Open {
                 request,
-                target: pollux_wire::control::Target::Name { name, sequence: None },
+                target: pollux_wire::control::Target::Name { name, sequence },
                 sync_depth: depth,
                 nowait_depth: depth,
                 details: Default::default(),

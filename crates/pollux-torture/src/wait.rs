@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 /// A condition that does not hold by then never will. Long, because a machine that builds beside the tests is slow.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How the words of a wait begin that was in vain.
+pub const NOT_IN_TIME: &str = "not within";
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
@@ -15,7 +17,7 @@ pub fn wait_for<T>(what: &str, explain: impl Fn() -> String, mut look: impl FnMu
         if let Some(value) = look() {
             return value;
         }
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}\n{}", explain());
+        assert!(Instant::now() < deadline, "{NOT_IN_TIME} {PATIENCE:?}: {what}\n{}", explain());
         thread::sleep(LOOK_EVERY);
     }
 }

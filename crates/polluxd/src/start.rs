@@ -60,6 +60,9 @@ pub(crate) fn install_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("POLLUX_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false).with_target(false);
+    // A line that cannot be written, on a full disk, is lost. Told of on standard error, where it cannot be written either, it would
+    // panic, and end this CPU.
+    let log = log.log_internal_errors(false);
     // A program that embeds the daemon may have a log of its own.
     let _ = log.with_env_filter(filter).try_init();
 }

@@ -288,7 +288,7 @@ pub(crate) fn start(directory: Arc<Directory>, inbox: Sender<Input>) -> io::Resu
 
 /// One line to the server's own log, which its node keeps, and to `sna.err`: problems, and what other servers sent here.
 fn log(directory: &Path, line: &str, central: bool) {
-    eprintln!("{line}");
+    pollux_os::say!("{line}");
     if !central && !line.starts_with("problem:") {
         return;
     }

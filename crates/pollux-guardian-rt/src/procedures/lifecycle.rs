@@ -253,7 +253,7 @@ pub(crate) fn HEADROOM_ENSURE_(_: args::HEADROOM_ENSURE_) -> i16 {
 pub(crate) fn DEBUG(_: args::DEBUG) {
     let pid = std::process::id();
     let Some(debugger) = std::env::var_os(DEBUG_VARIABLE).filter(|name| !name.is_empty()) else {
-        eprintln!("pollux: DEBUG was called in process {pid}; to look at it: gdb -p {pid}");
+        pollux_os::say!("pollux: DEBUG was called in process {pid}; to look at it: gdb -p {pid}");
         return;
     };
     let debugger = if debugger == "1" { "gdb".into() } else { debugger };
@@ -263,7 +263,10 @@ pub(crate) fn DEBUG(_: args::DEBUG) {
     match started {
         Ok(_) => wait_for_tracer(),
         Err(error) => {
-            eprintln!("pollux: DEBUG in process {pid}: cannot run {}: {error}", debugger.to_string_lossy());
+            pollux_os::say!(
+                "pollux: DEBUG in process {pid}: cannot run {}: {error}",
+                debugger.to_string_lossy()
+            );
         }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn compile_checked(programs: &Programs, suffix: &str, options: &[&str
 /// How patient a node is with daemons and processes that are silent: a machine that builds beside the tests is slow, and
 /// a fault that no test has caused would be taken for one.
 pub(crate) fn settings(cpus: u8) -> Settings {
-    Settings { cpus, sick_after_ms: 10_000, hang_after_ms: 60_000, reload_after_ms: 50 }
+    Settings { cpus, sick_after_ms: 10_000, hang_after_ms: 60_000, reload_after_ms: 50, full_logs: false }
 }
 
 /// A node of its own, and a directory for files.

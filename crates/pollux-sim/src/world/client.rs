@@ -1,8 +1,8 @@
 //! A requester: the production machine, and what it was told.
 
 use super::process::Way;
-use crate::app::Answer;
-use crate::history::Call;
+use crate::app::{Answer, Operation};
+use crate::history::{Action, Call, End, Told};
 use crate::plan::Asker;
 use pollux_core::requester::{Command, PathNumber, ReplyIs, Requester};
 use pollux_wire::{Epoch, FileError, OpenId, SyncId};
@@ -43,7 +43,10 @@ impl Client {
     pub(super) fn start(&mut self, now: u32) {
         let sync = self.requester.start().expect("the span of outstanding requests was looked at");
         assert_eq!(sync.0, self.calls.len() as u64 + 1, "S8: sync ids are counted");
-        self.calls.push(Call { entry: (self.open, sync), began: now, ended: None });
+        let entry = (self.open, sync);
+        let (key, operation) = Operation::of(entry);
+        let action = Action::Register(key as u64, operation);
+        self.calls.push(Call { entry, action, began: now.into(), ended: None });
         self.unanswered += 1;
     }
 
@@ -73,8 +76,13 @@ impl Client {
     }
 
     fn answer(&mut self, now: u32, sync: SyncId, outcome: Result<Answer, FileError>) {
-        let call = &mut self.calls[sync.0 as usize - 1];
-        if call.ended.replace((now, outcome)).is_none() {
+        let told = match outcome {
+            Ok(answer) => Told::Ok(answer),
+            Err(FileError::PATH_DOWN) => Told::Unknown(FileError::PATH_DOWN),
+            Err(error) => Told::Fail(error),
+        };
+        let end = End { at: now.into(), told, epoch: self.requester.epoch() };
+        if self.calls[sync.0 as usize - 1].ended.replace(end).is_none() {
             self.unanswered -= 1;
         }
     }

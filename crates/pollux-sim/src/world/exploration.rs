@@ -177,13 +177,15 @@ impl World {
 
     fn identity_of_clients(&self, hasher: &mut impl Hasher) {
         let calls = || self.clients.iter().flat_map(|client| &client.calls);
-        let moments = calls().flat_map(|call| [Some(call.began), call.ended.map(|(at, _)| at)]);
-        let mut ranks: BTreeMap<u32, usize> = moments.flatten().map(|moment| (moment, 0)).collect();
+        let moments = calls().flat_map(|call| [Some(call.began), call.ended.map(|end| end.at)]);
+        let mut ranks: BTreeMap<u64, usize> = moments.flatten().map(|moment| (moment, 0)).collect();
         ranks.values_mut().enumerate().for_each(|(rank, place)| *place = rank);
         for client in &self.clients {
             (&client.requester, client.asks, client.outstanding()).hash(hasher);
-            for Call { entry, began, ended } in &client.calls {
-                (entry, ranks[began], ended.map(|(at, told)| (ranks[&at], told))).hash(hasher);
+            // What a request does follows from its entry.
+            for Call { entry, began, ended, .. } in &client.calls {
+                let ended = ended.map(|end| (ranks[&end.at], end.told, end.epoch));
+                (entry, ranks[began], ended).hash(hasher);
             }
         }
     }

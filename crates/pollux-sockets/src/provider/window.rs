@@ -74,7 +74,7 @@ pub(super) fn end_at_panic() {
 
 /// Without a guard the provider goes on as it is: a connection of which the backup has not heard dies with this half.
 fn complain(error: &io::Error) {
-    eprintln!("pollux: TCP/IP provider: no guard for new connections: {error}");
+    pollux_os::say!("pollux: TCP/IP provider: no guard for new connections: {error}");
 }
 
 impl Provider {
@@ -164,7 +164,7 @@ impl Provider {
             }
             Ok(Ok(Saved::End) | Err(_)) => {
                 if let Some(count @ 1..) = self.window.others.remove(&channel) {
-                    eprintln!(
+                    pollux_os::say!(
                         "pollux: TCP/IP provider: new connections saved from the dead primary: {count}"
                     );
                 }

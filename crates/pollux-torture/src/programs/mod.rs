@@ -4,6 +4,7 @@ pub mod counter;
 pub mod crasher;
 #[path = "../../../pollux/examples/http_server/service.rs"]
 pub mod http;
+pub mod ledger;
 pub mod lines;
 pub mod objects;
 pub mod puppet;
@@ -30,6 +31,8 @@ pub fn run(words: &[&str]) -> Option<ExitCode> {
         ["objects"] => objects::serve(),
         ["change", name, seed, times] => objects::change(name, number(seed), number(times)),
         ["http", address] => http::serve(address),
+        ["ledger"] => ledger::serve(),
+        ["record", ref words @ ..] => ledger::record(words),
         ["lines", address] => lines::serve(address),
         ["shelf"] => shelf::serve(),
         ["shelve", name, times] => shelf::shelve(name, number(times)),

@@ -40,3 +40,20 @@ fn a_pair_moves_from_cpu_to_cpu_and_is_alone_on_the_last() {
     requester.finish();
     node.finish();
 }
+
+/// A full disk would end every daemon and every pair at their next word.
+#[test]
+fn logs_that_cannot_be_written_hurt_nobody() {
+    let node = node_with(Settings { full_logs: true, reload_after_ms: 0, ..Settings::default() });
+    std::os::unix::fs::symlink("/dev/full", node.path().join("QUIET.log")).unwrap();
+    let record = node.run_pair("$QUIET", &["counter"]);
+    let mut requester = node.requester(&["count", "$QUIET", "a", "1", "4"]);
+    requester.line();
+    // The daemon has much to say of it, and the primary that there is no CPU for a backup.
+    assert!(node.signal_cpu(record.backup.unwrap().cpu, Signal::KILL));
+    node.wait_until("the pair is alone", || node.state("$QUIET") == Some(PairState::Alone));
+    requester.line();
+    requester.finish();
+    assert_eq!(node.record("$QUIET").unwrap().primary, record.primary, "the primary has stayed");
+    node.finish();
+}

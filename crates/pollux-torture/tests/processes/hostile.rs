@@ -1,14 +1,14 @@
 //! Programs that mean harm, or are broken: they hurt themselves only.
 
 use crate::node;
-use pollux_os::{Channel, Fill, Interest, Poller, connect_unix};
+use pollux_os::{Channel, connect_unix};
 use pollux_torture::cleanup::descriptors_of;
-use pollux_torture::{Fault, Node, PATIENCE, Random, Visitor, faults};
+use pollux_torture::wild::{garbage, is_closed, request, wild_frames};
+use pollux_torture::{Fault, Node, Random, Visitor, faults};
 use pollux_wire::limits::PATH_BODY_BYTES_MAX;
-use pollux_wire::path::{self, IoType, Request};
+use pollux_wire::path;
 use pollux_wire::{SyncId, Wire as _};
 use std::io::Write as _;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 /// A broken program would take a CPU with it, and all pairs of that CPU.
@@ -22,22 +22,7 @@ fn garbage_to_a_daemon_hurts_nobody() {
     let mut held = Vec::new();
     for round in 0..200 {
         let mut stream = UnixStream::from(connect_unix(&node.socket(round % 2)).unwrap());
-        let length = random.below(2000) as usize;
-        let mut garbage: Vec<u8> = (0..length).map(|_| random.next() as u8).collect();
-        match random.below(4) {
-            // A frame that announces 4 GiB.
-            0 => garbage.splice(..garbage.len().min(4), [0xff; 4]).for_each(drop),
-            // A frame of a right kind with a wrong body.
-            1 => {
-                let kind =
-                    if round % 3 == 0 { pollux_wire::admin::ADMIN } else { pollux_wire::control::CONTROL };
-                let mut framed = (garbage.len() as u32).to_le_bytes().to_vec();
-                framed.extend([kind, 0, 0, 0]);
-                framed.append(&mut garbage);
-                garbage = framed;
-            }
-            _ => {}
-        }
+        let garbage = garbage(&mut random, round.into());
         let _ = stream.write_all(&garbage);
         if round % 10 == 0 {
             held.push(stream);
@@ -50,32 +35,6 @@ fn garbage_to_a_daemon_hurts_nobody() {
     node.finish();
 }
 
-/// What comes over a path, until it ends; false if it has not ended in time.
-fn is_closed(fd: OwnedFd) -> bool {
-    let mut channel = Channel::new(fd, PATH_BODY_BYTES_MAX);
-    let mut poller = Poller::new().unwrap();
-    poller.add(channel.as_fd(), 0, Interest::READ).unwrap();
-    loop {
-        match channel.fill() {
-            Ok(Fill::Closed) | Err(_) => return true,
-            Ok(_) => {}
-        }
-        while let Ok(Some(frame)) = channel.next_frame() {
-            drop(frame.descriptors);
-        }
-        if poller.wait(Some(PATIENCE)).unwrap().is_empty() {
-            return false;
-        }
-    }
-}
-
-fn request(sync: u64, payload: &[u8]) -> Vec<u8> {
-    let mut body = Vec::new();
-    Request { sync: SyncId(sync), reply_bytes_max: 1 << 21, io: IoType::WriteRead, again: false, payload }
-        .put(&mut body);
-    body
-}
-
 /// One requester would bring a server down for all others.
 #[test]
 fn wild_frames_on_a_path_end_that_path_only() {
@@ -85,15 +44,7 @@ fn wild_frames_on_a_path_end_that_path_only() {
     requester.line();
     let mut visitor = Visitor::attach(&node, 1);
     // Frames that cannot be understood.
-    let wrong: [(u8, Vec<u8>); 6] = [
-        (250, vec![1, 2, 3]),
-        (path::REQUEST, vec![1]),
-        (path::REPLY, vec![0; 40]),
-        (path::TAKEOVER, vec![0; 8]),
-        (path::CANCEL, vec![]),
-        (0, vec![]),
-    ];
-    for (kind, body) in wrong {
+    for (kind, body) in wild_frames() {
         let mut channel = Channel::new(visitor.open("$GOOD", 4).unwrap(), PATH_BODY_BYTES_MAX);
         channel.queue(kind, |out| out.extend_from_slice(&body));
         let _ = channel.flush().unwrap();

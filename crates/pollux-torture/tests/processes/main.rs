@@ -8,6 +8,7 @@ mod counter;
 mod cpus;
 mod ends;
 mod held;
+mod histories;
 mod hostile;
 mod http;
 mod listeners;

@@ -6,7 +6,8 @@
 //!
 //! | File | What it does |
 //! | --- | --- |
-//! | `mod.rs` | the state, the loop, the commands of the pair machine |
+//! | `mod.rs` | the state, the loop |
+//! | `commands.rs` | the pair machine: what it is told, and what it orders |
 //! | `checkpoints.rs` | turns, batches, outputs; taking in checkpoints as a backup |
 //! | `delivery.rs` | what waits for the program, and what it is handed |
 //! | `paths.rs` | opens and requests |
@@ -20,6 +21,7 @@
 
 mod calls;
 mod checkpoints;
+mod commands;
 mod delivery;
 mod held;
 mod local;
@@ -34,16 +36,16 @@ use crate::error::{Context, Error, Result};
 use crate::link::Link;
 use crate::objects::Objects;
 use pollux_core::output::OutputQueue;
-use pollux_core::pair::{Command, End, Event as PairEvent, Handled, Pair, SILENT_TICKS_MAX};
+use pollux_core::pair::{Event as PairEvent, Pair, SILENT_TICKS_MAX};
 use pollux_core::replica::Replica;
 use pollux_os::points::{self, Mark, Subject};
-use pollux_os::{Channel, Doorbell, Interest, LifePage, LifeWatch, Poller, Signal, clock};
-use pollux_wire::checkpoint::{self, Record, TurnKey};
-use pollux_wire::control::{PairState, Recorded, StartAs, StateKeeping, ToDaemon, ToProcess};
+use pollux_os::{Channel, Doorbell, Interest, LifePage, LifeWatch, Poller, clock};
+use pollux_wire::checkpoint::{Record, TurnKey};
+use pollux_wire::control::{PairState, Recorded, StartAs, StateKeeping, ToProcess};
 use pollux_wire::limits::CHECKPOINT_BODY_BYTES_MAX;
 use pollux_wire::system::SystemMessage;
 use pollux_wire::{
-    CheckpointNumber, ConnectionId, Epoch, HeldId, ListenerId, ObjectId, OpenId, Phandle, ProcessName, Wire,
+    CheckpointNumber, ConnectionId, Epoch, HeldId, ListenerId, ObjectId, OpenId, Phandle, ProcessName,
 };
 use std::cell::{RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -524,7 +526,11 @@ impl Engine {
         }
         if self.daemon.is_lost() {
             // The CPU is lost, and with it this process: the other half takes over. Whoever stays would be a ghost.
-            eprintln!("pollux: {}: the daemon of CPU {} is gone; this process ends", self.name, self.me.cpu);
+            pollux_os::say!(
+                "pollux: {}: the daemon of CPU {} is gone; this process ends",
+                self.name,
+                self.me.cpu
+            );
             process::exit(1);
         }
         Ok(())
@@ -586,7 +592,7 @@ impl Engine {
             ToProcess::Stop {} => self.ask_to_stop(),
             ToProcess::AcceptorStarted { error, why, .. } => {
                 if !error.is_ok() {
-                    eprintln!("pollux: {}: no acceptor could be started: {why} ({error})", self.name);
+                    pollux_os::say!("pollux: {}: no acceptor could be started: {why} ({error})", self.name);
                 }
                 Ok(())
             }
@@ -617,7 +623,10 @@ impl Engine {
                     handover.recorded_ns.get_or_insert_with(clock::monotonic_ns);
                 }
                 if let Recorded::Refused { why, .. } = &outcome {
-                    eprintln!("pollux: {}: a change of the pair's record was refused: {why}", self.name);
+                    pollux_os::say!(
+                        "pollux: {}: a change of the pair's record was refused: {why}",
+                        self.name
+                    );
                 }
                 self.pair_event(PairEvent::Recorded(outcome))
             }
@@ -671,181 +680,6 @@ impl Engine {
         self.release_outputs()?;
         self.pair_event(PairEvent::PartnerDead { partner: phandle })?;
         self.run_commands()
-    }
-
-    fn ask_for_backup(&mut self) -> Result<()> {
-        let request = self.daemon.next_request();
-        self.daemon.send(&ToDaemon::StartBackup { request, cpu: None }, Vec::new())
-    }
-
-    fn ask_to_stop(&mut self) -> Result<()> {
-        self.pair_event(PairEvent::StopWanted)?;
-        self.run_commands()
-    }
-
-    /// Feeds the pair machine; what cannot happen stops the process, so that the other half goes on with good state.
-    fn pair_event(&mut self, event: PairEvent) -> Result<()> {
-        if let Handled::Impossible(why) = self.pair.handle(event) {
-            panic!("the pair is {}: {why}", self.pair.state());
-        }
-        Ok(())
-    }
-
-    fn run_commands(&mut self) -> Result<()> {
-        while let Some(command) = self.pair.poll_command() {
-            match command {
-                Command::StartBackup if self.answers_first_until_ns.is_some() => self.backup_wanted = true,
-                Command::StartBackup => self.ask_for_backup()?,
-                Command::SendState { .. } => self.begin_state()?,
-                Command::TellInStep { number } => {
-                    self.tell_partner(checkpoint::IN_STEP, |out| number.put(out))
-                }
-                Command::Record(change) => self.ask_for_change(change)?,
-                Command::RecordLater(change) => self.change_later = Some(change),
-                Command::TellOnRecord { epoch } => {
-                    self.tell_partner(checkpoint::ON_RECORD, |out| epoch.put(out))
-                }
-                Command::KillPartner => self.kill_partner()?,
-                Command::DropPartner => self.drop_partner(),
-                Command::Quiesce => self.quiesce(),
-                Command::Resume => self.resume()?,
-                Command::Promote { epoch, took_over } => self.promote(epoch, took_over)?,
-                Command::Demote { .. } => self.demote(),
-                Command::OrderSwitch { epoch } => {
-                    self.tell_partner(checkpoint::SWITCH, |out| epoch.put(out));
-                    self.say_demoted();
-                }
-                Command::OrderEnd => self.tell_partner(checkpoint::END, |_| {}),
-                Command::ReportPaired { epoch, backup } => {
-                    points::pass(Mark::Whole, Subject::of(0, epoch.0, &[]));
-                    self.report_paired(epoch, backup)?;
-                    self.offer_partner_ring();
-                }
-                Command::ReportAlone { epoch, backup } => {
-                    points::pass(Mark::Alone, Subject::of(0, epoch.0, &[]));
-                    self.report_alone(epoch, backup)?;
-                }
-                Command::ReportNotSwitched { why } => eprintln!("pollux: {}: not switched: {why}", self.name),
-                Command::End(End::Stopped) => self.stopped = true,
-                Command::End(why) => self.end_process(why),
-            }
-        }
-        Ok(())
-    }
-
-    fn end_process(&self, why: End) -> ! {
-        let text = match why {
-            End::Superseded => "the record names another primary",
-            End::Incomplete => "the primary ended before this backup had the whole state",
-            End::Stopped => "the pair has stopped",
-        };
-        eprintln!("pollux: {} ({}): {text}; this process ends", self.name, self.me);
-        process::exit(1);
-    }
-
-    fn ask_for_change(&mut self, change: pollux_wire::control::Change) -> Result<()> {
-        let request = self.daemon.next_request();
-        self.pending_change = Some((request, change.clone()));
-        self.daemon.send(&ToDaemon::Change { request, change }, Vec::new())
-    }
-
-    fn tell_partner(&mut self, kind: u8, write: impl FnOnce(&mut Vec<u8>)) {
-        if let Some(partner) = &mut self.partner {
-            partner.channel.queue(kind, write);
-            // A failed send means that it dies: the bell tells.
-            let _ = partner.channel.flush();
-        }
-    }
-
-    fn kill_partner(&mut self) -> Result<()> {
-        let Some(partner) = &self.partner else { return Ok(()) };
-        let cause = format!("the other half ({}) does not acknowledge; it is killed", partner.phandle);
-        pollux_os::signal(&partner.pidfd, Signal::KILL).context("kill the other half")?;
-        eprintln!("pollux: {}: {cause}", self.name);
-        self.report_hung(cause)
-    }
-
-    fn drop_partner(&mut self) {
-        if let Some(partner) = self.partner.take() {
-            rings::unwatch(&self.poller, &partner.channel);
-            if !partner.watch.is_dead() {
-                // Off record and not wanted any more: it must not linger.
-                let _ = pollux_os::signal(&partner.pidfd, Signal::KILL);
-            }
-            partner.watch.retire();
-            // Its memory and descriptors go when there is time: what follows may be a takeover.
-            self.buried.push(partner);
-        }
-        self.state_to_send = None;
-    }
-
-    /// Takes nothing in any more, so that no checkpoint is made until the roles are exchanged; what is in hand is finished.
-    fn quiesce(&mut self) {
-        self.quiescing = true;
-        self.unwatch_paths();
-    }
-
-    /// The roles stay as they are: takes in what has come meanwhile.
-    fn resume(&mut self) -> Result<()> {
-        self.quiescing = false;
-        self.watch_paths()?;
-        self.read_all_sockets();
-        Ok(())
-    }
-
-    /// Begins to speak as the primary.
-    fn promote(&mut self, epoch: Epoch, took_over: bool) -> Result<()> {
-        (self.number, self.applied) = (CheckpointNumber(0), CheckpointNumber(0));
-        self.quiescing = false;
-        self.speak_on_all_paths(epoch)?;
-        self.resume_connections();
-        self.resume_links()?;
-        self.learn_acceptors();
-        self.start_missing_acceptors()?;
-        self.watch_all_local()?;
-        self.note_speaking(epoch, took_over);
-        if took_over {
-            points::pass(Mark::TookOver, Subject::of(0, epoch.0, &[]));
-        } else {
-            self.probe_partner();
-        }
-        let now = clock::monotonic_ns();
-        self.promoted = Some(Promoted { at_ns: now, took_over });
-        self.answers_first_until_ns = Some(now + FIRST_ANSWERS_NS);
-        self.promotions += 1;
-        // A program that wants ticks learns with the first one that it is the primary again.
-        self.next_user_tick_ns = now;
-        Ok(())
-    }
-
-    /// Falls silent: the other half is the primary on record.
-    fn demote(&mut self) {
-        assert!(self.outputs.is_empty(), "S5: nothing is held when the roles are exchanged");
-        (self.number, self.applied) = (CheckpointNumber(0), CheckpointNumber(0));
-        self.ready.clear();
-        self.quiescing = false;
-        self.silence_paths();
-        self.silence_connections();
-        self.unwatch_held();
-        self.unwatch_all_local();
-        self.links.clear();
-    }
-
-    fn tell_when_drained(&mut self) -> Result<()> {
-        if self.quiescing
-            && self.in_hand == 0
-            && self.batch.is_empty()
-            && self.outputs.is_empty()
-            && !self.awaiting()
-        {
-            self.pair_event(PairEvent::Drained)?;
-            self.run_commands()?;
-        }
-        Ok(())
-    }
-
-    fn awaiting(&self) -> bool {
-        self.pair.checkpoints() && !self.pair.gate().admits(self.number)
     }
 
     /// Watches for room to write only where something waits for it.

@@ -110,7 +110,7 @@ impl Engine {
         }
         let epoch = self.pair.epoch();
         let cause = format!("{why} (error {error}, detail {detail})");
-        eprintln!("pollux: {}: no backup could be started: {cause}", self.name);
+        pollux_os::say!("pollux: {}: no backup could be started: {cause}", self.name);
         self.report(EventKind::BackupFailed, cause, epoch, epoch, None)
     }
 
@@ -121,7 +121,7 @@ impl Engine {
 
     pub(super) fn report_quarantined(&mut self, cause: &str) -> Result<()> {
         let epoch = self.pair.epoch();
-        eprintln!("pollux: {}: {cause}; it is set aside", self.name);
+        pollux_os::say!("pollux: {}: {cause}; it is set aside", self.name);
         self.report(EventKind::Quarantined, cause.to_owned(), epoch, epoch, None)
     }
 

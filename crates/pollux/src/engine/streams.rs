@@ -170,7 +170,10 @@ impl Engine {
 
     pub(super) fn acceptor_lost(&mut self, listener: ListenerId) {
         // A new one is started by the next sweep: the listen queue holds the connections meanwhile.
-        eprintln!("pollux: {}: the acceptor of listener {listener} is gone; another is started", self.name);
+        pollux_os::say!(
+            "pollux: {}: the acceptor of listener {listener} is gone; another is started",
+            self.name
+        );
     }
 
     fn start_acceptor(&mut self, listener: ListenerId) -> Result<()> {
@@ -206,7 +209,7 @@ impl Engine {
         let provider = match provider_of(std::env::var(DEFINES_VARIABLE).ok().as_deref()) {
             Ok(provider) => Some(provider),
             Err(error) => {
-                eprintln!("pollux: {}: no TCP/IP provider: {PROVIDER_DEFINE}: {error}", self.name);
+                pollux_os::say!("pollux: {}: no TCP/IP provider: {PROVIDER_DEFINE}: {error}", self.name);
                 None
             }
         };
@@ -266,7 +269,7 @@ impl Engine {
         if let Err(error) =
             self.poller.add(&socket.fd, TOKEN_CONNECTION | connection.0, Interest::EDGE_READ_WRITE)
         {
-            eprintln!("pollux: {}: a connection cannot be watched: {error}", self.name);
+            pollux_os::say!("pollux: {}: a connection cannot be watched: {error}", self.name);
             self.ready.push_back(Ready::Disconnected(connection));
         }
     }
@@ -465,7 +468,7 @@ impl Engine {
         }
         socket.crowded = unkept < KEEP_BYTES;
         if socket.input.len() > KEPT_BYTES_MAX {
-            eprintln!(
+            pollux_os::say!(
                 "pollux: {}: a message of more than {KEPT_BYTES_MAX} bytes; its connection is closed",
                 self.name
             );
@@ -598,9 +601,10 @@ impl Engine {
                     }
                 }
                 Err(why) => {
-                    eprintln!(
+                    pollux_os::say!(
                         "pollux: {}: connection {connection} ({}) cannot go on: {why}",
-                        self.name, state.peer
+                        self.name,
+                        state.peer
                     );
                     self.ready.push_back(Ready::Disconnected(connection));
                 }
