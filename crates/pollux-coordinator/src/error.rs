@@ -42,6 +42,13 @@ pub enum Error {
         /// What was found and the next step.
         reason: String,
     },
+    /// An earlier failure has left this process with a store that serves it no more; other processes are not concerned.
+    /// Surely not done, and trying again is useless until this process is started again.
+    #[error("coordinator is lost to this process: {reason}")]
+    Lost {
+        /// What is the matter.
+        reason: String,
+    },
     /// The store was written by another version of the format. Surely not done: a version is spoken or
     /// refused, never guessed.
     #[error(
@@ -60,9 +67,11 @@ impl Error {
     pub fn effect(&self) -> Effect {
         match self {
             Self::Unknown { .. } => Effect::Unknown,
-            Self::Unavailable { .. } | Self::Invalid { .. } | Self::Corrupt { .. } | Self::Version { .. } => {
-                Effect::NotDone
-            }
+            Self::Unavailable { .. }
+            | Self::Invalid { .. }
+            | Self::Corrupt { .. }
+            | Self::Lost { .. }
+            | Self::Version { .. } => Effect::NotDone,
         }
     }
 

@@ -3,7 +3,8 @@
 use clap::Parser;
 use pollux_models::explore::{Effort, Explored};
 use pollux_models::suite;
-use std::path::{Path, PathBuf};
+use pollux_sim::kept;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
     let explored = suite::all(large, &only, &effort, |one| {
         so_far.push(one.clone());
         if let Some(file) = &tally {
-            save(&so_far, file);
+            kept::save(&so_far, file).unwrap_or_else(|why| eprintln!("pollux-models: {why}"));
         }
         if !json {
             show(one);
@@ -81,17 +82,5 @@ fn show(one: &Explored) {
             Some(plan) => println!("  as a plan, for pollux-sim replay:\n{plan}"),
             None => println!("  no plan of pollux-sim was found that shows it"),
         }
-    }
-}
-
-/// Written beside and renamed, so that a run that is interrupted loses nothing.
-fn save(explored: &[Explored], file: &Path) {
-    let beside = file.with_extension("new");
-    let written = serde_json::to_string_pretty(explored)
-        .map_err(std::io::Error::from)
-        .and_then(|text| std::fs::write(&beside, text))
-        .and_then(|()| std::fs::rename(&beside, file));
-    if written.is_err() {
-        eprintln!("pollux-models: cannot keep the counts in {}", file.display());
     }
 }

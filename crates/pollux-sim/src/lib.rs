@@ -17,6 +17,7 @@
 //! | [`enumerate`] | every fault at every place |
 //! | [`swarm`] | the plan that a seed stands for |
 //! | [`campaign`] | many seeds, on all CPUs, with counts that add up |
+//! | [`kept`] | the file of such counts |
 //! | [`shrink`] | makes a plan that fails small |
 //! | [`sometimes`] | situations that must have been met |
 //! | [`bugs`] | errors that must be found |
@@ -29,6 +30,7 @@ pub mod checks;
 pub mod enumerate;
 pub mod history;
 pub mod judge;
+pub mod kept;
 pub mod linear;
 pub mod plan;
 pub mod run;

@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 use pollux_sim::bugs::Bug;
 use pollux_sim::campaign::{Tally, first_that_finds, run_until};
 use pollux_sim::enumerate::enumerate;
+use pollux_sim::kept;
 use pollux_sim::plan::Plan;
 use pollux_sim::run::traced;
 use pollux_sim::shrink::shrink;
@@ -126,19 +127,7 @@ fn campaign(
     threads: Option<usize>,
     json: bool,
 ) -> Result<bool, String> {
-    let mut tally = match file.filter(|file| file.exists()) {
-        None => Tally { next_seed: seed, ..Tally::default() },
-        Some(file) => {
-            let text =
-                std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-            serde_json::from_str(&text).map_err(|error| {
-                format!(
-                    "{}: no tally: {error}\n  next: name another file, or remove this one",
-                    file.display()
-                )
-            })?
-        }
-    };
+    let mut tally = kept::load(file)?.unwrap_or_else(|| Tally { next_seed: seed, ..Tally::default() });
     let threads = threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
     let shows = std::io::stderr().is_terminal();
     run_until(&mut tally, takeovers, Bug::None, threads, |tally| {
@@ -165,12 +154,10 @@ fn campaign(
     Ok(tally.violations.is_empty() && tally.sometimes.never().is_empty())
 }
 
-/// Written beside and renamed, so that a campaign that is interrupted loses no earlier one.
+/// Without its file a campaign goes on, and says so.
 fn save(tally: &Tally, file: &Path) {
-    let Ok(text) = serde_json::to_string_pretty(tally) else { return };
-    let beside = file.with_extension("new");
-    if std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, file)).is_err() {
-        eprintln!("pollux-sim: cannot keep the tally in {}", file.display());
+    if let Err(why) = kept::save(tally, file) {
+        eprintln!("pollux-sim: {why}");
     }
 }
 

@@ -49,6 +49,7 @@ mod queries;
 mod start;
 mod starter;
 mod stops;
+mod store;
 mod tick;
 
 use std::ffi::OsString;

@@ -14,6 +14,7 @@ use crate::ledger::Ledger;
 use crate::limits::{DESCRIPTORS_WANTED, LOCK_WAIT_MS};
 use crate::processors::share;
 use crate::starter::Starter;
+use crate::store::OrEnd;
 use pollux_coordinator::Local;
 use pollux_os::{LifePage, bind_to, listen_unix, private_directory, processors_allowed};
 use rustix::fs::{FlockOperation, flock};
@@ -95,7 +96,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), StartError> {
     private_directory(&arguments.run_directory).doing("cannot use the run directory")?;
     let store_directory = arguments.run_directory.join("coordinator");
     private_directory(&store_directory).doing("cannot use the coordinator's directory")?;
-    let mut ledger = Ledger::new(Local::create_or_open(&store_directory)?);
+    let mut ledger = Ledger::new(OrEnd(Local::create_or_open(&store_directory)?));
 
     let lock = take_lock(&lock_path(&arguments)).doing("cannot take the lock of this CPU")?;
     let Some(lock) = lock else {

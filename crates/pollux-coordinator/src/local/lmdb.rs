@@ -44,7 +44,7 @@ pub(super) fn refused(doing: &str, error: &heed::Error) -> Error {
             Error::corrupt(format!("{text}; stop the node and empty its run directory"))
         }
         heed::Error::Mdb(MdbError::Panic) => {
-            Error::unavailable(format!("{text}; an earlier commit failed, restart this process"))
+            Error::Lost { reason: format!("{text}; an earlier commit failed with an error of the disk") }
         }
         heed::Error::Mdb(MdbError::MapFull) => {
             Error::unavailable(format!("{text}; a stopped process may hold old pages, continue or kill it"))
@@ -61,7 +61,7 @@ pub(super) fn commit_failed(error: &heed::Error) -> Error {
             refused("commit", error)
         }
         // A failed write may have been the one of the meta page, the last and decisive one.
-        _ => Error::unknown(format!("commit failed: {error}; restart this process")),
+        _ => Error::unknown(format!("commit failed: {error}")),
     }
 }
 
@@ -100,5 +100,7 @@ mod tests {
         assert!(matches!(commit_failed(&full), Error::Unavailable { .. }));
         assert!(matches!(refused("write", &full), Error::Unavailable { .. }));
         assert!(matches!(refused("read", &heed::Error::Mdb(MdbError::Corrupted)), Error::Corrupt { .. }));
+        // Whoever tries again must know that it is in vain.
+        assert!(matches!(refused("read", &heed::Error::Mdb(MdbError::Panic)), Error::Lost { .. }));
     }
 }

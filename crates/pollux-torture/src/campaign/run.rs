@@ -5,6 +5,7 @@ use super::tally::Tally;
 use super::tools::{Tools, take_own_mounts};
 use super::{Problem, harness, round};
 use clap::Parser as _;
+use pollux_sim::kept;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -82,7 +83,7 @@ fn campaign(options: &Options) -> Result<Tally, Problem> {
         tally.add(&round::play(&tools, seed));
         tally.next_seed = seed + 1;
         if let Some(file) = file {
-            tally.save(file).map_err(Problem::Harness)?;
+            kept::save(&tally, file).map_err(Problem::Harness)?;
         }
         progress.show(&tally, options);
     }

@@ -11,7 +11,6 @@ use super::{Problem, harness};
 use crate::cleanup::descriptors_of;
 use crate::wait::PATIENCE;
 use pollux_os::{Pid, Signal};
-use pollux_wire::Phandle;
 use pollux_wire::record::NameRecord;
 use rustix::process::{Resource, Rlimit, prlimit};
 use std::fs::File;
@@ -27,10 +26,6 @@ const CPU: u8 = 2;
 const REQUESTERS: u64 = 2;
 /// How long a disk fails.
 const DISK_FAILS: Duration = Duration::from_millis(300);
-/// When the disk is well again, the takeover is on record within this time, or never.
-const RECOVERS_WITHIN: Duration = Duration::from_secs(3);
-/// What a daemon says whose store is beyond help.
-const RESTART_ME: &str = "restart this process";
 /// Requests of a program that opens a server without descriptors.
 const OPENS: usize = 3;
 /// What a primary may still take of memory.
@@ -262,28 +257,9 @@ fn disk_errors(round: &mut Round<'_>) -> Result<Option<String>, Problem> {
             let _ = rustix::process::kill_process(pid, Signal::TERM);
         }
         let _ = strace.wait();
-        struck?;
-        restart_if_it_must(round, record, backup)
+        struck
     };
     with_pair_that_may_be_lost(round, 200, &mut blow).map(|()| None)
-}
-
-/// A commit that fails with its very last write leaves a store that this daemon cannot use any more. It says so in its log, with what is
-/// to be done, and here it is done.
-fn restart_if_it_must(round: &mut Round<'_>, before: &NameRecord, backup: Phandle) -> Result<(), Problem> {
-    let deadline = Instant::now() + RECOVERS_WITHIN;
-    while round.node.record(NAME).as_ref() == Some(before) {
-        if Instant::now() > deadline {
-            let log = round.node.log_of(&format!("cpu-{}", backup.cpu));
-            if log.contains(RESTART_ME) && round.node.signal_cpu(backup.cpu, Signal::KILL) {
-                *round.tally.specials.entry("daemon restarted after disk errors".to_owned()).or_default() +=
-                    1;
-            }
-            return Ok(());
-        }
-        std::thread::sleep(LOOK_EVERY);
-    }
-    Ok(())
 }
 
 fn kill_primary(

@@ -1,6 +1,7 @@
 //! Counts that add up over campaigns, in a file.
 
 use super::Problem;
+use pollux_sim::kept;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -65,28 +66,7 @@ pub struct Tally {
 impl Tally {
     /// From a file; an empty one that begins with `seed` if there is none.
     pub fn load(file: Option<&Path>, seed: u64) -> Result<Self, String> {
-        match file.filter(|file| file.exists()) {
-            None => Ok(Self { next_seed: seed, ..Self::default() }),
-            Some(file) => {
-                let text =
-                    std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-                serde_json::from_str(&text).map_err(|error| {
-                    format!(
-                        "{}: no tally: {error}\n  next: name another file, or remove this one",
-                        file.display()
-                    )
-                })
-            }
-        }
-    }
-
-    /// Written beside and renamed, so that a campaign that is interrupted loses no earlier one.
-    pub fn save(&self, file: &Path) -> Result<(), String> {
-        let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
-        let beside = file.with_extension("new");
-        std::fs::write(&beside, text)
-            .and_then(|()| std::fs::rename(&beside, file))
-            .map_err(|error| format!("cannot keep the tally in {}: {error}", file.display()))
+        Ok(kept::load(file)?.unwrap_or_else(|| Self { next_seed: seed, ..Self::default() }))
     }
 
     /// All kills.
@@ -242,7 +222,7 @@ mod tests {
         let mut tally = Tally { next_seed: 10, ..Tally::default() };
         tally.add(&round);
         tally.add(&round);
-        tally.save(&file).unwrap();
+        kept::save(&tally, &file).unwrap();
         let read = Tally::load(Some(&file), 9).unwrap();
         assert_eq!(read, tally);
         assert_eq!((read.all_kills(), read.takeovers, read.rounds, read.next_seed), (120, 100, 2, 10));
