@@ -8,6 +8,7 @@ use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
@@ -21,6 +22,8 @@ use crate::guard::SAVED_PER_MESSAGE_MAX;
 
 /// A receiver that takes in nothing for so long gets nothing more.
 const RECEIVER_PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+/// A new process has begun by then, unless the machine stands still.
+const SESSION_PATIENCE: Duration = Duration::from_secs(1);
 /// What a process list shows.
 const NAME: &CStr = c"pollux-fd-guard";
 
@@ -38,9 +41,12 @@ pub(crate) fn start(maker: BorrowedFd<'_>, out: BorrowedFd<'_>) -> io::Result<Pi
         -1 => Err(io::Error::last_os_error()),
         _ => {
             let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("clone gives a process id");
-            // By both: whoever kills the maker's group in this moment must not meet the guard there. An error means that it
-            // has a session of its own by now, or is gone.
-            let _ = rustix::process::setpgid(Some(pid), Some(pid));
+            // Whoever kills the maker's group from now on must not meet the guard there. A look at it needs no descriptor:
+            // there may be none left.
+            let patience = Instant::now() + SESSION_PATIENCE;
+            while rustix::process::getsid(Some(pid)) != Ok(pid) && Instant::now() < patience {
+                std::thread::yield_now();
+            }
             Ok(pid)
         }
     }
@@ -48,8 +54,8 @@ pub(crate) fn start(maker: BorrowedFd<'_>, out: BorrowedFd<'_>) -> io::Result<Pi
 
 fn run(maker: RawFd, out: RawFd) -> ! {
     ignore_signals();
-    // What is sent to the maker's process group or terminal is not for this one. An error means that the maker was first and
-    // has given it a group of its own.
+    // What is sent to the maker's process group or terminal is not for this one; nor is what the kernel sends to a group
+    // that has lost its last tie to its session. It leads no group yet, so there is no error.
     let _ = rustix::process::setsid();
     let _ = rustix::thread::set_name(NAME);
     if wait_for_end(maker) {
