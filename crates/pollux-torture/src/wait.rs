@@ -3,8 +3,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A condition that does not hold by then never will. Long, because a machine that builds beside the tests is slow.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// A condition that does not hold by then never will. Long, because a machine that builds beside the tests is slow, and
+/// a program under valgrind needs a quarter of a minute to begin.
+pub const PATIENCE: Duration = Duration::from_secs(90);
 /// How the words of a wait begin that was in vain.
 pub const NOT_IN_TIME: &str = "not within";
 /// Between two looks.
