@@ -6,9 +6,11 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::process::Command;
 
 use common::{DEADLINE, ROLE, as_role, next, say, start, stdin_fd, until};
 use pollux_os::{
@@ -234,4 +236,20 @@ fn a_guard_that_is_dropped_ends_and_passes_nothing_on() {
         assert!(wait_readable(client, DEADLINE).unwrap());
         assert_eq!(rustix::io::read(client.as_fd(), &mut [0]).unwrap_or(0), 0, "its connection has ended");
     }
+}
+
+// In a container the session of a process may have begun outside, where the kernel has no number for it.
+#[test]
+fn a_guard_works_in_a_process_namespace_too() {
+    let in_namespace = |program: &OsStr, arguments: &[&str]| {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--pid", "--fork", "--kill-child"]).arg(program).args(arguments);
+        unshare.output().is_ok_and(|output| output.status.success())
+    };
+    if !in_namespace("true".as_ref(), &[]) {
+        eprintln!("not tried: no process namespace can be made here");
+        return;
+    }
+    let this = std::env::current_exe().unwrap();
+    assert!(in_namespace(this.as_os_str(), &["--exact", "another_guard_saves_as_well"]));
 }
