@@ -2,7 +2,7 @@
 
 use crate::cleanup::{self, GUARD_COMMAND, ROOT_PREFIX};
 use crate::requester::Requester;
-use crate::wait::{wait_for, wait_until};
+use crate::wait::{PATIENCE, wait_for, wait_until};
 use pollux_os::{Channel, Fill, Interest, Pid, Poller, Signal, connect_unix, private_directory};
 use pollux_wire::admin::{ADMIN, AdminReply, AdminRequest, ProcessInfo, ProgramSpec, Status};
 use pollux_wire::control::{NODE_VARIABLE, PairState, RUN_DIRECTORY_VARIABLE};
@@ -51,6 +51,7 @@ pub struct Node {
     guard: Option<(Child, ChildStdin)>,
     directory: tempfile::TempDir,
     requesters: AtomicU32,
+    patience: Duration,
 }
 
 impl Node {
@@ -85,6 +86,7 @@ impl Node {
             guard: Some((guard, pipe)),
             directory,
             requesters: AtomicU32::new(0),
+            patience: PATIENCE,
         };
         if settings.full_logs {
             for cpu in 0..settings.cpus {
@@ -94,6 +96,11 @@ impl Node {
         node.daemons = (0..settings.cpus).map(|cpu| node.start_daemon(cpu)).collect();
         node.wait_until("all CPUs are connected", || node.is_connected(settings.cpus));
         node
+    }
+
+    /// Waits so long instead of [`PATIENCE`]: for programs that are slow by intent.
+    pub fn be_patient(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     /// The directory of all nodes, for `POLLUX_RUN_DIR`.
@@ -143,13 +150,13 @@ impl Node {
     }
 
     /// Waits for a condition; panics with the logs.
-    pub fn wait_until(&self, what: &str, condition: impl FnMut() -> bool) {
-        wait_until(what, || self.logs(), condition);
+    pub fn wait_until(&self, what: &str, mut condition: impl FnMut() -> bool) {
+        self.wait_for(what, || condition().then_some(()));
     }
 
     /// Waits for a value; panics with the logs.
     pub fn wait_for<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
-        wait_for(what, || self.logs(), look)
+        wait_for(self.patience, what, || self.logs(), look)
     }
 
     /// The ends of all logs.
@@ -267,13 +274,8 @@ impl Node {
 
     /// A description of a sample program.
     pub fn spec(&self, arguments: &[&str], pair: bool) -> ProgramSpec {
-        ProgramSpec {
-            program: self.program.to_str().unwrap().to_owned(),
-            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
-            environment: vec![("RUST_BACKTRACE".to_owned(), "0".to_owned())],
-            directory: "/".to_owned(),
-            pair,
-        }
+        let environment = vec![("RUST_BACKTRACE".to_owned(), "0".to_owned())];
+        ProgramSpec { environment, pair, ..spec_of(&self.program, arguments) }
     }
 
     /// Runs a program; its output goes to a log that is shown with failures.
@@ -395,6 +397,17 @@ impl Node {
             let text = fs::read_to_string(log).unwrap_or_default();
             assert!(!text.contains("panicked"), "a daemon has panicked:\n{text}");
         }
+    }
+}
+
+/// How to run a program that keeps its state itself.
+pub fn spec_of(program: &Path, arguments: &[&str]) -> ProgramSpec {
+    ProgramSpec {
+        program: program.to_str().unwrap().to_owned(),
+        arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+        environment: Vec::new(),
+        directory: "/".to_owned(),
+        pair: false,
     }
 }
 

@@ -9,12 +9,15 @@ use crate::scene::{self, Scene};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 pub(crate) const TESTS: &[Test] =
     &[("programs_under_memcheck", memcheck), ("programs_under_sanitizers", sanitizers)];
 
 /// Lines of the copied file: memcheck is some fifty times slower.
 const LINES: usize = 40;
+/// A program under memcheck needs a quarter of a minute to begin.
+const MEMCHECK_PATIENCE: Duration = Duration::from_secs(90);
 
 fn memcheck(programs: &Programs) {
     let works = |command: &mut Command| {
@@ -25,9 +28,11 @@ fn memcheck(programs: &Programs) {
         println!("SKIPPED: no valgrind that works here; next: apt-get install valgrind");
         return;
     }
-    let scene = Scene::of(programs, 2);
+    let mut scene = Scene::of(programs, 2);
+    scene.node.be_patient(MEMCHECK_PATIENCE);
     let log = scene.file("found.%p");
-    let before = vec!["-q".to_owned(), format!("--log-file={log}")];
+    // No door for a debugger: its files stay behind where a program is killed.
+    let before = vec!["-q".to_owned(), "--vgdb=no".to_owned(), format!("--log-file={log}")];
     work(&scene, &Checked { tool: Some(("valgrind", before)), suffix: "", variables: Vec::new() });
     scene.node.finish();
 }

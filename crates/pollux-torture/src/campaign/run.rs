@@ -7,6 +7,7 @@ use super::{Problem, harness, round};
 use clap::Parser as _;
 use pollux_sim::kept;
 use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -32,21 +33,24 @@ pub fn main() -> ExitCode {
         }
     };
     if let Err(error) = take_own_mounts() {
-        eprintln!("pollux-torture: cannot start itself again: {error}");
-        return ExitCode::from(HARNESS);
+        return failed(&format!("cannot start itself again: {error}"), HARNESS);
     }
     quiet();
-    match campaign(&options) {
+    let file = options.tally.as_deref().filter(|_| options.replay.is_none());
+    let tally = match Tally::load(file, options.seed) {
+        Ok(tally) => tally,
+        Err(why) => return failed(&why, WRONG),
+    };
+    match campaign(&options, tally, file) {
         Ok(tally) => ExitCode::from(verdict(&tally)),
-        Err(Problem::Harness(why)) => {
-            eprintln!("pollux-torture: {why}");
-            ExitCode::from(HARNESS)
-        }
-        Err(Problem::Broken(why)) => {
-            eprintln!("pollux-torture: {why}");
-            ExitCode::from(WRONG)
-        }
+        Err(Problem::Harness(why)) => failed(&why, HARNESS),
+        Err(Problem::Broken(why)) => failed(&why, BROKEN),
     }
+}
+
+fn failed(why: &str, code: u8) -> ExitCode {
+    eprintln!("pollux-torture: {why}");
+    ExitCode::from(code)
 }
 
 /// What panics is caught, and told in the verdict of its round; hostile clients stumble over CPUs that are down, which is nobody's
@@ -65,9 +69,7 @@ fn verdict(tally: &Tally) -> u8 {
     }
 }
 
-fn campaign(options: &Options) -> Result<Tally, Problem> {
-    let file = options.tally.as_deref().filter(|_| options.replay.is_none());
-    let mut tally = Tally::load(file, options.seed).map_err(Problem::Broken)?;
+fn campaign(options: &Options, mut tally: Tally, file: Option<&Path>) -> Result<Tally, Problem> {
     let tools = Tools::make(&options.failures)?;
     if let Some(seed) = options.replay {
         tally.add(&round::play(&tools, seed));

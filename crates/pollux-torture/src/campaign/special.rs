@@ -5,11 +5,11 @@
 
 use super::plan::{Plan, Special};
 use super::round::{LOOK_EVERY, Round, judged};
-use super::strike::{Victim, handle_of, spin};
+use super::strike::{Victim, handle_of};
 use super::subject::{Kind, Subject, no_errors, told_of_loss};
 use super::{Problem, harness};
 use crate::cleanup::descriptors_of;
-use crate::wait::PATIENCE;
+use crate::wait::{PATIENCE, spin};
 use pollux_os::{Pid, Signal};
 use pollux_wire::record::NameRecord;
 use rustix::process::{Resource, Rlimit, prlimit};
@@ -58,8 +58,8 @@ pub fn double_failures(round: &mut Round<'_>, plan: &Plan) -> Result<(), Problem
 /// The special fault of the plan; none if this machine does not allow it.
 pub fn special(round: &mut Round<'_>, special: Special) -> Result<(), Problem> {
     let skipped = match special {
-        Special::Descriptors => descriptors(round)?,
-        Special::Memory => memory(round)?,
+        Special::Descriptors => descriptors(round).map(|()| None)?,
+        Special::Memory => memory(round).map(|()| None)?,
         Special::DiskFull => disk_full(round)?,
         Special::DiskError => disk_errors(round)?,
     };
@@ -159,9 +159,9 @@ fn maximum(pid: Pid, resource: Resource) -> Result<Option<u64>, Problem> {
 }
 
 /// A primary without a free descriptor is opened: those who have it open notice nothing, and the new ones get in later.
-fn descriptors(round: &mut Round<'_>) -> Result<Option<String>, Problem> {
+fn descriptors(round: &mut Round<'_>) -> Result<(), Problem> {
     let record = round.wait_whole(0)?;
-    let Some((_, pid)) = handle_of(&round.node, record.primary) else { return Ok(None) };
+    let Some((_, pid)) = handle_of(&round.node, record.primary) else { return Ok(()) };
     let used = descriptors_of(pid.as_raw_nonzero().get().cast_unsigned()).unwrap_or(0) as u64;
     let before = limit(pid, Resource::Nofile, Some(used))?;
     let name = round.subjects[0].name;
@@ -180,14 +180,13 @@ fn descriptors(round: &mut Round<'_>) -> Result<Option<String>, Problem> {
             errors.trim()
         ));
     }
-    round.wait_whole(0)?;
-    Ok(None)
+    round.wait_whole(0).map(drop)
 }
 
 /// A primary that gets no more memory has a large request: it ends at once, and the other half answers.
-fn memory(round: &mut Round<'_>) -> Result<Option<String>, Problem> {
+fn memory(round: &mut Round<'_>) -> Result<(), Problem> {
     let record = round.wait_whole(0)?;
-    let Some((_, pid)) = handle_of(&round.node, record.primary) else { return Ok(None) };
+    let Some((_, pid)) = handle_of(&round.node, record.primary) else { return Ok(()) };
     let path = format!("/proc/{}/statm", pid.as_raw_nonzero());
     let text = std::fs::read_to_string(&path).map_err(harness(path))?;
     let pages: u64 = text.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0);
@@ -202,8 +201,7 @@ fn memory(round: &mut Round<'_>) -> Result<Option<String>, Problem> {
     }
     let _ = limit(pid, Resource::As, before.current);
     round.subjects[0].struck(Victim::shaken(&record));
-    round.wait_whole(0)?;
-    Ok(None)
+    round.wait_whole(0).map(drop)
 }
 
 /// The primary of a pair dies while nothing can be written to the disk of the node.

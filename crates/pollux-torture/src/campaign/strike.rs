@@ -5,6 +5,7 @@ use super::plan::{Blow, Strike};
 use super::subject::{QUIET_CPU, Subject};
 use super::tally::Tally;
 use crate::node::Node;
+use crate::wait::spin;
 use pollux_os::{Pid, Signal};
 use pollux_wire::Phandle;
 use pollux_wire::admin::{AdminReply, AdminRequest};
@@ -13,7 +14,7 @@ use rustix::process::{PidfdFlags, pidfd_open};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Behind the end of a pause it may turn out that the half was found hung just before.
 const AFTERMATH: Duration = Duration::from_millis(150);
@@ -61,14 +62,6 @@ impl Victim {
 pub fn handle_of(node: &Node, half: Phandle) -> Option<(OwnedFd, Pid)> {
     let pid = Pid::from_raw(i32::try_from(node.process(half)?.pid).ok()?)?;
     Some((pidfd_open(pid, PidfdFlags::empty()).ok()?, pid))
-}
-
-/// Waits a time that is shorter than what a sleep can do.
-pub fn spin(time: Duration) {
-    let begin = Instant::now();
-    while begin.elapsed() < time {
-        std::hint::spin_loop();
-    }
 }
 
 /// Strikes a pair that is whole.

@@ -2,14 +2,14 @@
 
 use super::strike::Victim;
 use super::{Problem, harness};
-use crate::node::Node;
+use crate::node::{Node, spec_of};
 use crate::programs::ledger::{ENOUGH, Speech, now, told_of};
 use crate::requester::Requester;
 use crate::wait::PATIENCE;
 use pollux::{FileError, Server};
 use pollux_sim::app::Entry;
 use pollux_sim::history::{Action, End, History, Line, Told};
-use pollux_wire::admin::{AdminReply, ProgramSpec};
+use pollux_wire::admin::AdminReply;
 use pollux_wire::record::NameRecord;
 use pollux_wire::{OpenId, SyncId};
 use std::path::{Path, PathBuf};
@@ -91,7 +91,7 @@ impl Subject {
         std::fs::create_dir_all(&place).map_err(harness("a directory for histories"))?;
         let spec = match kind {
             Kind::Rust => node.spec(&["ledger"], true),
-            Kind::C => c_spec(&programs.server, &[&place.join("records").display().to_string()]),
+            Kind::C => spec_of(&programs.server, &[&place.join("records").display().to_string()]),
         };
         let reply = node.run(cpu, Some(name), spec);
         if !matches!(reply, AdminReply::Started { .. }) {
@@ -135,7 +135,7 @@ impl Subject {
                 // A requester in C of a pair in Rust.
                 (Kind::Rust, 2) => {
                     let words = [self.name, &opener, &seed, &think, &place];
-                    drop(node.run(QUIET_CPU, None, c_spec(&programs.recorder, &words)));
+                    drop(node.run(QUIET_CPU, None, spec_of(&programs.recorder, &words)));
                 }
                 // Outside of all CPUs it goes to another one when its own is lost.
                 (Kind::Rust, _) => self.requesters.push(node.requester(&words)),
@@ -422,16 +422,6 @@ pub fn no_errors(history: &History, name: &str) -> Result<(), Problem> {
 
 fn error_words(error: FileError) -> String {
     format!("{} ({error})", error.0)
-}
-
-fn c_spec(program: &Path, words: &[&str]) -> ProgramSpec {
-    ProgramSpec {
-        program: program.display().to_string(),
-        arguments: words.iter().map(|&word| word.to_owned()).collect(),
-        environment: Vec::new(),
-        directory: "/".to_owned(),
-        pair: false,
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use pollux_os::Signal;
 use pollux_torture::cleanup::descriptors_of;
 use pollux_torture::programs::puppet::PROVIDER;
 use pollux_torture::programs::sockets::talk;
+use pollux_torture::wait::spin;
 use pollux_torture::{Fault, Node, PATIENCE, Random, faults, seed};
 use pollux_wire::Phandle;
 use pollux_wire::admin::AdminReply;
@@ -13,7 +14,7 @@ use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Awaited for so long, an accept is cancelled: nobody is to come.
 const SHORT_MS: &str = "50";
@@ -333,10 +334,7 @@ fn the_provider_is_killed_a_hundred_times_under_load() {
                 node.wait_whole(PROVIDER);
                 let goal = served.load(Ordering::Relaxed) + random.below(4);
                 node.wait_until("clients are served", || served.load(Ordering::Relaxed) >= goal);
-                let moment = Instant::now() + Duration::from_micros(kill * 20);
-                while Instant::now() < moment {
-                    std::hint::spin_loop();
-                }
+                spin(Duration::from_micros(kill * 20));
                 let fault = if kill % 11 == 10 { Fault::Switch } else { Fault::KillPrimary };
                 faults::inflict(&node, PROVIDER, fault);
             }
