@@ -26,7 +26,6 @@
 //! more where others write there too.
 
 mod failure;
-pub(crate) mod layout;
 mod link;
 mod messages;
 mod request;
@@ -41,13 +40,13 @@ use std::time::Instant;
 
 use tokio::runtime::{Builder, Runtime};
 
+use crate::etcd_layout::{self as layout, Keys, LogSize};
 use crate::key::check_prefix;
 use crate::limits::record_bytes;
 use crate::place::EtcdPlace;
 use crate::{
     Changes, Coordinator, DATA_BYTES_MAX, Error, Key, Outcome, Revision, Transaction, Versioned, Write,
 };
-use layout::{Keys, LogSize};
 use link::{Link, Unanswered};
 use messages::{TxnRequest, TxnResponse};
 use request::{Answer, Companions, Existence};

@@ -2,15 +2,7 @@
 //! (S17). Behind the feature `fuzz`; no product calls it.
 
 use crate::local::fuzz as local;
-use crate::{Change, Key, Revision, Write};
-
-#[cfg(feature = "etcd")]
-use crate::etcd::layout as etcd_layout;
-/// The layout of etcd's values; here without its client, so that no HTTP/2 stack is needed.
-#[cfg(not(feature = "etcd"))]
-#[path = "etcd/layout.rs"]
-#[allow(dead_code)]
-mod etcd_layout;
+use crate::{Change, Key, Revision, Write, etcd_layout};
 
 pub use local::{boot_file, local_change, local_header, local_record};
 

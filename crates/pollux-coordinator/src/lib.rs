@@ -45,6 +45,11 @@ mod coordinator;
 mod error;
 #[cfg(feature = "etcd")]
 mod etcd;
+/// Apart from the client, so that fuzz targets need no HTTP/2 stack.
+#[cfg(any(feature = "etcd", feature = "fuzz"))]
+#[cfg_attr(not(feature = "etcd"), allow(dead_code))]
+#[path = "etcd/layout.rs"]
+mod etcd_layout;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod key;

@@ -16,7 +16,7 @@
 
 use crate::{Change, Error, KEY_BYTES_MAX, Key, Revision, Write};
 
-pub(crate) const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 1;
 const TITLE: &str = "pollux-coordinator";
 
 const ALL: u8 = 0;
@@ -27,60 +27,60 @@ const _: () = assert!(KEY_BYTES_MAX <= u8::MAX as usize, "a key's length is stor
 
 /// The keys of one store.
 #[derive(Clone, Debug)]
-pub(crate) struct Keys {
+pub(super) struct Keys {
     prefix: String,
 }
 
 /// Keys from `start` up to, but without, `end`.
-pub(crate) struct KeyRange {
-    pub(crate) start: Vec<u8>,
-    pub(crate) end: Vec<u8>,
+pub(super) struct KeyRange {
+    pub(super) start: Vec<u8>,
+    pub(super) end: Vec<u8>,
 }
 
 /// What the name of a log entry tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct LogSize {
-    pub(crate) changes: u64,
-    pub(crate) bytes: u64,
+pub(super) struct LogSize {
+    pub(super) changes: u64,
+    pub(super) bytes: u64,
 }
 
 impl Keys {
-    pub(crate) fn new(prefix: &str) -> Self {
+    pub(super) fn new(prefix: &str) -> Self {
         Self { prefix: prefix.to_owned() }
     }
 
-    pub(crate) fn store(&self) -> Vec<u8> {
+    pub(super) fn store(&self) -> Vec<u8> {
         format!("{}/store", self.prefix).into_bytes()
     }
 
-    pub(crate) fn data(&self, key: &Key) -> Vec<u8> {
+    pub(super) fn data(&self, key: &Key) -> Vec<u8> {
         format!("{}/data/{key}", self.prefix).into_bytes()
     }
 
-    pub(crate) fn data_range(&self, prefix: &str) -> KeyRange {
+    pub(super) fn data_range(&self, prefix: &str) -> KeyRange {
         range(format!("{}/data/{prefix}", self.prefix))
     }
 
-    pub(crate) fn decode_data(&self, name: &[u8]) -> Result<Key, Error> {
+    pub(super) fn decode_data(&self, name: &[u8]) -> Result<Key, Error> {
         let prefix = format!("{}/data/", self.prefix);
         name.strip_prefix(prefix.as_bytes())
             .and_then(|name| Key::new(std::str::from_utf8(name).ok()?).ok())
             .ok_or_else(|| Error::corrupt("a key below the prefix is not of this program"))
     }
 
-    pub(crate) fn log(&self, writer: u64, number: u64, size: LogSize) -> Vec<u8> {
+    pub(super) fn log(&self, writer: u64, number: u64, size: LogSize) -> Vec<u8> {
         let LogSize { changes, bytes } = size;
         format!("{}/log/{writer:016x}-{number:016x}-{changes:x}-{bytes:x}", self.prefix).into_bytes()
     }
 
-    pub(crate) fn log_range(&self) -> KeyRange {
+    pub(super) fn log_range(&self) -> KeyRange {
         range(format!("{}/log/", self.prefix))
     }
 }
 
 impl LogSize {
     /// From the key of a log entry.
-    pub(crate) fn decode(name: &[u8]) -> Result<Self, Error> {
+    pub(super) fn decode(name: &[u8]) -> Result<Self, Error> {
         let sizes = || {
             let mut fields = std::str::from_utf8(name).ok()?.rsplit('-');
             let bytes = u64::from_str_radix(fields.next()?, 16).ok()?;
@@ -99,12 +99,12 @@ fn range(start: String) -> KeyRange {
     KeyRange { start, end }
 }
 
-pub(crate) fn encode_identity(random: u128) -> Vec<u8> {
+pub(super) fn encode_identity(random: u128) -> Vec<u8> {
     format!("{TITLE} {FORMAT_VERSION} {random:032x}").into_bytes()
 }
 
 /// Refuses a store of another program or version.
-pub(crate) fn check_identity(value: &[u8]) -> Result<(), Error> {
+pub(super) fn check_identity(value: &[u8]) -> Result<(), Error> {
     let text = String::from_utf8_lossy(value);
     let mut words = text.split(' ');
     if words.next() != Some(TITLE) {
@@ -120,7 +120,7 @@ pub(crate) fn check_identity(value: &[u8]) -> Result<(), Error> {
 }
 
 /// The entry of a transaction with these writes, all of which change something.
-pub(crate) fn encode_log(writes: &[&Write]) -> Vec<u8> {
+pub(super) fn encode_log(writes: &[&Write]) -> Vec<u8> {
     let mut entry = vec![ALL];
     for write in writes {
         let (kind, key, value) = match write {
@@ -138,12 +138,12 @@ pub(crate) fn encode_log(writes: &[&Write]) -> Vec<u8> {
 }
 
 /// The entry of a transaction whose changes do not fit into its request a second time.
-pub(crate) fn encode_log_left_out() -> Vec<u8> {
+pub(super) fn encode_log_left_out() -> Vec<u8> {
     vec![LEFT_OUT]
 }
 
 /// `None` for an entry that left its changes out.
-pub(crate) fn decode_log(entry: &[u8], revision: Revision) -> Result<Option<Vec<Change>>, Error> {
+pub(super) fn decode_log(entry: &[u8], revision: Revision) -> Result<Option<Vec<Change>>, Error> {
     let (kind, mut rest) = entry.split_first().ok_or_else(damaged)?;
     match *kind {
         ALL => {}
@@ -169,7 +169,7 @@ pub(crate) fn decode_log(entry: &[u8], revision: Revision) -> Result<Option<Vec<
 }
 
 /// etcd counts in signed numbers and never goes below zero.
-pub(crate) fn revision(number: i64) -> Result<Revision, Error> {
+pub(super) fn revision(number: i64) -> Result<Revision, Error> {
     u64::try_from(number).map(Revision).map_err(|_| Error::corrupt("etcd gave a negative revision"))
 }
 
