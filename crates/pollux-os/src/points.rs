@@ -35,7 +35,7 @@ const HOLD_LOOK_EVERY: Duration = Duration::from_millis(1);
 const RANKS_MAX: u32 = 64;
 
 /// What a process passes. The first are points where a server can be killed; the others are only written down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mark {
     /// A request was read from its path; the program has not seen it.
     Received,
@@ -76,6 +76,33 @@ pub enum Mark {
 }
 
 impl Mark {
+    /// Each of them, in the order in which a request passes them.
+    pub const ALL: [Mark; 18] = [
+        Mark::Received,
+        Mark::Delivered,
+        Mark::Told,
+        Mark::CheckpointSending,
+        Mark::CheckpointSent,
+        Mark::Acknowledged,
+        Mark::Replying,
+        Mark::Replied,
+        Mark::Writing,
+        Mark::Journaled,
+        Mark::Written,
+        Mark::Ending,
+        Mark::TookOver,
+        Mark::Whole,
+        Mark::Alone,
+        Mark::Request,
+        Mark::Answer,
+        Mark::Cancelled,
+    ];
+
+    /// The mark of that name.
+    pub fn from_name(name: &str) -> Option<Mark> {
+        Self::ALL.into_iter().find(|mark| mark.name() == name)
+    }
+
     /// Its name in a trace.
     pub fn name(self) -> &'static str {
         match self {
@@ -341,6 +368,14 @@ fn end_here() -> ! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // A name that is not read back is a line that is left out of all reports.
+    #[test]
+    fn each_mark_comes_back_by_its_name() {
+        assert!(Mark::ALL.is_sorted());
+        assert_eq!(Mark::ALL.map(|mark| Mark::from_name(mark.name())), Mark::ALL.map(Some));
+        assert_eq!(Mark::from_name("arrived"), None);
+    }
 
     fn trace(role: &str, directory: &Path) -> Trace {
         Trace::of(&format!("{role}:{}", directory.display())).unwrap()

@@ -272,8 +272,7 @@ fn baseline(stage: &mut Stage<'_>, interrupted: &AtomicBool) -> Result<Baseline>
 }
 
 fn check(outcome: &Outcome) -> Result<()> {
-    let said = String::from_utf8_lossy(&outcome.stderr);
-    let said = said.trim_end().lines().last().map(|line| format!(": {line}")).unwrap_or_default();
+    let said = outcome.last_words(": ");
     match outcome.exit {
         Exit::Code(0) => Ok(()),
         Exit::TimedOut => Err(Failure::new(

@@ -168,7 +168,7 @@ impl Baseline {
                     request: None,
                     of: "the requester's end".to_owned(),
                     expected: self.outcome.exit.describe(),
-                    came: format!("{}{}", run.exit.describe(), last_words(&run.stderr)),
+                    came: format!("{}{}", run.exit.describe(), run.last_words("; it said: ")),
                 });
             }
         } else if findings.is_empty()
@@ -329,11 +329,6 @@ fn last_number(bytes: &[u8]) -> Option<i128> {
     let minus = start > 0 && bytes[start - 1] == b'-' && (start == 1 || bytes[start - 2] == b' ');
     let number: i128 = std::str::from_utf8(&bytes[start..end]).ok()?.parse().ok()?;
     Some(if minus { -number } else { number })
-}
-
-fn last_words(stderr: &[u8]) -> String {
-    let text = String::from_utf8_lossy(stderr);
-    text.trim_end().lines().last().map(|line| format!("; it said: {line}")).unwrap_or_default()
 }
 
 #[cfg(test)]

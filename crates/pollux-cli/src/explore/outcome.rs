@@ -1,7 +1,10 @@
 //! What a run showed to the outside: the requesters' view, the files, the end.
 
-use super::trace::{Line, Traces};
 use std::collections::BTreeMap;
+
+use pollux_os::points::Mark;
+
+use super::trace::{Line, Traces};
 
 /// How the requester's program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,19 +85,25 @@ impl Outcome {
         let all = self.traces.requesters.iter().enumerate();
         all.flat_map(|(requester, lines)| operations_of(requester, lines)).collect()
     }
+
+    /// The last line of the requester's standard error, behind `between`; empty if it has said nothing.
+    pub(crate) fn last_words(&self, between: &str) -> String {
+        let text = String::from_utf8_lossy(&self.stderr);
+        text.trim_end().lines().last().map(|line| format!("{between}{line}")).unwrap_or_default()
+    }
 }
 
 fn operations_of(requester: usize, lines: &[Line]) -> Vec<Operation> {
     let mut operations: Vec<Operation> = Vec::new();
     for line in lines {
-        match line.what.as_str() {
-            "request" => operations.push(Operation {
+        match line.mark {
+            Mark::Request => operations.push(Operation {
                 requester,
                 number: operations.len() + 1,
                 request: line.clone(),
                 answer: None,
             }),
-            "answer" => {
+            Mark::Answer => {
                 let key = (line.open, line.sync);
                 let asked = operations
                     .iter_mut()

@@ -1,7 +1,9 @@
 //! What is said in the end: a line per verdict, a table of the points, the smallest trace.
 
-use serde::Serialize;
 use std::collections::BTreeMap;
+
+use pollux_os::points::Mark;
+use serde::Serialize;
 
 use super::compare::{Baseline, Finding, Kind};
 use super::outcome::{Left, Outcome};
@@ -68,9 +70,9 @@ impl Tried {
         }
     }
 
-    /// What kind of point it is: that of the last kill that was reached.
-    pub(crate) fn what(&self) -> &str {
-        self.killed.last().map_or("", |line| line.what.as_str())
+    /// What kind of point it is: that of the last kill that was reached; none if none was.
+    pub(crate) fn mark(&self) -> Option<Mark> {
+        self.killed.last().map(|line| line.mark)
     }
 
     /// How much there is to read until something is wrong: requests first, then lines.
@@ -117,10 +119,10 @@ impl Report {
     }
 
     /// Points by their kind: tried, wrong, not reached.
-    pub(crate) fn by_kind(&self) -> BTreeMap<&str, [usize; 3]> {
-        let mut kinds: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
+    pub(crate) fn by_kind(&self) -> BTreeMap<Option<Mark>, [usize; 3]> {
+        let mut kinds: BTreeMap<Option<Mark>, [usize; 3]> = BTreeMap::new();
         for tried in &self.tried {
-            let counts = kinds.entry(tried.what()).or_default();
+            let counts = kinds.entry(tried.mark()).or_default();
             counts[0] += 1;
             counts[1] += usize::from(!tried.findings().is_empty());
             counts[2] += usize::from(tried.verdict == Verdict::NotReached);
@@ -172,11 +174,11 @@ impl Report {
 
     fn table(&self) -> String {
         let mut table = Table::headed(&["POINT", "TRIED", "WRONG", "WHERE THE PRIMARY ENDED"]);
-        for (what, [tried, wrong, missed]) in self.by_kind() {
+        for (mark, [tried, wrong, missed]) in self.by_kind() {
             let count = wrong.to_string();
-            let (name, place) = match what {
-                "" => ("-", format!("{missed} not reached: this run was shorter")),
-                what => (what, explain(what).to_owned()),
+            let (name, place) = match mark {
+                None => ("-", format!("{missed} not reached: this run was shorter")),
+                Some(mark) => (mark.name(), explain(mark).to_owned()),
             };
             table.row([
                 name.to_owned().into(),
@@ -196,7 +198,7 @@ impl Report {
                 "{} {} {}: {}: expected {}, came {}\n",
                 styled(BAD, finding.kind.name()),
                 styled(HEAD, &format!("point {}", tried.number())),
-                tried.what(),
+                tried.mark().map_or("", Mark::name),
                 finding.of,
                 finding.expected,
                 finding.came
@@ -267,7 +269,7 @@ impl Report {
     pub(crate) fn json(&self) -> impl Serialize {
         let all = |tried: &Tried| ViewOfPoint {
             point: tried.number(),
-            kind: tried.what().to_owned(),
+            kind: tried.mark().map_or("", Mark::name).to_owned(),
             verdict: match &tried.verdict {
                 Verdict::Passed => "passed",
                 Verdict::Violation(findings) => findings.first().map_or("", |finding| finding.kind.name()),

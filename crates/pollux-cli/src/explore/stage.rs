@@ -39,7 +39,7 @@ const WHOLE_AGAIN_MAX: Duration = Duration::from_secs(3);
 const QUIET: Duration = Duration::from_millis(40);
 /// By then it is quiet, or it never will be.
 const QUIET_MAX: Duration = Duration::from_secs(2);
-/// Pause between two looks at a requester.
+/// Pause between two looks at the traces.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// Which halves are to end at which of their points: rank of the server process, number of the point.
@@ -117,17 +117,16 @@ impl<'a> Stage<'a> {
         write(&trace.join("armed"), "")?;
         let ended = self.run_requester(&directory, timeout, interrupted);
         settle(&trace);
-        let killed =
-            kills.iter().any(|(rank, point)| Traces::read(&trace).at_point(*rank as usize, *point).is_some());
-        if killed {
+        let mut traces = Traces::read(&trace);
+        if kills.iter().any(|(rank, point)| traces.at_point(*rank as usize, *point).is_some()) {
             // A pair that stays alone, or is gone, has shown all that it will show.
             let _ = wait_until(WHOLE_AGAIN_MAX, || {
                 Ok((left(&mut daemons, &self.subject.name)? != Left::Alone).then_some(()))
             })?;
             settle(&trace);
+            traces = Traces::read(&trace);
         }
         let left = left(&mut daemons, &self.subject.name)?;
-        let traces = Traces::read(&trace);
         end_name(&mut daemons, &self.subject.name)?;
         let exit = ended?;
         let read = |name: &str| fs::read(directory.join(name)).unwrap_or_default();
@@ -175,29 +174,29 @@ impl<'a> Stage<'a> {
     }
 }
 
+/// Waits for the end of the requester; when its time is over, or all is to end, what it started ends with it.
 fn wait(child: &mut Child, timeout: Duration, interrupted: &AtomicBool) -> Result<Exit> {
-    let deadline = Instant::now() + timeout;
-    loop {
-        let ended = child
+    let ended = wait_until(timeout, || {
+        if interrupted.load(Ordering::Relaxed) {
+            return Err(Failure::interrupted());
+        }
+        child
             .try_wait()
-            .map_err(|error| Failure::new(format!("cannot wait for the requester: {error}"), "try again"))?;
-        if let Some(status) = ended {
-            return Ok(match (status.code(), status.signal()) {
-                (Some(code), _) => Exit::Code(code),
-                (None, signal) => Exit::Signal(signal.unwrap_or(0)),
-            });
+            .map_err(|error| Failure::new(format!("cannot wait for the requester: {error}"), "try again"))
+    });
+    if !matches!(ended, Ok(Some(_))) {
+        if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
         }
-        let stopped = interrupted.load(Ordering::Relaxed);
-        if stopped || Instant::now() >= deadline {
-            if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-                // What it started ends with it.
-                let _ = rustix::process::kill_process_group(group, Signal::KILL);
-            }
-            let _ = child.wait();
-            return if stopped { Err(Failure::interrupted()) } else { Ok(Exit::TimedOut) };
-        }
-        std::thread::sleep(LOOK_EVERY);
+        let _ = child.wait();
     }
+    Ok(match ended? {
+        None => Exit::TimedOut,
+        Some(status) => match status.code() {
+            Some(code) => Exit::Code(code),
+            None => Exit::Signal(status.signal().unwrap_or(0)),
+        },
+    })
 }
 
 fn left(daemons: &mut Daemons, name: &ProcessName) -> Result<Left> {

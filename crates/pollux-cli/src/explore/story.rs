@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use pollux_os::points::Mark;
+
 use super::outcome::Operation;
 use super::report::Tried;
 use super::trace::Line;
@@ -79,7 +81,7 @@ impl Story {
             let kill = tried.kills.iter().find(|(of, _)| *of as usize == rank).map(|(_, point)| *point);
             // Of a half that goes on, the ways to a reply do not matter.
             let is_short = window == Window::Violation && kill.is_none();
-            for line in lines.iter().filter(|line| !is_short || matters(&line.what)) {
+            for line in lines.iter().filter(|line| !is_short || matters(line.mark)) {
                 let is_end = line.point > 0 && kill == Some(line.point);
                 events.extend(event_of_half(rank, line, is_end, &numbers));
             }
@@ -103,8 +105,9 @@ impl Story {
 }
 
 /// What a reader of the smallest trace wants to see of the half that has taken over.
-pub(crate) fn matters(what: &str) -> bool {
-    ["took-over", "received", "delivered", "writing", "replying", "whole"].contains(&what)
+pub(crate) fn matters(mark: Mark) -> bool {
+    use Mark::{Delivered, Received, Replying, TookOver, Whole, Writing};
+    matches!(mark, TookOver | Received | Delivered | Writing | Replying | Whole)
 }
 
 /// From the request that was in hand at the first kill, or the last before it, to the end of the first that is wrong.
@@ -130,11 +133,11 @@ fn event_of_requester(
     numbers: &BTreeMap<(u64, u64), &Operation>,
 ) -> Option<Event> {
     let number = numbers.get(&(line.open, line.sync)).map_or(0, |operation| operation.number);
-    let text = match line.what.as_str() {
-        "request" => format!("request {number} {}", line.text()),
-        "answer" if line.error == 0 => format!("reply to {number}: {}", line.text()),
-        "answer" => format!("reply to {number}: error {}", line.error),
-        "cancelled" => format!("gives request {number} up"),
+    let text = match line.mark {
+        Mark::Request => format!("request {number} {}", line.text()),
+        Mark::Answer if line.error == 0 => format!("reply to {number}: {}", line.text()),
+        Mark::Answer => format!("reply to {number}: error {}", line.error),
+        Mark::Cancelled => format!("gives request {number} up"),
         _ => return None,
     };
     Some(Event { ns: line.ns, who: Who::Requester(index), text, is_mark: false })
@@ -149,27 +152,27 @@ fn event_of_half(
     let number = numbers.get(&(line.open, line.sync)).map(|operation| operation.number);
     let of_request = number.map(|number| format!(" {number}")).unwrap_or_default();
     let checkpoint = if line.sync > 0 { format!(" {}", line.sync) } else { String::new() };
-    let mut text = match line.what.as_str() {
-        "received" => format!("has read request{of_request}"),
-        "delivered" => format!("hands request{of_request} to the program"),
-        "told" => "hands a system message to the program".to_owned(),
-        "checkpoint-sending" => format!("sends checkpoint{checkpoint} ({} bytes)", line.bytes),
-        "checkpoint-sent" => format!("has sent checkpoint{checkpoint}"),
-        "acknowledged" => format!("checkpoint{checkpoint} is acknowledged"),
-        "replying" if line.error == 0 => format!("sends the reply to{of_request} {}", line.text()),
-        "replying" => format!("sends the reply to{of_request}: error {}", line.error),
-        "replied" => format!("has sent the reply to{of_request}"),
-        "writing" => format!("writes to a disk file {}", line.text()),
-        "journaled" => "a step of the write's journal is done".to_owned(),
-        "written" => "the bytes are in the file".to_owned(),
-        "ending" => "is about to end".to_owned(),
-        "took-over" => "TAKES OVER".to_owned(),
-        "whole" if rank > 1 => "has a backup again".to_owned(),
+    let mut text = match line.mark {
+        Mark::Received => format!("has read request{of_request}"),
+        Mark::Delivered => format!("hands request{of_request} to the program"),
+        Mark::Told => "hands a system message to the program".to_owned(),
+        Mark::CheckpointSending => format!("sends checkpoint{checkpoint} ({} bytes)", line.bytes),
+        Mark::CheckpointSent => format!("has sent checkpoint{checkpoint}"),
+        Mark::Acknowledged => format!("checkpoint{checkpoint} is acknowledged"),
+        Mark::Replying if line.error == 0 => format!("sends the reply to{of_request} {}", line.text()),
+        Mark::Replying => format!("sends the reply to{of_request}: error {}", line.error),
+        Mark::Replied => format!("has sent the reply to{of_request}"),
+        Mark::Writing => format!("writes to a disk file {}", line.text()),
+        Mark::Journaled => "a step of the write's journal is done".to_owned(),
+        Mark::Written => "the bytes are in the file".to_owned(),
+        Mark::Ending => "is about to end".to_owned(),
+        Mark::TookOver => "TAKES OVER".to_owned(),
+        Mark::Whole if rank > 1 => "has a backup again".to_owned(),
         _ => return None,
     };
     if is_end {
         text = format!("KILLED at point {}: {text}", line.point);
     }
-    let is_mark = is_end || line.what == "took-over";
+    let is_mark = is_end || line.mark == Mark::TookOver;
     Some(Event { ns: line.ns, who: Who::Half(rank), text, is_mark })
 }

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use pollux_os::points::Mark;
+
 use super::outcome::{Exit, Left, Outcome};
 use super::trace::{Line, Traces};
 
 /// A line of a trace at so many microseconds.
 pub(crate) fn line(us: u64, what: &str, point: u64, sync: u64, error: u16, text: &str) -> Line {
     let hash = text.bytes().fold(7_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    let mark = Mark::from_name(what).unwrap();
     let (bytes, shown) = (text.len() as u64, text.as_bytes().to_vec());
-    Line { ns: us * 1000, what: what.to_owned(), point, open: 9, sync, error, bytes, hash, shown }
+    Line { ns: us * 1000, mark, point, open: 9, sync, error, bytes, hash, shown }
 }
 
 /// A run of one requester: each request with its reply or error, or without any.

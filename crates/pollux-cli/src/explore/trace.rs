@@ -3,13 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pollux_os::points::Mark;
+
 /// A line of a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {
     /// Monotonic time.
     pub(crate) ns: u64,
-    /// Name of the mark.
-    pub(crate) what: String,
+    /// What was passed.
+    pub(crate) mark: Mark,
     /// Number of the point; 0 for none.
     pub(crate) point: u64,
     /// The open, or the connection.
@@ -32,14 +34,14 @@ impl Line {
         let mut words = text.split(' ');
         let mut number = || words.next()?.parse::<u64>().ok();
         let ns = number()?;
-        let what = words.next()?.to_owned();
+        let mark = Mark::from_name(words.next()?)?;
         let mut number = || words.next()?.parse::<u64>().ok();
         let (point, open, sync) = (number()?, number()?, number()?);
         let error = u16::try_from(number()?).ok()?;
         let bytes = number()?;
         let hash = u64::from_str_radix(words.next()?, 16).ok()?;
         let shown = unhex(words.next()?)?;
-        Some(Line { ns, what, point, open, sync, error, bytes, hash, shown })
+        Some(Line { ns, mark, point, open, sync, error, bytes, hash, shown })
     }
 
     /// The payload as people read it.
@@ -130,21 +132,21 @@ fn lines(path: &Path) -> Vec<Line> {
 }
 
 /// What a point is, for people.
-pub(crate) fn explain(what: &str) -> &'static str {
-    match what {
-        "received" => "request read from its path, not yet handed to the program",
-        "delivered" => "request handed to the program",
-        "told" => "system message handed to the program",
-        "checkpoint-sending" => "before a checkpoint is sent",
-        "checkpoint-sent" => "after a checkpoint was sent",
-        "acknowledged" => "after a checkpoint was acknowledged",
-        "replying" => "before a reply leaves",
-        "replied" => "after a reply has left",
-        "writing" => "before a disk file is written",
-        "journaled" => "within a write: a step of its journal is done",
-        "written" => "within a write: the bytes are in the file",
-        "ending" => "before an orderly end",
-        _ => "",
+pub(crate) fn explain(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Received => "request read from its path, not yet handed to the program",
+        Mark::Delivered => "request handed to the program",
+        Mark::Told => "system message handed to the program",
+        Mark::CheckpointSending => "before a checkpoint is sent",
+        Mark::CheckpointSent => "after a checkpoint was sent",
+        Mark::Acknowledged => "after a checkpoint was acknowledged",
+        Mark::Replying => "before a reply leaves",
+        Mark::Replied => "after a reply has left",
+        Mark::Writing => "before a disk file is written",
+        Mark::Journaled => "within a write: a step of its journal is done",
+        Mark::Written => "within a write: the bytes are in the file",
+        Mark::Ending => "before an orderly end",
+        Mark::TookOver | Mark::Whole | Mark::Alone | Mark::Request | Mark::Answer | Mark::Cancelled => "",
     }
 }
 
@@ -156,10 +158,7 @@ mod tests {
     #[test]
     fn lines_are_read_back_and_torn_ones_left_out() {
         let line = Line::parse("12 replying 7 3 4 60 5 00000000000000ff 4f4b2033").unwrap();
-        assert_eq!(
-            (line.ns, line.what.as_str(), line.point, line.open, line.sync),
-            (12, "replying", 7, 3, 4)
-        );
+        assert_eq!((line.ns, line.mark, line.point, line.open, line.sync), (12, Mark::Replying, 7, 3, 4));
         assert_eq!(
             (line.error, line.bytes, line.hash, line.shown.as_slice()),
             (60, 5, 255, b"OK 3".as_slice())

@@ -5,6 +5,8 @@
 
 mod timeline;
 
+use pollux_os::points::Mark;
+
 use super::report::{Report, Tried, Verdict, wrong_points};
 use super::story::{Story, Window};
 use super::trace::explain;
@@ -76,7 +78,7 @@ fn points(report: &Report) -> String {
     let mut text = "<h2>Points</h2>\n<div class=\"points\">\n".to_owned();
     for tried in &report.tried {
         let number = tried.number();
-        let name = escaped(&format!("point {number}: {}", tried.what()));
+        let name = escaped(&format!("point {number}: {}", tried.mark().map_or("", Mark::name)));
         let _ = match &tried.verdict {
             Verdict::Passed => writeln!(text, "<span title=\"{name}, passed\">{number}</span>"),
             Verdict::NotReached => {
@@ -94,8 +96,8 @@ fn kinds(report: &Report) -> String {
     let mut text =
         "<table>\n<tr><th>point</th><th>where the primary ended</th><th>tried</th><th>wrong</th></tr>\n"
             .to_owned();
-    for (what, [tried, wrong, _]) in report.by_kind() {
-        let (name, place) = if what.is_empty() { ("-", "not reached") } else { (what, explain(what)) };
+    for (mark, [tried, wrong, _]) in report.by_kind() {
+        let (name, place) = mark.map_or(("-", "not reached"), |mark| (mark.name(), explain(mark)));
         let class = if wrong > 0 { " wrong" } else { "" };
         let _ = writeln!(
             text,
@@ -128,7 +130,8 @@ fn violations(report: &Report) -> String {
     }
     let reached: Vec<&Tried> = report.tried.iter().filter(|tried| tried.verdict == Verdict::Passed).collect();
     // A reply that has not left yet is the case with the most to see.
-    let on_reply: Vec<&Tried> = reached.iter().copied().filter(|tried| tried.what() == "replying").collect();
+    let on_reply: Vec<&Tried> =
+        reached.iter().copied().filter(|tried| tried.mark() == Some(Mark::Replying)).collect();
     let chosen = on_reply.get(on_reply.len() / 2).or(reached.get(reached.len() / 2));
     if let Some(tried) = chosen {
         text += "<h2>One of the takeovers</h2>\n";
@@ -146,7 +149,7 @@ fn article(report: &Report, tried: &Tried, window: Window) -> String {
         }
         None => text += "<span class=\"tag good\">passed</span>",
     }
-    let _ = writeln!(text, "Point {number}: {}</h3>", explain(tried.what()));
+    let _ = writeln!(text, "Point {number}: {}</h3>", tried.mark().map_or("", explain));
     for finding in tried.findings() {
         let _ = writeln!(
             text,

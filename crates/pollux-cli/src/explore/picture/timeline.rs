@@ -13,6 +13,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use pollux_os::points::Mark;
+
 use super::super::outcome::Operation;
 use super::super::report::Tried;
 use super::super::story::{Window, matters, window_of};
@@ -93,7 +95,7 @@ pub(super) fn drawn(tried: &Tried, window: Window) -> String {
 
 /// Of a half that goes on only what makes a difference has room.
 fn is_drawn(tried: &Tried, rank: usize, line: &Line) -> bool {
-    line.what == "replied" || matters(&line.what) || tried.kills.iter().any(|(of, _)| *of as usize == rank)
+    line.mark == Mark::Replied || matters(line.mark) || tried.kills.iter().any(|(of, _)| *of as usize == rank)
 }
 
 impl Drawing<'_> {
@@ -129,7 +131,7 @@ impl Drawing<'_> {
     /// The halves that have a row: a backup that comes later and only waits says nothing.
     fn halves(&self) -> usize {
         let servers = &self.tried.outcome.traces.servers;
-        let took_over = |lines: &Vec<Line>| lines.iter().any(|line| line.what == "took-over");
+        let took_over = |lines: &Vec<Line>| lines.iter().any(|line| line.mark == Mark::TookOver);
         let last = servers.iter().rposition(took_over).map_or(0, |index| index + 1);
         last.max(2).min(servers.len())
     }
@@ -163,7 +165,7 @@ impl Drawing<'_> {
     /// From when on a half speaks as the primary, and until when.
     fn life(&mut self, rank: usize) {
         let lines = &self.tried.outcome.traces.servers[rank - 1];
-        let took = lines.iter().find(|line| line.what == "took-over").map(|line| line.ns);
+        let took = lines.iter().find(|line| line.mark == Mark::TookOver).map(|line| line.ns);
         let point = self.tried.kills.iter().find(|(of, _)| *of as usize == rank).map(|(_, point)| *point);
         let kill = lines.iter().find(|line| point.is_some_and(|point| line.point == point)).cloned();
         let y = self.y_of_half(rank);
@@ -199,7 +201,7 @@ impl Drawing<'_> {
         }
         self.marks(rank);
         if let Some(line) = kill {
-            let (x, text) = (end, escaped(&format!("SIGKILL at point {}: {}", line.point, line.what)));
+            let (x, text) = (end, escaped(&format!("SIGKILL at point {}: {}", line.point, line.mark.name())));
             let _ = writeln!(
                 self.out,
                 "<line class=\"fall\" x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{y}\"/><path class=\"kill\" d=\"M{:.1} {:.1}l14 14m0 -14l-14 14\"/><text class=\"killed\" x=\"{:.1}\" y=\"{:.1}\">{text}</text><text class=\"small\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
@@ -225,21 +227,25 @@ impl Drawing<'_> {
             .filter(|line| line.ns >= start && self.is_within(line.ns) && is_drawn(self.tried, rank, line))
         {
             let x = self.scale.x(line.ns);
-            let title =
-                escaped(&format!("{:.3} ms  {} {}", (line.ns - start) as f64 / 1e6, line.what, line.text()));
-            let _ = match line.what.as_str() {
-                "checkpoint-sent" if rank < self.halves() => writeln!(
+            let title = escaped(&format!(
+                "{:.3} ms  {} {}",
+                (line.ns - start) as f64 / 1e6,
+                line.mark.name(),
+                line.text()
+            ));
+            let _ = match line.mark {
+                Mark::CheckpointSent if rank < self.halves() => writeln!(
                     drawn,
                     "<path class=\"check\" d=\"M{x:.1} {y}l6 {:.1}m-5 -6l5 6l3 -7\"><title>{title}</title></path>",
                     ROW - 12.0
                 ),
-                "writing" | "written" => writeln!(
+                Mark::Writing | Mark::Written => writeln!(
                     drawn,
                     "<rect class=\"file\" x=\"{:.1}\" y=\"{:.1}\" width=\"6\" height=\"6\"><title>{title}</title></rect>",
                     x - 3.0,
                     y - 3.0
                 ),
-                "request" | "answer" | "whole" | "alone" | "took-over" => Ok(()),
+                Mark::Request | Mark::Answer | Mark::Whole | Mark::Alone | Mark::TookOver => Ok(()),
                 _ => writeln!(
                     drawn,
                     "<circle class=\"dot\" cx=\"{x:.1}\" cy=\"{y}\" r=\"3.5\"><title>{title}</title></circle>"
@@ -304,14 +310,14 @@ impl Drawing<'_> {
             let its = lines.iter().filter(|line| (line.open, line.sync) == key && self.is_within(line.ns));
             for line in its {
                 let x = self.scale.x(line.ns);
-                let _ = match line.what.as_str() {
-                    "received" => writeln!(
+                let _ = match line.mark {
+                    Mark::Received => writeln!(
                         drawn,
                         "<path class=\"ask\" d=\"M{x:.1} {:.1}V{:.1}m-3.5 -6l3.5 6l3.5 -6\"/>",
                         y + BAR / 2.0,
                         bottom - 4.0
                     ),
-                    "replied" => writeln!(
+                    Mark::Replied => writeln!(
                         drawn,
                         "<path class=\"answer\" d=\"M{x:.1} {:.1}V{:.1}m-3.5 6l3.5 -6l3.5 6\"/>",
                         bottom - 4.0,
