@@ -58,14 +58,14 @@ pub(crate) fn all(arguments: &[&str]) -> Outcome {
     }
     let options = Options::parse(arguments).map_err(|why| format!("fuzz: {why}\n\n{USAGE}"))?;
     let engine = Engine::build(options.json)?;
-    let known = engine.targets()?;
+    let known = engine.targets();
     if let Some(unknown) =
         options.targets.iter().find(|name| !known.iter().any(|target| target.name == **name))
     {
         return Err(format!("fuzz: {unknown} is no target; see cargo xtask fuzz --list"));
     }
     if options.list {
-        options::print_list(&known, options.json);
+        options::print_list(known, options.json);
         return Ok(());
     }
     let chosen: Vec<String> = known

@@ -24,10 +24,11 @@ const SHOWN_LINES_MAX: usize = 12;
 pub(super) struct Engine {
     program: PathBuf,
     place: PathBuf,
+    targets: Vec<Known>,
 }
 
 /// A target as the engine tells of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Known {
     /// Its name.
     pub(super) name: String,
@@ -75,20 +76,13 @@ impl Engine {
             let path = place.join(directory);
             fs::create_dir_all(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
         }
-        Ok(Self { program, place })
+        let targets = known(&program)?;
+        Ok(Self { program, place, targets })
     }
 
     /// The targets.
-    pub(super) fn targets(&self) -> Result<Vec<Known>, String> {
-        let text = output(Command::new(&self.program).env("POLLUX_FUZZ_LIST", "1"))?;
-        let known = |line: &str| {
-            let mut words = line.splitn(3, ' ');
-            let (name, bytes, of) = (words.next()?, words.next()?, words.next()?);
-            Some(Known { name: name.to_owned(), input_bytes_max: bytes.parse().ok()?, of: of.to_owned() })
-        };
-        text.lines()
-            .map(|line| known(line).ok_or_else(|| format!("the engine says {line:?} of its targets")))
-            .collect()
+    pub(super) fn targets(&self) -> &[Known] {
+        &self.targets
     }
 
     /// Adds what runs that were cut have left in their meters.
@@ -134,7 +128,7 @@ impl Engine {
         let prefix = crashes.join(format!("{name}-"));
         let before = files(&crashes);
         let bytes_max = self
-            .targets()?
+            .targets
             .iter()
             .find(|target| target.name == name)
             .map_or(4096, |target| target.input_bytes_max);
@@ -192,6 +186,19 @@ impl Engine {
 /// The files of a directory; none of one that is not there.
 pub(super) fn files(directory: &Path) -> Vec<PathBuf> {
     fs::read_dir(directory).map(|all| all.flatten().map(|entry| entry.path()).collect()).unwrap_or_default()
+}
+
+/// What the engine says of its targets.
+fn known(program: &Path) -> Result<Vec<Known>, String> {
+    let text = output(Command::new(program).env("POLLUX_FUZZ_LIST", "1"))?;
+    let known = |line: &str| {
+        let mut words = line.splitn(3, ' ');
+        let (name, bytes, of) = (words.next()?, words.next()?, words.next()?);
+        Some(Known { name: name.to_owned(), input_bytes_max: bytes.parse().ok()?, of: of.to_owned() })
+    };
+    text.lines()
+        .map(|line| known(line).ok_or_else(|| format!("the engine says {line:?} of its targets")))
+        .collect()
 }
 
 /// Processor microseconds and executions.

@@ -21,6 +21,15 @@ fn comes_back<T: Wire + PartialEq + Debug>(bytes: &[u8]) {
     assert_eq!(decode::<T>(&again), Ok(value));
 }
 
+/// One or the other: the first byte chooses.
+fn either<A: Wire + PartialEq + Debug, B: Wire + PartialEq + Debug>(bytes: &[u8]) {
+    match bytes.split_first() {
+        Some((0, body)) => comes_back::<A>(body),
+        Some((_, body)) => comes_back::<B>(body),
+        None => {}
+    }
+}
+
 /// Frames on the path of an open: the first byte is the kind.
 pub(super) fn path_frames(bytes: &[u8]) {
     let Some((&kind, body)) = bytes.split_first() else { return };
@@ -68,11 +77,7 @@ pub(super) fn checkpoint_records(bytes: &[u8]) {
 
 /// A process and its daemon: the first byte chooses the direction.
 pub(super) fn control(bytes: &[u8]) {
-    match bytes.split_first() {
-        Some((0, body)) => comes_back::<ToDaemon>(body),
-        Some((_, body)) => comes_back::<ToProcess>(body),
-        None => {}
-    }
+    either::<ToDaemon, ToProcess>(bytes);
 }
 
 /// Daemons among themselves.
@@ -82,11 +87,7 @@ pub(super) fn mesh(bytes: &[u8]) {
 
 /// The command and a daemon: the first byte chooses the direction.
 pub(super) fn admin(bytes: &[u8]) {
-    match bytes.split_first() {
-        Some((0, body)) => comes_back::<AdminRequest>(body),
-        Some((_, body)) => comes_back::<AdminReply>(body),
-        None => {}
-    }
+    either::<AdminRequest, AdminReply>(bytes);
 }
 
 /// The coordinator's records: the first byte chooses the kind.
@@ -102,11 +103,7 @@ pub(super) fn records(bytes: &[u8]) {
 
 /// Requests to the TCP/IP provider and its replies: the first byte chooses.
 pub(super) fn socket_provider(bytes: &[u8]) {
-    match bytes.split_first() {
-        Some((0, body)) => comes_back::<SocketRequest>(body),
-        Some((_, body)) => comes_back::<SocketReply>(body),
-        None => {}
-    }
+    either::<SocketRequest, SocketReply>(bytes);
 }
 
 /// Names and words as people write them.
