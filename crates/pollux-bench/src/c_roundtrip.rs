@@ -52,6 +52,7 @@ pub(crate) fn measure(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
         baseline: Some(("the same in Rust", rust.figure())),
         target: Some(Target::RatioAtMost(RATIO_TARGET)),
         noise_percent: c.noise_percent().max(rust.noise_percent()),
+        note: None,
     };
     Ok(PLACEMENTS.iter().zip(&results).map(row).collect())
 }

@@ -1,7 +1,7 @@
 //! A closed loop: so many requests are outstanding, and each reply makes room for the next request.
 
 use crate::noise::{self, Measured};
-use crate::numbers::{Samples, median};
+use crate::numbers::{Samples, median, spread_percent};
 use anyhow::{Context, Result, ensure};
 use pollux::{Node, OpenOptions, Server, Ticket};
 use std::collections::VecDeque;
@@ -19,7 +19,7 @@ pub(crate) struct Run {
 
 /// Who can be asked.
 pub(crate) trait Requester {
-    /// Asks for so long with requests of this size, so many at a time.
+    /// Asks for so long with requests of this size, so many at a time on each of its connections.
     fn run(&mut self, bytes: usize, outstanding: usize, time: Duration) -> Result<Run>;
 }
 
@@ -117,7 +117,13 @@ impl Rounds {
                 round.value.latencies.len() as f64 / round.value.elapsed.as_secs_f64()
             })),
             cpu_us: Some(over(|round| round.own_us / round.value.latencies.len().max(1) as f64)),
+            spread_percent: spread_percent(
+                self.rounds.iter().map(|round| {
+                    round.value.elapsed.as_secs_f64() / round.value.latencies.len().max(1) as f64
+                }),
+            ),
             samples: self.rounds.iter().map(|round| round.value.latencies.len()).sum(),
+            ..crate::report::Figure::default()
         }
     }
 

@@ -37,7 +37,8 @@ mod roundtrip;
 mod server;
 mod takeover;
 
-use crate::arguments::{Arguments, Benchmark};
+use crate::arguments::{Arguments, Benchmark, Plan};
+use crate::report::Row;
 use clap::Parser;
 use std::env;
 use std::process::ExitCode;
@@ -67,23 +68,34 @@ fn main() -> ExitCode {
     })
 }
 
+/// One benchmark: all its rows.
+type Measure = fn(&node::Bench, &Plan) -> anyhow::Result<Vec<Row>>;
+
+const MEASURES: [(Benchmark, &str, Measure); 4] = [
+    (Benchmark::Roundtrip, "roundtrip", roundtrip::measure),
+    (Benchmark::CRoundtrip, "c-roundtrip", c_roundtrip::measure),
+    (Benchmark::Replicated, "replicated", replicated::measure),
+    (Benchmark::Takeover, "takeover", takeover::measure),
+];
+
+/// A benchmark that fails is a row that says why: the others are measured all the same.
 fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let bench = node::Bench::find()?;
     let plan = arguments.plan();
     let mut rows = Vec::new();
-    if arguments.wants(Benchmark::Roundtrip) {
-        rows.extend(roundtrip::measure(&bench, &plan)?);
+    for (benchmark, name, measure) in MEASURES {
+        if !arguments.wants(benchmark) {
+            continue;
+        }
+        match measure(&bench, &plan) {
+            Ok(measured) => rows.extend(measured),
+            Err(error) => {
+                rows.push(Row::missing(name, format!("{error:#}")));
+                bench.stop_all();
+            }
+        }
+        placement::Placement::Free.enter(&bench, 0)?;
     }
-    if arguments.wants(Benchmark::CRoundtrip) {
-        rows.extend(c_roundtrip::measure(&bench, &plan)?);
-    }
-    if arguments.wants(Benchmark::Replicated) {
-        rows.extend(replicated::measure(&bench, &plan)?);
-    }
-    if arguments.wants(Benchmark::Takeover) {
-        rows.extend(takeover::measure(&bench, &plan)?);
-    }
-    placement::Placement::Free.enter(&bench, 0)?;
     progress::clear();
     report::print(&rows, arguments.json)
 }

@@ -107,6 +107,17 @@ impl Bench {
         Ok(())
     }
 
+    /// Stops what a benchmark that failed has left; the providers of the node stay.
+    pub(crate) fn stop_all(&self) {
+        let processes: Vec<Process> = ask(&["ps", "--json"]).unwrap_or_default();
+        let names =
+            processes.iter().filter(|process| process.role != "backup").filter_map(|one| one.name.as_ref());
+        for name in names.filter(|name| !name.starts_with("$Z")) {
+            // What does not stop ends with the node.
+            let _ = self.stop_server(name);
+        }
+    }
+
     /// Process id of the one that serves a name.
     pub(crate) fn primary_pid(&self, name: &str) -> Result<u32> {
         let processes: Vec<Process> = ask(&["ps", "--json"])?;

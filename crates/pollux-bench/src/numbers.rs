@@ -48,6 +48,15 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
+/// The range of the values as a share of their median; none where that says nothing.
+pub(crate) fn spread_percent(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let values: Vec<f64> = values.into_iter().collect();
+    let middle = median(values.iter().copied());
+    let most = values.iter().copied().fold(f64::MIN, f64::max);
+    let least = values.iter().copied().fold(f64::MAX, f64::min);
+    (values.len() > 1 && middle > 0.0).then(|| (most - least) * 100.0 / middle)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +70,7 @@ mod tests {
         }
         assert_eq!((samples.quantile_us(0.5), samples.quantile_us(0.99), samples.max_us()), (3.0, 5.0, 5.0));
         assert_eq!(Samples::default().quantile_us(0.5), 0.0);
+        assert_eq!((spread_percent([9.0, 10.0, 12.0]), spread_percent([1.0])), (Some(30.0), None));
         assert_eq!((median([3.0, 1.0, 2.0]), median([4.0, 1.0, 2.0, 3.0]), median([])), (2.0, 2.5, 0.0));
     }
 }

@@ -64,6 +64,7 @@ pub(crate) fn measure(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
             baseline: Some((baseline, other.figure())),
             target,
             noise_percent: pair.noise_percent().max(other.noise_percent()),
+            note: None,
         };
         let target = (*outstanding == OUTSTANDING[2]).then_some(Target::RatioAtLeast(RATIO_TARGET));
         let against_raw = format!("{name}, against raw");

@@ -7,7 +7,7 @@ use serde::Serialize;
 use std::io::{Write, stdout};
 
 /// One side of a comparison.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct Figure {
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
@@ -15,28 +15,52 @@ pub(crate) struct Figure {
     pub(crate) per_second: Option<f64>,
     /// Processor time of all processes together, for each request.
     pub(crate) cpu_us: Option<f64>,
+    /// What is not a time of a request: see [`Value::Amount`].
+    pub(crate) amount: Option<f64>,
+    /// Resident memory of the servers in MiB.
+    pub(crate) memory_mib: Option<f64>,
+    /// How far the rounds lie apart: the range of their times per request, as a share of the median.
+    pub(crate) spread_percent: Option<f64>,
     pub(crate) samples: usize,
+}
+
+impl Figure {
+    /// A figure that is one number and no time of requests.
+    pub(crate) fn of_amount(amount: f64, samples: usize) -> Self {
+        Self { amount: Some(amount), samples, ..Self::default() }
+    }
 }
 
 /// Which number of a figure counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Value {
     P50,
+    P99,
     PerSecond,
+    /// Processor time for each request.
+    Cpu,
+    /// The figure's amount, in this unit.
+    Amount(&'static str),
 }
 
 impl Value {
-    fn of(self, figure: &Figure) -> f64 {
+    /// `None` if the figure does not have it.
+    fn of(self, figure: &Figure) -> Option<f64> {
         match self {
-            Value::P50 => figure.p50_us,
-            Value::PerSecond => figure.per_second.unwrap_or(0.0),
+            Value::P50 => Some(figure.p50_us),
+            Value::P99 => Some(figure.p99_us),
+            Value::PerSecond => figure.per_second,
+            Value::Cpu => figure.cpu_us,
+            Value::Amount(_) => figure.amount,
         }
     }
 
     fn unit(self) -> &'static str {
         match self {
-            Value::P50 => "us",
+            Value::P50 | Value::P99 => "us",
             Value::PerSecond => "requests/s",
+            Value::Cpu => "us of processor per request",
+            Value::Amount(unit) => unit,
         }
     }
 }
@@ -58,13 +82,31 @@ pub(crate) struct Row {
     pub(crate) baseline: Option<(&'static str, Figure)>,
     pub(crate) target: Option<Target>,
     pub(crate) noise_percent: f64,
+    /// What a reader must know of it; for a row without a figure, why there is none.
+    pub(crate) note: Option<String>,
+}
+
+impl Row {
+    /// A row that could not be measured, and why.
+    pub(crate) fn missing(name: impl Into<String>, why: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            value: Value::Amount("-"),
+            figure: Figure::default(),
+            baseline: None,
+            target: None,
+            noise_percent: 0.0,
+            note: Some(why.into()),
+        }
+    }
 }
 
 /// The fields of `--json`: a promise to scripts.
 #[derive(Serialize)]
 struct View<'a> {
     name: &'a str,
-    value: f64,
+    /// None for a row that could not be measured; `note` says why.
+    value: Option<f64>,
     unit: &'static str,
     baseline: Option<f64>,
     baseline_name: Option<&'static str>,
@@ -75,6 +117,7 @@ struct View<'a> {
     /// None without a target, and when others took too much of the machine to tell.
     met: Option<bool>,
     noise_percent: f64,
+    note: Option<&'a str>,
     figure: &'a Figure,
     baseline_figure: Option<&'a Figure>,
 }
@@ -82,11 +125,13 @@ struct View<'a> {
 impl Row {
     fn view(&self) -> View<'_> {
         let value = self.value.of(&self.figure);
-        let baseline = self.baseline.as_ref().map(|(_, figure)| self.value.of(figure));
-        let ratio = baseline.filter(|baseline| *baseline > 0.0).map(|baseline| value / baseline);
+        let baseline = self.baseline.as_ref().and_then(|(_, figure)| self.value.of(figure));
+        let ratio = baseline.filter(|baseline| *baseline > 0.0).and_then(|baseline| Some(value? / baseline));
         let (target, target_is, met) = match self.target {
             None => (None, None, None),
-            Some(Target::ValueAtMost(most)) => (Some(most), Some("value at most"), Some(value <= most)),
+            Some(Target::ValueAtMost(most)) => {
+                (Some(most), Some("value at most"), value.map(|value| value <= most))
+            }
             Some(Target::RatioAtMost(most)) => {
                 (Some(most), Some("ratio at most"), ratio.map(|ratio| ratio <= most))
             }
@@ -107,6 +152,7 @@ impl Row {
             target_is,
             met,
             noise_percent: self.noise_percent,
+            note: self.note.as_deref(),
             figure: &self.figure,
             baseline_figure: self.baseline.as_ref().map(|(_, figure)| figure),
         }
@@ -116,54 +162,73 @@ impl Row {
         self.noise_percent > NOISE_PERCENT_MAX
     }
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self) -> [String; HEADINGS.len()] {
         let view = self.view();
-        let sides = [Some(&self.figure), view.baseline_figure];
-        let of = |number: fn(&Figure) -> Option<f64>| sides.map(|side| figure_text(side.and_then(number)));
+        let of_times = |number: fn(&Figure) -> f64| {
+            figure_text((self.figure.p50_us > 0.0).then(|| number(&self.figure)))
+        };
+        let unit = match self.value {
+            Value::Cpu => "us CPU",
+            value => value.unit(),
+        };
         let target = match self.target {
             None => "-".to_owned(),
-            Some(Target::ValueAtMost(most)) => format!("<= {most} us"),
-            Some(Target::RatioAtMost(most)) => format!("<= {most}"),
-            Some(Target::RatioAtLeast(least)) => format!(">= {least}"),
+            Some(Target::ValueAtMost(most)) => format!("<= {most} {unit}"),
+            Some(Target::RatioAtMost(most)) => format!("<= {most} x"),
+            Some(Target::RatioAtLeast(least)) => format!(">= {least} x"),
         };
-        let mut cells = vec![self.name.clone()];
-        cells.extend(of(|figure| Some(figure.p50_us)));
-        cells.extend(of(|figure| Some(figure.p99_us)));
-        cells.push(figure_text(Some(self.figure.max_us)));
-        cells.extend(of(|figure| figure.per_second));
-        cells.extend(of(|figure| figure.cpu_us));
-        cells.push(view.ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}")));
-        cells.push(target);
-        let verdict = match (view.met, self.target) {
-            (Some(true), _) => "met",
-            (Some(false), _) => "NOT MET",
-            (None, Some(_)) => "too noisy",
-            (None, None) => "-",
+        let verdict = match (view.met, self.target, view.value) {
+            (_, _, None) => "not measured",
+            (Some(true), ..) => "met",
+            (Some(false), ..) => "NOT MET",
+            (None, Some(_), _) => "too noisy",
+            (None, None, _) => "-",
         };
-        cells.push(verdict.to_owned());
-        cells.push(format!("{:.0} %", self.noise_percent));
-        cells.push(view.baseline_name.unwrap_or("-").to_owned());
-        cells
+        let remark = match (view.baseline_name, view.note) {
+            (Some(name), Some(note)) => format!("{name}; {note}"),
+            (name, note) => name.or(note).unwrap_or("-").to_owned(),
+        };
+        [
+            self.name.clone(),
+            figure_text(view.value),
+            figure_text(view.baseline),
+            unit.to_owned(),
+            view.ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}")),
+            target,
+            verdict.to_owned(),
+            of_times(|figure| figure.p50_us),
+            of_times(|figure| figure.p99_us),
+            of_times(|figure| figure.max_us),
+            figure_text(self.figure.per_second),
+            figure_text(self.figure.cpu_us),
+            figure_text(self.figure.memory_mib),
+            self.figure.spread_percent.map_or("-".to_owned(), |spread| format!("{spread:.0} %")),
+            format!("{:.0} %", self.noise_percent),
+            remark,
+        ]
     }
 }
 
-const HEADINGS: [&str; 15] = [
+const HEADINGS: [&str; 16] = [
     "BENCHMARK",
-    "P50 us",
+    "VALUE",
     "BASE",
-    "P99 us",
-    "BASE",
-    "MAX us",
-    "OPS/s",
-    "BASE",
-    "CPU us",
-    "BASE",
+    "UNIT",
     "RATIO",
     "TARGET",
     "",
+    "P50 us",
+    "P99 us",
+    "MAX us",
+    "OPS/s",
+    "CPU us",
+    "MEM MiB",
+    "SPREAD",
     "NOISE",
     "BASE IS",
 ];
+/// Columns of words, to the left.
+const COLUMNS_OF_WORDS: [usize; 5] = [0, 3, 5, 6, 15];
 
 /// Prints all rows.
 pub(crate) fn print(rows: &[Row], json: bool) -> Result<()> {
@@ -178,7 +243,7 @@ pub(crate) fn print(rows: &[Row], json: bool) -> Result<()> {
     let processors = processors_allowed();
     writeln!(
         out,
-        "\n{processors} processors. CPU us: all processes together, for each request. NOISE: share taken by others."
+        "\n{processors} processors. CPU us: all processes together, for each request. MEM: the servers. SPREAD: of the rounds. NOISE: share taken by others."
     )?;
     Ok(())
 }
@@ -186,14 +251,17 @@ pub(crate) fn print(rows: &[Row], json: bool) -> Result<()> {
 /// Text to the left, numbers to the right.
 fn table(rows: &[Row]) -> String {
     let mut lines = vec![HEADINGS.map(str::to_owned).to_vec()];
-    lines.extend(rows.iter().map(Row::cells));
+    lines.extend(rows.iter().map(|row| row.cells().to_vec()));
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..HEADINGS.len()).map(width).collect();
     let mut text = String::new();
     for line in &lines {
-        let cell = |(column, cell): (usize, &String)| match column {
-            0 | 11 | 12 | 14 => format!("{cell:<0$}", widths[column]),
-            _ => format!("{cell:>0$}", widths[column]),
+        let cell = |(column, cell): (usize, &String)| {
+            if COLUMNS_OF_WORDS.contains(&column) {
+                format!("{cell:<0$}", widths[column])
+            } else {
+                format!("{cell:>0$}", widths[column])
+            }
         };
         let cells: Vec<String> = line.iter().enumerate().map(cell).collect();
         text.push_str(cells.join("  ").trim_end());
@@ -222,8 +290,8 @@ mod tests {
             p99_us: 30.0,
             max_us: 400.0,
             per_second: Some(5e4),
-            cpu_us: None,
             samples: 9,
+            ..Figure::default()
         };
         let baseline = Some(("raw", figure(base)));
         Row {
@@ -233,6 +301,7 @@ mod tests {
             baseline,
             target,
             noise_percent: 1.2,
+            note: None,
         }
     }
 
@@ -246,10 +315,29 @@ mod tests {
         assert_eq!(met(row(501.0, 10.0, Some(Target::ValueAtMost(500.0)))), Some(false));
         assert_eq!(met(row(1.0, 1.0, None)), None);
         let noisy = Row { noise_percent: 30.0, ..row(5.0, 10.0, Some(Target::RatioAtMost(1.5))) };
-        assert_eq!((noisy.cells()[12].as_str(), met(noisy)), ("too noisy", None));
+        assert_eq!((noisy.cells()[6].as_str(), met(noisy)), ("too noisy", None));
         let value = serde_json::to_value(row(15.0, 10.0, Some(Target::RatioAtMost(1.5))).view()).unwrap();
         assert_eq!((value["ratio"].as_f64(), value["baseline"].as_f64()), (Some(1.5), Some(10.0)));
         assert_eq!(value["target_is"], "ratio at most");
+    }
+
+    // What could not be measured must not look like a figure, nor like a failure.
+    #[test]
+    fn a_missing_row_says_why() {
+        let missing = Row::missing("scale", "no descriptors");
+        let value = serde_json::to_value(missing.view()).unwrap();
+        assert!(value["value"].is_null() && value["met"].is_null());
+        assert_eq!(value["note"], "no descriptors");
+        assert_eq!(missing.cells()[6], "not measured");
+    }
+
+    // A unit that does not belong to its number makes the row a lie.
+    #[test]
+    fn the_value_that_counts() {
+        let figure = Figure { cpu_us: Some(4.0), ..Figure::of_amount(2.5, 1) };
+        assert_eq!(Value::Cpu.of(&figure), Some(4.0));
+        assert_eq!((Value::Amount("MiB").of(&figure), Value::Amount("MiB").unit()), (Some(2.5), "MiB"));
+        assert_eq!(Value::PerSecond.of(&figure), None);
     }
 
     // The table must stay readable: columns in line, no cell without a heading.
@@ -259,8 +347,8 @@ mod tests {
         assert_eq!(
             text,
             "\
-BENCHMARK  P50 us  BASE  P99 us  BASE  MAX us  OPS/s   BASE  CPU us  BASE  RATIO  TARGET       NOISE  BASE IS
-roundtrip    15.0  10.0    30.0  30.0     400  50000  50000       -     -   1.50  <= 1.5  met    1 %  raw
+BENCHMARK  VALUE  BASE  UNIT  RATIO  TARGET         P50 us  P99 us  MAX us  OPS/s  CPU us  MEM MiB  SPREAD  NOISE  BASE IS
+roundtrip   15.0  10.0  us     1.50  <= 1.5 x  met    15.0    30.0     400  50000       -        -       -    1 %  raw
 "
         );
     }

@@ -50,6 +50,7 @@ pub(crate) fn measure(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
         baseline: Some(("raw unix socket", raw.figure())),
         target: (*size == SIZES[0]).then_some(Target::RatioAtMost(RATIO_TARGET)),
         noise_percent: pollux.noise_percent().max(raw.noise_percent()),
+        note: None,
     };
     Ok(cells.iter().zip(&results).map(row).collect())
 }

@@ -80,6 +80,7 @@ pub(crate) fn measure(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
                 _ => None,
             },
             noise_percent: median(results[at].iter().map(|measured| measured.noise_percent)),
+            note: None,
         }
     };
     Ok(cells.iter().enumerate().map(row).collect())
@@ -105,9 +106,8 @@ fn figure(rounds: &[Measured<Samples>]) -> Figure {
         p50_us: all.quantile_us(0.5),
         p99_us: all.quantile_us(0.99),
         max_us: all.max_us(),
-        per_second: None,
-        cpu_us: None,
         samples: all.len(),
+        ..Figure::default()
     }
 }
 
