@@ -25,6 +25,7 @@ mod c_programs;
 mod c_roundtrip;
 mod keeper;
 mod load;
+mod many;
 mod node;
 mod noise;
 mod numbers;

@@ -22,7 +22,7 @@
 //! ```
 //!
 //! * Servers: [`Pair`], its objects [`Map`], [`Cell`], [`Log`] and [`Machine`], its input [`Receive`].
-//! * Requesters: [`Node`] and [`Server`]; asynchronous ones in `pollux::tokio`, with the feature of that name.
+//! * Requesters: [`Node`] and [`Server`], many of them at a time in [`Opens`]; asynchronous ones in `pollux::tokio`, with the feature of that name.
 //! * TCP: [`Pair::listen`], [`Event::Connected`], [`Event::Input`].
 //!
 //! # What is promised
@@ -43,6 +43,7 @@ mod error;
 pub mod fuzz;
 mod link;
 mod objects;
+mod opens;
 mod pair;
 mod path_ring;
 mod receive;
@@ -57,6 +58,7 @@ pub use objects::cell::Cell;
 pub use objects::log::Log;
 pub use objects::machine::{Machine, StateMachine};
 pub use objects::map::Map;
+pub use opens::{OpenNumber, Opens};
 pub use pair::{Pair, PairBuilder, PairServer};
 pub use pollux_wire::checkpoint::Opener;
 pub use pollux_wire::control::PairState;

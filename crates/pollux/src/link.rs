@@ -194,6 +194,27 @@ impl Link {
         }
     }
 
+    /// Moves the paths to the poller of a new owner, who hands in its events from here on with [`Link::note_event`]. What has
+    /// come before is found with the next [`Link::prepare_wait`].
+    pub(crate) fn move_to(&mut self, registry: Registry, token: u64) -> Result<()> {
+        let from = std::mem::replace(&mut self.registry, registry);
+        self.token = token;
+        self.poller = None;
+        for (number, path) in &mut self.paths {
+            unwatch(&from, &path.channel);
+            let token = self.token | self::token(*number);
+            let interest = if path.writing { Interest::READ_WRITE } else { Interest::READ };
+            self.registry.add(path.channel.as_fd(), token, interest).context("wait for a path")?;
+            if let Some(bell) = path.channel.bell() {
+                let interest = Interest::READ | Interest::EDGE;
+                self.registry.add(bell, token | TOKEN_BELL, interest).context("wait for a path's bell")?;
+            }
+            path.ready = true;
+            path.channel.note_socket_ready();
+        }
+        Ok(())
+    }
+
     /// Starts a request; it leaves with the next [`Link::flush`] or [`Link::wait`], and its answer is fetched with
     /// [`Link::take_answer`].
     pub(crate) fn start(

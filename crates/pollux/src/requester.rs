@@ -312,6 +312,11 @@ impl Server {
         self.link.resent()
     }
 
+    /// The open's paths and what goes over them.
+    pub(crate) fn link_mut(&mut self) -> &mut Link {
+        &mut self.link
+    }
+
     /// Waits for the paths and takes in what comes.
     fn step(&mut self, ticket: &Ticket, deadline: Option<Instant>) -> Result<()> {
         // What was read before has been taken in, and what was started has been sent: the poll tells what is new.
@@ -339,7 +344,8 @@ impl Server {
         Ok(())
     }
 
-    fn fetch_path(&mut self) -> Result<()> {
+    /// Gets a path from the daemon if one is wished for.
+    pub(crate) fn fetch_path(&mut self) -> Result<()> {
         if self.link.take_wish_for_path() {
             let (sync_depth, nowait_depth) = self.link.depths();
             let options = OpenOptions { sync_depth, nowait_depth };

@@ -1,0 +1,199 @@
+//! A closed loop over many connections from one thread, the same for Pollux and for the raw limit: whoever is faster is so by
+//! what it does with a connection, not by its loop.
+
+use crate::load::{Requester, Run, fill};
+use anyhow::{Context, Result, ensure};
+use pollux::{Node, OpenNumber, OpenOptions, Opens};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Connections to one server or to many, waited for together. Replies come in order on each.
+pub(crate) trait Lines {
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// Starts a request on one of them; it may leave with the next wait.
+    fn start(&mut self, line: usize, request: &[u8]) -> Result<()>;
+
+    /// Waits for a reply on any of them: which, and its length.
+    fn next(&mut self) -> Result<(usize, usize)>;
+}
+
+/// The loop: some of the lines are active, the others idle.
+pub(crate) struct Many<L> {
+    lines: L,
+    active: usize,
+    number: u32,
+    chance: u64,
+}
+
+impl<L: Lines> Many<L> {
+    /// All lines are active at all times.
+    pub(crate) fn all(lines: L) -> Self {
+        let active = lines.count();
+        Self::some(lines, active)
+    }
+
+    /// So many of them at a time are active, chosen anew by chance for each request.
+    pub(crate) fn some(lines: L, active: usize) -> Self {
+        Self { active: active.min(lines.count()), lines, number: 0, chance: 1 }
+    }
+
+    /// Where they are.
+    pub(crate) fn lines(&mut self) -> &mut L {
+        &mut self.lines
+    }
+
+    fn start(&mut self, line: usize, request: &mut [u8], under_way: &mut [VecDeque<Instant>]) -> Result<()> {
+        fill(request, self.number);
+        self.number = self.number.wrapping_add(1);
+        let now = Instant::now();
+        self.lines.start(line, request)?;
+        under_way[line].push_back(now);
+        Ok(())
+    }
+
+    /// The line of the next request: `line`, which is free, or any other that is.
+    fn choose(&mut self, line: usize, under_way: &[VecDeque<Instant>]) -> usize {
+        if self.active == under_way.len() {
+            return line;
+        }
+        loop {
+            let chosen = (random(&mut self.chance) % under_way.len() as u64) as usize;
+            if under_way[chosen].is_empty() {
+                return chosen;
+            }
+        }
+    }
+}
+
+impl<L: Lines> Requester for Many<L> {
+    fn run(&mut self, bytes: usize, outstanding: usize, time: Duration) -> Result<Run> {
+        let mut request = vec![0; bytes];
+        let mut under_way = vec![VecDeque::with_capacity(outstanding); self.lines.count()];
+        let mut run = Run::default();
+        let mut waiting = 0;
+        let begin = Instant::now();
+        for line in 0..self.active {
+            for _ in 0..outstanding {
+                self.start(line, &mut request, &mut under_way)?;
+                waiting += 1;
+            }
+        }
+        while waiting > 0 {
+            let (line, length) = self.lines.next()?;
+            ensure!(length == bytes, "a reply of the wrong length");
+            let started = under_way[line].pop_front().context("more replies than requests")?;
+            waiting -= 1;
+            run.latencies.add(started.elapsed());
+            if begin.elapsed() < time {
+                let next = self.choose(line, &under_way);
+                self.start(next, &mut request, &mut under_way)?;
+                waiting += 1;
+            }
+        }
+        run.elapsed = begin.elapsed();
+        Ok(run)
+    }
+}
+
+/// A number by chance (xorshift, 64 bits); the state must not be 0.
+fn random(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}
+
+/// Opens of Pollux servers, as a program with one thread has them.
+pub(crate) struct PolluxLines {
+    opens: Opens,
+    numbers: Vec<OpenNumber>,
+}
+
+impl PolluxLines {
+    /// Opens each of these names once, with room for so many requests at a time.
+    pub(crate) fn open<'a>(
+        node: &Node,
+        names: impl IntoIterator<Item = &'a str>,
+        outstanding: u16,
+    ) -> Result<Self> {
+        let mut opens = Opens::new()?;
+        let mut numbers = Vec::new();
+        for name in names {
+            let server = node.open_with(name, OpenOptions::outstanding(outstanding));
+            numbers.push(opens.add(server.with_context(|| format!("open {name}"))?)?);
+        }
+        Ok(Self { opens, numbers })
+    }
+
+    /// The opens themselves.
+    pub(crate) fn opens(&mut self) -> &mut Opens {
+        &mut self.opens
+    }
+
+    /// Their numbers, in the order of the names.
+    pub(crate) fn numbers(&self) -> &[OpenNumber] {
+        &self.numbers
+    }
+}
+
+impl Lines for PolluxLines {
+    fn count(&self) -> usize {
+        self.numbers.len()
+    }
+
+    fn start(&mut self, line: usize, request: &[u8]) -> Result<()> {
+        self.opens.start(self.numbers[line], request)?;
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<(usize, usize)> {
+        let (number, _, answer) = self.opens.next(None)?.context("nothing is outstanding")?;
+        ensure!(answer.error.is_ok(), "the server answered {}", answer.error);
+        // Opens are numbered from 0 in the order in which they were added.
+        Ok((number.index(), answer.payload.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Replies at once, oldest first, and knows how often each line was used.
+    #[derive(Default)]
+    struct Echo {
+        waiting: VecDeque<(usize, usize)>,
+        used: Vec<u32>,
+        most: usize,
+    }
+
+    impl Lines for Echo {
+        fn count(&self) -> usize {
+            self.used.len()
+        }
+
+        fn start(&mut self, line: usize, request: &[u8]) -> Result<()> {
+            self.used[line] += 1;
+            self.waiting.push_back((line, request.len()));
+            self.most = self.most.max(self.waiting.len());
+            Ok(())
+        }
+
+        fn next(&mut self) -> Result<(usize, usize)> {
+            self.waiting.pop_front().context("nothing is outstanding")
+        }
+    }
+
+    // A loop that has more or fewer requests outstanding than its row says compares unlike things.
+    #[test]
+    fn so_many_are_outstanding_and_none_is_left() {
+        let mut many = Many::some(Echo { used: vec![0; 100], ..Echo::default() }, 8);
+        let run = many.run(64, 2, Duration::from_millis(20)).unwrap();
+        let Echo { waiting, used, most } = &many.lines;
+        assert_eq!((waiting.len(), *most), (0, 16));
+        assert_eq!(run.latencies.len(), used.iter().sum::<u32>() as usize);
+        // All lines get their turn.
+        assert!(run.latencies.len() < 5000 || used.iter().all(|used| *used > 0));
+    }
+}
