@@ -13,6 +13,7 @@ mod hostile;
 mod http;
 mod listeners;
 mod objects;
+mod opens;
 mod order;
 mod redis;
 mod rings;
