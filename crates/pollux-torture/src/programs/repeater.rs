@@ -85,6 +85,7 @@ struct Heard {
     takeover: Option<Epoch>,
     opened: Option<FileError>,
     standby: Vec<Channel>,
+    demoted: bool,
     closed: bool,
 }
 
@@ -158,7 +159,10 @@ impl Open {
         if let Some(channel) = &mut self.active {
             let heard = hear(channel, self.sync);
             self.others.extend(heard.standby);
-            if heard.closed {
+            if heard.demoted && !heard.closed {
+                // It may speak again some day.
+                self.others.extend(self.active.take());
+            } else if heard.closed {
                 self.active = None;
             }
             if heard.reply.is_some() {
@@ -184,7 +188,8 @@ impl Open {
         let mut channel = self.others.remove(at);
         channel.queue(path::RESUMED, |out| epoch.put(out));
         self.epoch = epoch;
-        self.active = Some(channel);
+        // The end of a path to a half that lives would end the open there.
+        self.others.extend(self.active.replace(channel));
         self.send(true, payload);
         None
     }
@@ -206,6 +211,7 @@ fn hear(channel: &mut Channel, sync: u64) -> Heard {
                     }
                 }
                 path::TAKEOVER => heard.takeover = decode(frame.body).ok(),
+                path::DEMOTED => heard.demoted = true,
                 path::OPEN_REPLY => {
                     heard.opened = decode::<OpenReply>(frame.body).ok().map(|reply| reply.error)
                 }
