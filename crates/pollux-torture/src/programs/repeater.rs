@@ -40,7 +40,7 @@ pub fn repeat(words: &[&str]) -> Result<()> {
         .expect("the directory of the histories is there");
     let (mut random, think) = (Random::new(number(seed)), number(think));
     let opener = OpenId(number(opener));
-    let mut open = Open::open(Path::new(socket), server)?;
+    let mut open = Open::by_daemon(Path::new(socket), server)?;
     let enough = place.join(ENOUGH);
     let mut failed = false;
     while !failed && !enough.exists() {
@@ -90,7 +90,7 @@ struct Heard {
 }
 
 impl Open {
-    fn open(socket: &Path, name: &str) -> Result<Self> {
+    fn by_daemon(socket: &Path, name: &str) -> Result<Self> {
         let mut visitor = Visitor::attach_to(socket);
         let begin = Instant::now();
         loop {
