@@ -31,11 +31,11 @@ const LARGE: usize = 64 * 1024;
 /// All paths: whole ones, which a user pays for, then parts of them, which tell where a growth is.
 pub const PATHS: [Path; 8] = [
     // A request and its reply through a server without a backup.
-    Path { name: "request", times: 1000, run: |times| requests(false, SMALL, 1, times) },
-    Path { name: "request-64k", times: 200, run: |times| requests(false, LARGE, 1, times) },
+    Path { name: "request", times: 800, run: |times| requests(false, SMALL, 1, times) },
+    Path { name: "request-64k", times: 50, run: |times| requests(false, LARGE, 1, times) },
     // A request whose change is checkpointed: to the primary, to the backup, the acknowledgement, the reply.
-    Path { name: "replicated", times: 1000, run: |times| requests(true, SMALL, 1, times) },
-    Path { name: "replicated-64k", times: 200, run: |times| requests(true, LARGE, 1, times) },
+    Path { name: "replicated", times: 800, run: |times| requests(true, SMALL, 1, times) },
+    Path { name: "replicated-64k", times: 50, run: |times| requests(true, LARGE, 1, times) },
     // One of 16 requests that are outstanding together: they share their wake-ups and a checkpoint.
     Path { name: "replicated-16", times: 1600, run: |times| requests(true, SMALL, 16, times) },
     // A frame of a request from one end of a ring to the other.

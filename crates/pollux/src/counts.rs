@@ -16,9 +16,10 @@ pub struct Half {
 }
 
 impl Half {
-    /// Attaches, and becomes what the welcome says.
+    /// Attaches, and becomes what the welcome says. Nothing happens to it by the clock.
     pub fn attach(control: OwnedFd) -> Result<Self> {
         let handle = Handle::new(Engine::attach_to(Daemon::over(control), Objects::default())?);
+        handle.engine().stop_the_clock();
         Ok(Self { receive: Receive::new(handle.clone()), pair: Pair { handle } })
     }
 

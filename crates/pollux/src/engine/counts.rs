@@ -5,6 +5,11 @@ use crate::error::{Error, Result};
 use std::time::Duration;
 
 impl Engine {
+    /// What is due by the clock is never due: how often it would be depends on how fast this runs.
+    pub(crate) fn stop_the_clock(&mut self) {
+        (self.next_tick_ns, self.next_housekeeping_ns) = (u64::MAX, u64::MAX);
+    }
+
     /// Runs until there is something for the program, or until it would wait: then this half is asleep, and whoever sends it
     /// something rings.
     pub(crate) fn next_or_asleep(&mut self) -> Result<Option<Delivery>> {
