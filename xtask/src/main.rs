@@ -5,6 +5,7 @@ mod bugbank;
 mod ci;
 mod counts;
 mod fuzz;
+mod performance;
 mod run;
 mod tidy;
 mod torture;
@@ -25,6 +26,7 @@ usage: cargo xtask VERB
   torture [ARG..]  real kills and pauses: `--kills N --pauses N`, adds to the tally in target/torture.json; see `--help`
   bugbank [NAME..]  applies each patch of bugbank/ to a copy of the source: the simulator must find what it breaks
   bench [ARG..]  the benchmarks: see `cargo xtask bench --help`
+  performance [FILE]  writes what the benchmarks have measured into docs/performance.md, with plots: see `--help`
   counts [ARG..] instructions of the hot paths, against those in the tree: see `cargo xtask counts --help`
   fuzz [ARG..]   libFuzzer over every decoder, adds to the tally in target/fuzz.json: see `cargo xtask fuzz --help`
   trials         writes what the campaigns have counted into docs/guarantees.md
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         },
         ["bugbank", names @ ..] => bugbank::all(names),
         ["bench", rest @ ..] => bench::all(rest),
+        ["performance", rest @ ..] => performance::write(rest),
         ["counts", rest @ ..] => counts::all(rest),
         ["fuzz", rest @ ..] => fuzz::all(rest),
         ["trials"] => trials::write(),
