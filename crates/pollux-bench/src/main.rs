@@ -94,7 +94,7 @@ const MEASURES: [(&[Benchmark], &str, Measure); 8] = [
     (&[Benchmark::ReplicatedPipelined], "replicated-pipelined", replicated::measure_pipelined),
     (&[Benchmark::Takeover], "takeover", takeover::measure),
     (&[Benchmark::Repair], "repair", repair::measure),
-    (&[Benchmark::Footprint, Benchmark::Scale], "many opens", many_opens::measure),
+    (&[Benchmark::Footprint, Benchmark::Scale], "footprint and scale, many opens", many_opens::measure),
 ];
 
 /// A benchmark that fails is a row that says why: the others are measured all the same.
