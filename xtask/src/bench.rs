@@ -6,7 +6,7 @@ use crate::run::{Outcome, cargo};
 pub(crate) fn all(arguments: &[&str]) -> Outcome {
     let mut build = vec!["build", "--quiet", "--release"];
     // The library is what C programs run with.
-    for package in ["pollux-cli", "pollux-bench", "pollux-guardian-rt"] {
+    for package in ["pollux-cli", "pollux-bench", "pollux-kv", "pollux-guardian-rt"] {
         build.extend(["--package", package]);
     }
     cargo(&build)?;

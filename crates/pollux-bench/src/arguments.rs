@@ -16,6 +16,14 @@ pub(crate) enum Benchmark {
     CRoundtrip,
     /// Checkpointed requests per second, against the same server without a backup
     Replicated,
+    /// Checkpointed requests, against Redis with WAIT and others that reply when a second copy is there
+    PeersReplicated,
+    /// Requests and replies, against ZeroMQ and others without a second copy
+    PeersMessage,
+    /// redis-benchmark on replicated pollux-kv, against redis-server without a replica
+    Kv,
+    /// From the end of a service to the next reply, of others than Pollux
+    PeersTakeover,
 }
 
 /// Benchmarks of Pollux, as ratios taken in one run
@@ -48,6 +56,8 @@ pub(crate) struct Plan {
     pub(crate) row_time: Duration,
     /// Kills at each size of [`crate::takeover::SIZES_MIB`], for each placement.
     pub(crate) kills: [u32; 3],
+    /// Only what is needed most.
+    pub(crate) quick: bool,
 }
 
 impl Arguments {
@@ -58,6 +68,11 @@ impl Arguments {
     pub(crate) fn plan(&self) -> Plan {
         let (rounds, row_ms, kills) =
             if self.quick { (3, 150, [30, 20, 10]) } else { (7, 500, [100, 100, 100]) };
-        Plan { rounds: self.rounds.unwrap_or(rounds), row_time: Duration::from_millis(row_ms), kills }
+        Plan {
+            rounds: self.rounds.unwrap_or(rounds),
+            row_time: Duration::from_millis(row_ms),
+            kills,
+            quick: self.quick,
+        }
     }
 }

@@ -29,6 +29,7 @@ mod many;
 mod node;
 mod noise;
 mod numbers;
+mod peers;
 mod placement;
 mod progress;
 mod raw;
@@ -84,7 +85,7 @@ fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let bench = node::Bench::find()?;
     let plan = arguments.plan();
     let mut rows = Vec::new();
-    for (benchmark, name, measure) in MEASURES {
+    for (benchmark, name, measure) in MEASURES.into_iter().chain(peers::MEASURES) {
         if !arguments.wants(benchmark) {
             continue;
         }
