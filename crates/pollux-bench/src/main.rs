@@ -55,6 +55,7 @@ fn main() -> ExitCode {
             load::ask(name, bytes, outstanding, seconds).map(|()| ExitCode::SUCCESS)
         }
         ["raw", ref rest @ ..] => raw::run(rest).map(|()| ExitCode::SUCCESS),
+        ["peer", ref rest @ ..] => peers::run(rest).map(|()| ExitCode::SUCCESS),
         _ => {
             let arguments = Arguments::parse();
             if arguments.inside_node {

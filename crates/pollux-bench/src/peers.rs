@@ -2,27 +2,34 @@
 //!
 //! | Benchmark | Peers |
 //! | --- | --- |
-//! | `peers-message` | ZeroMQ |
-//! | `peers-replicated` | Redis with `WAIT 1 0` |
+//! | `peers-message` | ZeroMQ; NATS, Erlang |
+//! | `peers-replicated` | Redis with `WAIT 1 0`; Erlang, PostgreSQL, JetStream, etcd |
 //! | `kv` | `redis-server` without a replica, under `redis-benchmark` |
 //!
-//! Each file opens with what is compared and why it is fair. A peer that cannot be had is a row that says why.
+//! Each file opens with what is compared and why it is fair. A peer that cannot be had is a row that says why. With
+//! `--quick` only the first of each is measured.
 
 pub(crate) mod compare;
+mod erlang;
+mod etcd;
+mod grpc;
 pub(crate) mod home;
-pub(crate) mod kv;
-pub(crate) mod lines;
-pub(crate) mod packages;
-pub(crate) mod piped;
-pub(crate) mod redis;
-pub(crate) mod zeromq;
+mod kv;
+mod lines;
+mod nats;
+mod packages;
+mod piped;
+mod postgres;
+mod redis;
+mod zeromq;
 
 use crate::Measure;
 use crate::arguments::{Benchmark, Plan};
 use crate::node::Bench;
 use crate::peers::compare::or_missing;
+use crate::peers::home::Store;
 use crate::report::Row;
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 pub(crate) const MEASURES: [(Benchmark, &str, Measure); 3] = [
     (Benchmark::PeersReplicated, "peers-replicated", measure_replicated),
@@ -30,12 +37,45 @@ pub(crate) const MEASURES: [(Benchmark, &str, Measure); 3] = [
     (Benchmark::Kv, "kv", kv::measure),
 ];
 
+/// Rate with 64 requesters: against all but Redis.
+const OTHERS_RATE_RATIO_TARGET: f64 = 10.0;
+/// The others are so far away that more would say nothing new.
+const OTHERS_ROUNDS_MAX: u32 = 3;
+
 /// Requests that reach a second copy before their reply.
 fn measure_replicated(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
-    Ok(or_missing("replicated", redis::NAME, redis::measure(bench, plan)))
+    let mut rows = or_missing("replicated", redis::NAME, redis::measure(bench, plan));
+    if plan.quick {
+        return Ok(rows);
+    }
+    let rounds = plan.rounds.min(OTHERS_ROUNDS_MAX);
+    let mut add = |name, measured| rows.extend(or_missing("replicated", name, measured));
+    add(erlang::PAIR_NAME, erlang::measure_replicated(bench, plan, rounds));
+    add(nats::STREAM_NAME, nats::measure_replicated(bench, plan, rounds));
+    for store in [Store::Memory, Store::Disk] {
+        add(postgres::name(store), postgres::measure(bench, plan, rounds, store));
+        add(etcd::name(store), etcd::measure(bench, plan, rounds, store));
+    }
+    Ok(rows)
 }
 
 /// Requests and replies without a second copy.
 fn measure_messages(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
-    Ok(or_missing("roundtrip", zeromq::NAME, zeromq::measure(bench, plan)))
+    let mut rows = or_missing("roundtrip", zeromq::NAME, zeromq::measure(bench, plan));
+    if plan.quick {
+        return Ok(rows);
+    }
+    let rounds = plan.rounds.min(OTHERS_ROUNDS_MAX);
+    let mut add = |name, measured| rows.extend(or_missing("roundtrip", name, measured));
+    add(erlang::NAME, erlang::measure_messages(bench, plan, rounds));
+    add(nats::NAME, nats::measure_messages(bench, plan, rounds));
+    Ok(rows)
+}
+
+/// Runs a process of a peer that is written here.
+pub(crate) fn run(words: &[&str]) -> Result<()> {
+    match words {
+        ["nats-responder", port] => nats::respond(port),
+        _ => bail!("usage: pollux-bench peer nats-responder PORT"),
+    }
 }

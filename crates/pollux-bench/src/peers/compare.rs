@@ -24,6 +24,11 @@ pub(crate) struct Cell {
     pub(crate) peer: Box<dyn Requester>,
 }
 
+/// The name of a load of so many requesters.
+pub(crate) fn name_of(requesters: usize) -> String {
+    if requesters == 1 { "1 requester".to_owned() } else { format!("{requesters} requesters") }
+}
+
 /// A server of Pollux that serves while this lives.
 pub(crate) struct Served<'a> {
     bench: &'a Bench,

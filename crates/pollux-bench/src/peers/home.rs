@@ -38,16 +38,6 @@ pub(crate) enum Store {
     Disk,
 }
 
-impl Store {
-    /// As rows say it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Store::Memory => "tmpfs",
-            Store::Disk => "disk",
-        }
-    }
-}
-
 /// The keeper's directories for peers, removed with this.
 pub(crate) struct Homes {
     memory: tempfile::TempDir,
@@ -116,32 +106,35 @@ impl Home {
 
     /// A program of a peer; what it prints goes to a file in this directory.
     pub(crate) fn start(&self, program: &Path, arguments: &[&str]) -> Result<Process> {
-        self.start_with(program, arguments, |_| {})
+        self.start_as(None, program, arguments, &[])
     }
 
-    /// The same, with changes to how it is started.
-    pub(crate) fn start_with(
+    /// The same, as another user if one is named, and with these variables.
+    pub(crate) fn start_as(
         &self,
+        user: Option<&str>,
         program: &Path,
         arguments: &[&str],
-        change: impl FnOnce(&mut Command),
+        variables: &[(&str, &str)],
     ) -> Result<Process> {
         let name = program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let log = (0..).map(|number| self.path(&format!("{name}.{number}.log"))).find(|path| !path.exists());
         let log = log.context("no name is left for a log")?;
         let output = fs::File::create(&log).with_context(|| format!("make {}", log.display()))?;
-        let mut command = dies_with_us();
-        command.arg(program).args(arguments).stdin(Stdio::null());
+        let mut command = dies_with_us(user);
+        command.arg(program).args(arguments).envs(variables.iter().copied()).stdin(Stdio::null());
         command.stdout(output.try_clone().context("share the log")?).stderr(output);
-        change(&mut command);
         let child = command.spawn().with_context(|| format!("start {}", program.display()))?;
         Ok(Process { child, name, log: Some(log), end: Signal::TERM })
     }
 }
 
 /// The beginning of a command whose process the kernel kills when this one is gone.
-pub(crate) fn dies_with_us() -> Command {
+pub(crate) fn dies_with_us(user: Option<&str>) -> Command {
     let mut command = Command::new("setpriv");
+    if let Some(user) = user {
+        command.args(["--reuid", user, "--regid", user, "--clear-groups"]);
+    }
     command.args(["--pdeathsig", "KILL", "--"]);
     command
 }
@@ -223,6 +216,8 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // A requester ends with its input.
+        self.child.stdin = None;
         // Its own children end with it only if it may say goodbye to them.
         if !matches!(self.child.try_wait(), Ok(Some(_))) {
             let asked = to_pid(self.child.id()).is_ok_and(|pid| kill_process(pid, self.end).is_ok());

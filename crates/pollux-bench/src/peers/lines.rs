@@ -122,6 +122,11 @@ impl<P: Protocol> PeerLines<P> {
         Ok(Self { lines, epoll, events, replied: VecDeque::new(), request_bytes: 0 })
     }
 
+    /// What is said on one of them.
+    pub(crate) fn protocol(&self, line: usize) -> &P {
+        &self.lines[line].protocol
+    }
+
     fn read(&mut self, line: usize) -> Result<()> {
         let replies = self.lines[line].read()?;
         self.replied.extend(std::iter::repeat_n(line, replies));

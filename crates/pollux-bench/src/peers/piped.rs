@@ -12,7 +12,7 @@ use crate::peers::home::{Process, dies_with_us};
 use anyhow::{Context, Result};
 use std::ffi::OsStr;
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 /// The program; it ends with this.
@@ -24,11 +24,11 @@ impl Piped {
     pub(crate) fn start<Word: AsRef<OsStr>>(
         name: &str,
         words: impl IntoIterator<Item = Word>,
-        change: impl FnOnce(&mut Command),
+        variables: &[(&str, &str)],
     ) -> Result<Self> {
-        let mut command = dies_with_us();
-        command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
-        change(&mut command);
+        let mut command = dies_with_us(None);
+        command.args(words).envs(variables.iter().copied());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let child = command.spawn().with_context(|| format!("start {name}"))?;
         Ok(Self { process: Process::of(child, name) })
     }

@@ -15,7 +15,7 @@ use crate::arguments::Plan;
 use crate::load::{Requester, Run, fill};
 use crate::many::Many;
 use crate::node::Bench;
-use crate::peers::compare::{Cell, Served, interleave};
+use crate::peers::compare::{Cell, Served, interleave, name_of};
 use crate::peers::home::{Home, Process, Store, free_port, free_ports};
 use crate::peers::lines::{Heard, Line, PeerLines, Protocol};
 use crate::peers::packages;
@@ -52,11 +52,10 @@ pub(crate) fn measure(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
     let pollux = Served::start(bench, PAIR, true, "store")?;
     let mut cells = Vec::new();
     for count in REQUESTERS {
-        let name = if count == 1 { "1 requester".to_owned() } else { format!("{count} requesters") };
         let lines = (0..count).map(|_| Ok(Line::over_unix(redis.connect()?, SetAndWait)));
         let lines = PeerLines::new(lines.collect::<Result<_>>()?)?;
         cells.push(Cell {
-            name,
+            name: name_of(count),
             outstanding: 1,
             pollux: pollux.requesters(count, 1)?,
             peer: Box::new(Many::all(lines)),

@@ -41,11 +41,7 @@ pub(crate) fn measure(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
     };
     let requester = |service: &Service, kind: &str, sockets: usize| {
         let program = program.display().to_string();
-        Piped::start(
-            "the requester of ZeroMQ",
-            [&program, kind, &service.address, &sockets.to_string()],
-            |_| {},
-        )
+        Piped::start("the requester of ZeroMQ", [&program, kind, &service.address, &sockets.to_string()], &[])
     };
     let mut cells = vec![
         cell("1 requester", (1, 1), requester(&rep, "req", 1)?)?,
