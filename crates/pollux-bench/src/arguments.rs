@@ -14,8 +14,20 @@ pub(crate) enum Benchmark {
     Roundtrip,
     /// One request and its reply between two C programs, against the same in Rust
     CRoundtrip,
-    /// Checkpointed requests per second, against the same server without a backup
+    /// Requests from many requesters and with many outstanding, against a raw epoll server
+    Throughput,
+    /// Checkpointed requests from 1, 16 and 64 requesters, and their processor time, against a raw chain
     Replicated,
+    /// Checkpointed requests with many outstanding, against a raw chain
+    ReplicatedPipelined,
+    /// Until the pair is whole again and has its state, against a copy of as many bytes
+    Repair,
+    /// Loss of a CPU with many primaries, until all answer
+    CpuLoss,
+    /// Memory of a pair, of many pairs, and of many opens
+    Footprint,
+    /// What a request costs among many pairs, and among many opens
+    Scale,
     /// Checkpointed requests, against Redis with WAIT and others that reply when a second copy is there
     PeersReplicated,
     /// Requests and replies, against ZeroMQ and others without a second copy
@@ -33,7 +45,7 @@ pub(crate) struct Arguments {
     /// What to measure
     #[arg(value_enum, default_value = "all")]
     benchmarks: Vec<Benchmark>,
-    /// Fewer and shorter rounds: about a minute
+    /// Fewer and shorter rounds, smaller sizes: some two minutes
     #[arg(long)]
     quick: bool,
     /// Print an array of objects: name, value, unit, baseline, ratio, target, met and more
@@ -48,8 +60,10 @@ pub(crate) struct Arguments {
 }
 
 /// How much is measured.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Plan {
+    /// What is measured at all.
+    benchmarks: Vec<Benchmark>,
     /// Rounds over all rows.
     pub(crate) rounds: u32,
     /// Length of one row in one round.
@@ -58,21 +72,55 @@ pub(crate) struct Plan {
     pub(crate) kills: [u32; 3],
     /// Only what is needed most.
     pub(crate) quick: bool,
+    /// State of the pairs that are repaired.
+    pub(crate) repair_mib: &'static [u32],
+    /// Repairs of each.
+    pub(crate) repairs: u32,
+    /// Pairs in the node, ascending.
+    pub(crate) pairs: &'static [usize],
+    /// Losses of a CPU with each number of pairs; even, so that the primaries are back where they were.
+    pub(crate) losses: u32,
+    /// Opens of one server.
+    pub(crate) opens: usize,
 }
 
-impl Arguments {
+impl Plan {
     pub(crate) fn wants(&self, benchmark: Benchmark) -> bool {
         self.benchmarks.contains(&Benchmark::All) || self.benchmarks.contains(&benchmark)
     }
+}
 
+impl Arguments {
     pub(crate) fn plan(&self) -> Plan {
-        let (rounds, row_ms, kills) =
-            if self.quick { (3, 150, [30, 20, 10]) } else { (7, 500, [100, 100, 100]) };
-        Plan {
-            rounds: self.rounds.unwrap_or(rounds),
-            row_time: Duration::from_millis(row_ms),
-            kills,
-            quick: self.quick,
-        }
+        let benchmarks = self.benchmarks.clone();
+        let mut plan = if self.quick {
+            Plan {
+                benchmarks,
+                rounds: 3,
+                row_time: Duration::from_millis(150),
+                kills: [30, 20, 10],
+                repair_mib: &[0, 64],
+                repairs: 3,
+                pairs: &[1, 100],
+                losses: 2,
+                opens: 1_000,
+                quick: true,
+            }
+        } else {
+            Plan {
+                benchmarks,
+                rounds: 7,
+                row_time: Duration::from_millis(500),
+                kills: [200, 200, 200],
+                repair_mib: &[0, 64, 256, 1024],
+                repairs: 7,
+                pairs: &[1, 100, 1_000],
+                losses: 6,
+                opens: 10_000,
+                quick: false,
+            }
+        };
+        plan.rounds = self.rounds.unwrap_or(plan.rounds);
+        plan
     }
 }

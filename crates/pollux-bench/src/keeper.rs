@@ -6,16 +6,20 @@ use crate::peers::home::Homes;
 use anyhow::{Context, Result, bail};
 use pollux_os::StopSignals;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::env;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 
+/// For 10,000 opens of a pair: two in the requester, and as many again to spare.
+const DESCRIPTORS: u64 = 40_000;
 /// Between two looks at whether the measurer has ended.
 const LOOK_NS: i64 = 20_000_000;
 
 /// Starts a node, runs this command again inside it, and stops the node.
 pub(crate) fn run_inside_node() -> Result<ExitCode> {
     let stop = StopSignals::new().context("listen for signals")?;
+    raise_descriptors();
     let directory =
         tempfile::Builder::new().prefix("pollux-bench.").tempdir().context("make a run directory")?;
     let homes = Homes::new()?;
@@ -35,6 +39,17 @@ pub(crate) fn run_inside_node() -> Result<ExitCode> {
         eprintln!("pollux-bench: the node's logs and events are kept in {}", directory.keep().display());
     }
     outcome.map(Outcome::code)
+}
+
+/// Asks for as many descriptors as many opens take, for this process and all that come from it. Where that is refused, the
+/// benchmarks measure with fewer opens and say so.
+fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(DESCRIPTORS, |most| most.max(DESCRIPTORS));
+    let raised = Rlimit { current: Some(wanted), maximum: Some(wanted) };
+    if setrlimit(Resource::Nofile, raised).is_err() {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    }
 }
 
 /// How the measurement ended.

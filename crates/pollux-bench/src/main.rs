@@ -4,8 +4,14 @@
 //! | --- | --- | --- |
 //! | `roundtrip` | a request and its reply | the same bytes over a raw unix socket |
 //! | `c-roundtrip` | the same between two C programs | the same between two Rust programs |
-//! | `replicated` | requests whose change is checkpointed | the same server without a backup, and a raw chain |
+//! | `throughput` | requests from many requesters, or many at a time from one | a raw epoll server with as many connections |
+//! | `replicated` | requests whose change is checkpointed, and what processor time they take | a raw chain of three processes |
+//! | `replicated-pipelined` | the same with many outstanding | the raw chain, and the same server without a backup |
 //! | `takeover` | the pause of a requester when the primary is killed | the same with no memory to free |
+//! | `repair` | until a new backup has the state, and requests meanwhile | a copy through a socket, and requests before |
+//! | `cpu-loss` | from the loss of a CPU until all its primaries answer again | fewer primaries |
+//! | `footprint` | memory of a pair, of many pairs, of many opens | fewer pairs, fewer opens |
+//! | `scale` | a request among many pairs, and many opens of one server | one pair; a raw server with as many sockets |
 //!
 //! Every figure is a median over rounds that visit all rows in turn, so that what disturbs the machine disturbs all of them;
 //! a round in which others took much of the machine is taken again. Ratios are what counts: absolute times are the machine's.
@@ -23,9 +29,14 @@
 mod arguments;
 mod c_programs;
 mod c_roundtrip;
+mod compare;
+mod cpu_loss;
+mod fleet;
 mod keeper;
 mod load;
 mod many;
+mod many_opens;
+mod memory;
 mod node;
 mod noise;
 mod numbers;
@@ -33,11 +44,13 @@ mod peers;
 mod placement;
 mod progress;
 mod raw;
+mod repair;
 mod replicated;
 mod report;
 mod roundtrip;
 mod server;
 mod takeover;
+mod throughput;
 
 use crate::arguments::{Arguments, Benchmark, Plan};
 use crate::report::Row;
@@ -71,14 +84,19 @@ fn main() -> ExitCode {
     })
 }
 
-/// One benchmark: all its rows.
+/// Some benchmarks that are measured together: all their rows.
 type Measure = fn(&node::Bench, &Plan) -> anyhow::Result<Vec<Row>>;
 
-const MEASURES: [(Benchmark, &str, Measure); 4] = [
-    (Benchmark::Roundtrip, "roundtrip", roundtrip::measure),
-    (Benchmark::CRoundtrip, "c-roundtrip", c_roundtrip::measure),
-    (Benchmark::Replicated, "replicated", replicated::measure),
-    (Benchmark::Takeover, "takeover", takeover::measure),
+/// In this order; what leaves many processes behind comes last.
+const MEASURES: [(&[Benchmark], &str, Measure); 8] = [
+    (&[Benchmark::Roundtrip], "roundtrip", roundtrip::measure),
+    (&[Benchmark::CRoundtrip], "c-roundtrip", c_roundtrip::measure),
+    (&[Benchmark::Throughput], "throughput", throughput::measure),
+    (&[Benchmark::Replicated], "replicated", replicated::measure),
+    (&[Benchmark::ReplicatedPipelined], "replicated-pipelined", replicated::measure_pipelined),
+    (&[Benchmark::Takeover], "takeover", takeover::measure),
+    (&[Benchmark::Repair], "repair", repair::measure),
+    (&[Benchmark::Footprint, Benchmark::Scale], "many opens", many_opens::measure),
 ];
 
 /// A benchmark that fails is a row that says why: the others are measured all the same.
@@ -86,10 +104,11 @@ fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let bench = node::Bench::find()?;
     let plan = arguments.plan();
     let mut rows = Vec::new();
-    for (benchmark, name, measure) in MEASURES.into_iter().chain(peers::MEASURES) {
-        if !arguments.wants(benchmark) {
+    for (benchmarks, name, measure) in MEASURES.into_iter().chain(peers::MEASURES) {
+        if !benchmarks.iter().any(|benchmark| plan.wants(*benchmark)) {
             continue;
         }
+        progress::begin(name);
         match measure(&bench, &plan) {
             Ok(measured) => rows.extend(measured),
             Err(error) => {
@@ -99,6 +118,8 @@ fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         }
         placement::Placement::Free.enter(&bench, 0)?;
     }
+    // Last: the pairs end with the node.
+    rows.extend(fleet::measure(&bench, &plan));
     progress::clear();
     report::print(&rows, arguments.json)
 }

@@ -3,7 +3,7 @@
 
 use crate::load::{Requester, Run, fill};
 use anyhow::{Context, Result, ensure};
-use pollux::{Node, OpenNumber, OpenOptions, Opens};
+use pollux::{Epoch, Node, OpenNumber, OpenOptions, Opens};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,8 @@ pub(crate) struct Many<L> {
     active: usize,
     number: u32,
     chance: u64,
+    /// On each line, when the requests were started that have no reply yet.
+    under_way: Vec<VecDeque<Instant>>,
 }
 
 impl<L: Lines> Many<L> {
@@ -36,31 +38,28 @@ impl<L: Lines> Many<L> {
 
     /// So many of them at a time are active, chosen anew by chance for each request.
     pub(crate) fn some(lines: L, active: usize) -> Self {
-        Self { active: active.min(lines.count()), lines, number: 0, chance: 1 }
+        let under_way = vec![VecDeque::new(); lines.count()];
+        Self { active: active.min(lines.count()), lines, number: 0, chance: 1, under_way }
     }
 
-    /// Where they are.
-    pub(crate) fn lines(&mut self) -> &mut L {
-        &mut self.lines
-    }
-
-    fn start(&mut self, line: usize, request: &mut [u8], under_way: &mut [VecDeque<Instant>]) -> Result<()> {
+    fn start(&mut self, line: usize, request: &mut [u8]) -> Result<()> {
         fill(request, self.number);
         self.number = self.number.wrapping_add(1);
         let now = Instant::now();
         self.lines.start(line, request)?;
-        under_way[line].push_back(now);
+        self.under_way[line].push_back(now);
         Ok(())
     }
 
     /// The line of the next request: `line`, which is free, or any other that is.
-    fn choose(&mut self, line: usize, under_way: &[VecDeque<Instant>]) -> usize {
-        if self.active == under_way.len() {
+    fn choose(&mut self, line: usize) -> usize {
+        let count = self.under_way.len();
+        if self.active == count {
             return line;
         }
         loop {
-            let chosen = (random(&mut self.chance) % under_way.len() as u64) as usize;
-            if under_way[chosen].is_empty() {
+            let chosen = (random(&mut self.chance) % count as u64) as usize;
+            if self.under_way[chosen].is_empty() {
                 return chosen;
             }
         }
@@ -70,25 +69,24 @@ impl<L: Lines> Many<L> {
 impl<L: Lines> Requester for Many<L> {
     fn run(&mut self, bytes: usize, outstanding: usize, time: Duration) -> Result<Run> {
         let mut request = vec![0; bytes];
-        let mut under_way = vec![VecDeque::with_capacity(outstanding); self.lines.count()];
         let mut run = Run::default();
         let mut waiting = 0;
         let begin = Instant::now();
         for line in 0..self.active {
             for _ in 0..outstanding {
-                self.start(line, &mut request, &mut under_way)?;
+                self.start(line, &mut request)?;
                 waiting += 1;
             }
         }
         while waiting > 0 {
             let (line, length) = self.lines.next()?;
             ensure!(length == bytes, "a reply of the wrong length");
-            let started = under_way[line].pop_front().context("more replies than requests")?;
+            let started = self.under_way[line].pop_front().context("more replies than requests")?;
             waiting -= 1;
             run.latencies.add(started.elapsed());
             if begin.elapsed() < time {
-                let next = self.choose(line, &under_way);
-                self.start(next, &mut request, &mut under_way)?;
+                let next = self.choose(line);
+                self.start(next, &mut request)?;
                 waiting += 1;
             }
         }
@@ -130,6 +128,11 @@ impl PolluxLines {
     /// The opens themselves.
     pub(crate) fn opens(&mut self) -> &mut Opens {
         &mut self.opens
+    }
+
+    /// Epoch of the server's primary, as an open knows it.
+    pub(crate) fn epoch(&self, number: OpenNumber) -> Epoch {
+        self.opens.server(number).map_or(Epoch(0), pollux::Server::epoch)
     }
 
     /// Their numbers, in the order of the names.

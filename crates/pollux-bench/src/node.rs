@@ -28,6 +28,8 @@ pub(crate) struct Cpu {
     pub(crate) cpu: u8,
     /// Process id of its daemon.
     pub(crate) pid: u32,
+    /// `up`, or why not.
+    state: String,
     /// Processors that its processes are bound to; empty = all.
     pub(crate) processors: Vec<usize>,
 }
@@ -63,11 +65,19 @@ impl Bench {
         Ok(Self { cpus: status.cpus, requester })
     }
 
-    /// The processes whose descendants are the bench: this one and the daemons.
+    /// The processes whose descendants are the bench: this one and the daemons of today.
     pub(crate) fn roots(&self) -> Vec<u32> {
-        let mut roots: Vec<u32> = self.cpus.iter().map(|cpu| cpu.pid).collect();
+        let mut roots: Vec<u32> =
+            self.daemons().unwrap_or_default().into_iter().map(|(_, pid)| pid).collect();
         roots.push(std::process::id());
         roots
+    }
+
+    /// The CPUs that run, and the process ids of their daemons: others after a loss.
+    pub(crate) fn daemons(&self) -> Result<Vec<(u8, u32)>> {
+        let status: Status = ask(&["status", "--json"])?;
+        let up = status.cpus.iter().filter(|cpu| cpu.state == "up");
+        Ok(up.map(|cpu| (cpu.cpu, cpu.pid)).collect())
     }
 
     /// Runs this program's server under a name, with its primary in CPU 0.
@@ -120,10 +130,25 @@ impl Bench {
 
     /// Process id of the one that serves a name.
     pub(crate) fn primary_pid(&self, name: &str) -> Result<u32> {
+        self.pid(name, |role| role != "backup")?.with_context(|| format!("nobody serves {name}"))
+    }
+
+    /// Process id of the backup of a name.
+    pub(crate) fn backup_pid(&self, name: &str) -> Result<u32> {
+        self.pid(name, |role| role == "backup")?.with_context(|| format!("{name} has no backup"))
+    }
+
+    fn pid(&self, name: &str, wanted: impl Fn(&str) -> bool) -> Result<Option<u32>> {
         let processes: Vec<Process> = ask(&["ps", "--json"])?;
-        let serves = |process: &&Process| process.name.as_deref() == Some(name) && process.role != "backup";
-        let found = processes.iter().find(serves).map(|process| process.pid);
-        found.with_context(|| format!("nobody serves {name}"))
+        let is_it = |process: &&Process| process.name.as_deref() == Some(name) && wanted(&process.role);
+        Ok(processes.iter().find(is_it).map(|process| process.pid))
+    }
+
+    /// Process ids of all halves of names that begin so.
+    pub(crate) fn pids(&self, names: &str) -> Result<Vec<u32>> {
+        let processes: Vec<Process> = ask(&["ps", "--json"])?;
+        let is_one = |process: &&Process| process.name.as_deref().is_some_and(|name| name.starts_with(names));
+        Ok(processes.iter().filter(is_one).map(|process| process.pid).collect())
     }
 
     /// Processors of a CPU's processes.

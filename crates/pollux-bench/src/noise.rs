@@ -59,8 +59,31 @@ fn once<T>(roots: &[u32], run: &mut impl FnMut() -> Result<T>) -> Result<Measure
     Ok(Measured { value, noise_percent: (ticks_others * 100.0 / ticks_all).clamp(0.0, 100.0), own_us })
 }
 
-/// Idle time of all processors.
+/// What the hypervisor takes, where whose time was used cannot be told: those who used it are dead.
+pub(crate) struct Stolen {
+    before: Idle,
+    begin: Instant,
+}
+
+impl Stolen {
+    pub(crate) fn begin() -> Result<Self> {
+        Ok(Self { before: Idle::read()?, begin: Instant::now() })
+    }
+
+    /// Share of the machine since then.
+    pub(crate) fn percent(&self) -> Result<f64> {
+        let now = Idle::read()?;
+        let ticks_all = self.begin.elapsed().as_secs_f64()
+            * rustix::param::clock_ticks_per_second() as f64
+            * now.processors as f64;
+        let stolen = now.stolen.saturating_sub(self.before.stolen) as f64;
+        Ok((stolen * 100.0 / ticks_all.max(1.0)).clamp(0.0, 100.0))
+    }
+}
+
+/// Idle and stolen time of all processors.
 struct Idle {
+    stolen: u64,
     ticks: u64,
     processors: usize,
 }
@@ -68,7 +91,7 @@ struct Idle {
 impl Idle {
     fn read() -> Result<Self> {
         let text = fs::read_to_string("/proc/stat").context("read /proc/stat")?;
-        let mut idle = Self { ticks: 0, processors: 0 };
+        let mut idle = Self { ticks: 0, stolen: 0, processors: 0 };
         for line in text.lines().filter(|line| line.starts_with("cpu")) {
             let fields: Vec<u64> =
                 line.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
@@ -76,6 +99,7 @@ impl Idle {
             let ticks = fields.get(3).unwrap_or(&0) + fields.get(4).unwrap_or(&0);
             if line.starts_with("cpu ") {
                 idle.ticks = ticks;
+                idle.stolen = *fields.get(7).unwrap_or(&0);
             } else {
                 idle.processors += 1;
             }

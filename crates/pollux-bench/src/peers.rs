@@ -9,7 +9,6 @@
 //! Each file opens with what is compared and why it is fair. A peer that cannot be had is a row that says why. With
 //! `--quick` only the first of each is measured.
 
-pub(crate) mod compare;
 mod erlang;
 mod etcd;
 mod grpc;
@@ -21,26 +20,22 @@ mod packages;
 mod piped;
 mod postgres;
 mod redis;
+mod served;
 mod zeromq;
 
 use crate::Measure;
 use crate::arguments::{Benchmark, Plan};
 use crate::node::Bench;
-use crate::peers::compare::or_missing;
 use crate::peers::home::Store;
+use crate::peers::served::or_missing;
 use crate::report::Row;
 use anyhow::{Result, bail};
 
-pub(crate) const MEASURES: [(Benchmark, &str, Measure); 3] = [
-    (Benchmark::PeersReplicated, "peers-replicated", measure_replicated),
-    (Benchmark::PeersMessage, "peers-message", measure_messages),
-    (Benchmark::Kv, "kv", kv::measure),
+pub(crate) const MEASURES: [(&[Benchmark], &str, Measure); 3] = [
+    (&[Benchmark::PeersReplicated], "peers-replicated", measure_replicated),
+    (&[Benchmark::PeersMessage], "peers-message", measure_messages),
+    (&[Benchmark::Kv], "kv", kv::measure),
 ];
-
-/// Rate with 64 requesters: against all but Redis.
-const OTHERS_RATE_RATIO_TARGET: f64 = 10.0;
-/// The others are so far away that more would say nothing new.
-const OTHERS_ROUNDS_MAX: u32 = 3;
 
 /// Requests that reach a second copy before their reply.
 fn measure_replicated(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
@@ -48,13 +43,12 @@ fn measure_replicated(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
     if plan.quick {
         return Ok(rows);
     }
-    let rounds = plan.rounds.min(OTHERS_ROUNDS_MAX);
     let mut add = |name, measured| rows.extend(or_missing("replicated", name, measured));
-    add(erlang::PAIR_NAME, erlang::measure_replicated(bench, plan, rounds));
-    add(nats::STREAM_NAME, nats::measure_replicated(bench, plan, rounds));
+    add(erlang::PAIR_NAME, erlang::measure_replicated(bench, plan));
+    add(nats::STREAM_NAME, nats::measure_replicated(bench, plan));
     for store in [Store::Memory, Store::Disk] {
-        add(postgres::name(store), postgres::measure(bench, plan, rounds, store));
-        add(etcd::name(store), etcd::measure(bench, plan, rounds, store));
+        add(postgres::name(store), postgres::measure(bench, plan, store));
+        add(etcd::name(store), etcd::measure(bench, plan, store));
     }
     Ok(rows)
 }
@@ -65,10 +59,9 @@ fn measure_messages(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
     if plan.quick {
         return Ok(rows);
     }
-    let rounds = plan.rounds.min(OTHERS_ROUNDS_MAX);
     let mut add = |name, measured| rows.extend(or_missing("roundtrip", name, measured));
-    add(erlang::NAME, erlang::measure_messages(bench, plan, rounds));
-    add(nats::NAME, nats::measure_messages(bench, plan, rounds));
+    add(erlang::NAME, erlang::measure_messages(bench, plan));
+    add(nats::NAME, nats::measure_messages(bench, plan));
     Ok(rows)
 }
 

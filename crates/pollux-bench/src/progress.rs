@@ -1,4 +1,4 @@
-//! One line on a terminal's standard error that says what is being measured.
+//! One line on a terminal's standard error that says what is being measured; where it is no terminal, one for each benchmark.
 
 use rustix::termios::isatty;
 use std::io::{Write, stderr};
@@ -6,6 +6,13 @@ use std::io::{Write, stderr};
 /// Replaces the line.
 pub(crate) fn show(text: &str) {
     write(text);
+}
+
+/// A benchmark begins.
+pub(crate) fn begin(name: &str) {
+    if !isatty(stderr()) {
+        let _ = writeln!(stderr().lock(), "pollux-bench: {name}");
+    }
 }
 
 /// Removes the line.

@@ -1,74 +1,118 @@
-//! `replicated`: requests whose change reaches the backup before the reply leaves, against the same server without a
-//! backup, and against a raw chain of three processes.
+//! `replicated` and `replicated-pipelined`: requests whose change reaches the backup before the reply leaves, against a raw
+//! chain of three processes that does the same. With many requesters each has an open, or a connection, of its own.
 
 use crate::arguments::Plan;
-use crate::load::{Open, Requester, Rounds};
+use crate::compare::{Cell, size_text, take_rounds};
+use crate::load::Open;
+use crate::many::{Many, PolluxLines};
 use crate::node::Bench;
 use crate::placement::{Placement, first, pin};
 use crate::progress;
 use crate::raw::RawPeer;
+use crate::raw::many::RawLines;
 use crate::report::{Row, Target, Value};
+use crate::throughput::work_text;
 use anyhow::Result;
 
 const PAIR: &str = "$REPL";
 const SINGLE: &str = "$SOLO";
 const REQUEST_BYTES: usize = 64;
-const OUTSTANDING: [u16; 3] = [1, 16, 256];
-const PLACEMENTS: [Placement; 2] = [Placement::Other, Placement::Free];
-/// Of the rate without a backup, with the most requests outstanding.
-const RATIO_TARGET: f64 = 0.5;
+/// Requesters, bytes, where they are.
+const WORK: [(usize, usize, Placement); 9] = [
+    (1, REQUEST_BYTES, Placement::Other),
+    (16, REQUEST_BYTES, Placement::Other),
+    (64, REQUEST_BYTES, Placement::Other),
+    (1, REQUEST_BYTES, Placement::Free),
+    (64, REQUEST_BYTES, Placement::Free),
+    (1, 1024, Placement::Other),
+    (64, 1024, Placement::Other),
+    (1, 64 * 1024, Placement::Other),
+    (16, 64 * 1024, Placement::Other),
+];
+const ONE_RATIO_TARGET: f64 = 1.3;
+const MANY: usize = 64;
+const MANY_RATIO_TARGET: f64 = 0.7;
 
-/// Measures all depths and placements in turn.
+const OUTSTANDING: [u16; 2] = [16, 256];
+const PLACEMENTS: [Placement; 2] = [Placement::Other, Placement::Free];
+const PIPELINED_RATIO_TARGET: f64 = 0.3;
+/// Of the rate without a backup, with the most requests outstanding.
+const SINGLE_RATIO_TARGET: f64 = 0.5;
+
+/// Measures 1 to 64 requesters, and their processor time.
 pub(crate) fn measure(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
     progress::show("replicated: starting the servers");
     bench.run_server(PAIR, true, &["store", "0"])?;
+    let (primary, backup) = processors(bench);
+    pin(Some(bench.primary_pid(PAIR)?), primary)?;
+    let mut cells = Vec::new();
+    for (requesters, bytes, placement) in WORK {
+        let work = format!("{}, {}, {}", work_text(requesters, 1), size_text(bytes), placement.name());
+        let names = std::iter::repeat_n(PAIR, requesters);
+        let pollux = Many::all(PolluxLines::open(&bench.requester, names, 1)?);
+        let raw = Many::all(RawLines::chain(requesters, primary, backup)?);
+        cells.push(Cell::new(work, placement, (bytes, 1), pollux).against("raw chain", raw));
+    }
+    take_rounds(bench, plan, &mut cells)?;
+    let mut rows = Vec::new();
+    for (cell, (requesters, bytes, placement)) in cells.iter().zip(WORK) {
+        let (value, target) = match requesters {
+            1 => (Value::P50, Some(Target::RatioAtMost(ONE_RATIO_TARGET))),
+            MANY => (Value::PerSecond, Some(Target::RatioAtLeast(MANY_RATIO_TARGET))),
+            _ => (Value::PerSecond, None),
+        };
+        rows.push(cell.row(format!("replicated {}", cell.name), value, 1, target));
+        if (requesters == 1 || requesters == MANY) && bytes == REQUEST_BYTES && placement == Placement::Other
+        {
+            rows.push(cell.row(format!("cpu {}", cell.name), Value::Cpu, 1, None));
+        }
+    }
+    drop(cells);
+    bench.stop_server(PAIR)?;
+    Ok(rows)
+}
+
+/// Measures many outstanding requests on one open.
+pub(crate) fn measure_pipelined(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
+    progress::show("replicated-pipelined: starting the servers");
+    bench.run_server(PAIR, true, &["store", "0"])?;
     bench.run_server(SINGLE, false, &["store", "0"])?;
-    let (primary, backup) = (first(bench.processors(0)), first(bench.processors_of_other(0)));
+    let (primary, backup) = processors(bench);
     for name in [PAIR, SINGLE] {
         pin(Some(bench.primary_pid(name)?), primary)?;
     }
-    let open = |name, outstanding| Open::new(&bench.requester, name, outstanding);
-    let mut raw = RawPeer::chain(primary, backup)?;
-
-    let cells: Vec<(u16, Placement)> = PLACEMENTS
-        .iter()
-        .flat_map(|placement| OUTSTANDING.map(|outstanding| (outstanding, *placement)))
-        .collect();
-    let mut results = vec![[Rounds::default(), Rounds::default(), Rounds::default()]; cells.len()];
-    let roots = bench.roots();
-    for round in 1..=plan.rounds {
-        for ((outstanding, placement), rounds) in cells.iter().zip(&mut results) {
-            let place = placement.name();
-            progress::show(&format!(
-                "replicated: round {round} of {}: {outstanding} outstanding, {place}",
-                plan.rounds
-            ));
-            placement.enter(bench, 0)?;
-            // An open as wide as what is outstanding, as a program would declare it.
-            let (mut pair, mut single) = (open(PAIR, *outstanding)?, open(SINGLE, *outstanding)?);
-            let requesters: [&mut dyn Requester; 3] = [&mut pair, &mut single, &mut raw];
-            for (requester, rounds) in requesters.into_iter().zip(rounds) {
-                rounds.add(&roots, requester, (REQUEST_BYTES, usize::from(*outstanding), plan.row_time))?;
-            }
+    let mut cells = Vec::new();
+    for (outstanding, placement) in
+        OUTSTANDING.iter().flat_map(|depth| PLACEMENTS.map(|place| (*depth, place)))
+    {
+        let name = format!(
+            "replicated-pipelined {outstanding} outstanding, {REQUEST_BYTES} B, {}",
+            placement.name()
+        );
+        // An open as wide as what is outstanding, as a program would declare it.
+        let pair = Open::new(&bench.requester, PAIR, outstanding)?;
+        let single = Open::new(&bench.requester, SINGLE, outstanding)?;
+        let cell = Cell::new(name, placement, (REQUEST_BYTES, outstanding.into()), pair);
+        cells.push(cell.against("raw chain", RawPeer::chain(primary, backup)?).against("no backup", single));
+    }
+    take_rounds(bench, plan, &mut cells)?;
+    let mut rows = Vec::new();
+    for cell in &cells {
+        let target = Some(Target::RatioAtLeast(PIPELINED_RATIO_TARGET));
+        rows.push(cell.row(cell.name.clone(), Value::PerSecond, 1, target));
+        if cell.outstanding == usize::from(OUTSTANDING[1]) {
+            let target = Some(Target::RatioAtLeast(SINGLE_RATIO_TARGET));
+            let name = format!("{}, against one process", cell.name);
+            rows.push(cell.row(name, Value::PerSecond, 2, target));
         }
     }
+    drop(cells);
     bench.stop_server(PAIR)?;
     bench.stop_server(SINGLE)?;
+    Ok(rows)
+}
 
-    let rows = |((outstanding, placement), [pair, single, raw]): (&(u16, Placement), &[Rounds; 3])| {
-        let name = format!("replicated {outstanding} outstanding, {}", placement.name());
-        let row = |name, baseline, other: &Rounds, target| Row {
-            name,
-            value: Value::PerSecond,
-            figure: pair.figure(),
-            baseline: Some((baseline, other.figure())),
-            target,
-            noise_percent: pair.noise_percent().max(other.noise_percent()),
-            note: None,
-        };
-        let target = (*outstanding == OUTSTANDING[2]).then_some(Target::RatioAtLeast(RATIO_TARGET));
-        let against_raw = format!("{name}, against raw");
-        [row(name, "no backup", single, target), row(against_raw, "raw chain", raw, None)]
-    };
-    Ok(cells.iter().zip(&results).flat_map(rows).collect())
+/// Of the primary, and of the backup.
+fn processors(bench: &Bench) -> (&[usize], &[usize]) {
+    (first(bench.processors(0)), first(bench.processors_of_other(0)))
 }

@@ -6,7 +6,8 @@
 //! server store 2048     the same with 2048 MiB of other memory in each half
 //! ```
 //!
-//! The memory is an argument, so a new backup has it before it joins the pair.
+//! The memory is an argument, so a new backup has it before it joins the pair. Replicated state comes with requests to grow, and a
+//! new backup gets it from the primary.
 
 use anyhow::{Context, Result, bail};
 use pollux::{Pair, PairState, ReceiveDepth};
@@ -14,6 +15,10 @@ use std::hint::black_box;
 
 /// Asks the server who it is: see [`Identity`].
 pub(crate) const WHO: &[u8] = b"who";
+/// Makes the replicated state larger by so many MiB, a number of 32 bits behind this word; 1 GiB and more takes several.
+pub(crate) const GROW: &[u8] = b"grow";
+/// Values of that state.
+const VALUE_BYTES: usize = 4096;
 /// Entries of the table; with requests of 64 bytes it is 1 MiB, as in the raw chain.
 pub(crate) const TABLE_ENTRIES: u32 = 16 * 1024;
 
@@ -38,12 +43,22 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     let ballast = ballast(mib.parse().context("MIB is a number")?);
     let pair = Pair::join()?;
     let table = pair.map::<u32, Vec<u8>>("table")?;
+    let state = pair.map::<u32, Vec<u8>>("state")?;
     let mut receive = pair.receive(ReceiveDepth::new(1024)?)?;
     while let Some(request) = receive.next()? {
         if request.bytes() == WHO {
             let whole = pair.state() == PairState::Paired;
             let identity = Identity { pid: std::process::id(), cpu: pair.cpu().get(), whole };
             request.reply(serde_json::to_vec(&identity)?)?;
+            continue;
+        }
+        if let Some(mib) = request.bytes().strip_prefix(GROW).and_then(|mib| mib.try_into().ok()) {
+            let values = u32::from_le_bytes(mib) as usize * (PIECE_BYTES / VALUE_BYTES);
+            for key in state.len()..state.len() + values {
+                let key = u32::try_from(key).context("a state is far below 16 TiB")?;
+                state.insert(key, vec![1; VALUE_BYTES])?;
+            }
+            request.reply([])?;
             continue;
         }
         let payload = request.bytes().to_vec();

@@ -24,8 +24,10 @@ pub(crate) const SIZES_MIB: [u32; 3] = [0, 256, 2048];
 const NAMES: [&str; 3] = ["$TAKE0", "$TAKE1", "$TAKE2"];
 /// In CPU terms: the requester on a processor of the CPU that is left, as one that itself lives in a pair would be.
 const PLACEMENTS: [Placement; 2] = [Placement::Other, Placement::Free];
-const P50_US_TARGET: f64 = 500.0;
-const RATIO_TARGET: f64 = 1.5;
+const P50_US_TARGET: f64 = 200.0;
+const P99_US_TARGET: f64 = 1000.0;
+/// With the most memory, against none.
+const RATIO_TARGET: f64 = 1.2;
 
 /// Making pairs with 2 GiB whole again takes minutes; a noisy round is taken again once.
 const TRIES_AGAIN_MAX: u32 = 1;
@@ -44,8 +46,13 @@ pub(crate) fn measure(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
         bench.run_server(name, true, &["store", &mib.to_string()])?;
         servers.push(bench.requester.open(name).with_context(|| format!("open {name}"))?);
     }
-    let cells: Vec<(usize, Placement)> =
-        PLACEMENTS.iter().flat_map(|placement| (0..SIZES_MIB.len()).map(|size| (size, *placement))).collect();
+    // Left to the scheduler, the largest says only how long its memory takes to be freed, and takes longest.
+    let is_measured = |cell: &(usize, Placement)| *cell != (SIZES_MIB.len() - 1, Placement::Free);
+    let cells: Vec<(usize, Placement)> = PLACEMENTS
+        .iter()
+        .flat_map(|placement| (0..SIZES_MIB.len()).map(|size| (size, *placement)))
+        .filter(is_measured)
+        .collect();
     let mut results: Vec<Vec<Measured<Samples>>> = vec![Vec::new(); cells.len()];
     let roots = bench.roots();
     for round in 1..=plan.rounds {
@@ -66,24 +73,39 @@ pub(crate) fn measure(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
         bench.stop_server(name)?;
     }
 
-    let figures: Vec<Figure> = results.iter().map(|result| figure(result)).collect();
-    let row = |(at, (size, placement)): (usize, &(usize, Placement))| {
-        let nothing = cells.iter().position(|cell| *cell == (0, *placement)).filter(|_| *size > 0);
-        Row {
-            name: format!("takeover {} MiB, {}", SIZES_MIB[*size], place(*placement)),
-            value: Value::P50,
-            figure: figures[at].clone(),
-            baseline: nothing.map(|at| ("0 MiB", figures[at].clone())),
-            target: match size {
-                0 => Some(Target::ValueAtMost(P50_US_TARGET)),
-                2 => Some(Target::RatioAtMost(RATIO_TARGET)),
-                _ => None,
-            },
-            noise_percent: median(results[at].iter().map(|measured| measured.noise_percent)),
-            note: None,
-        }
+    Ok(cells.iter().enumerate().flat_map(|(at, _)| rows_of(&cells, &results, at)).collect())
+}
+
+/// The rows of one cell. Where the requester is on the processor on which the primary dies, it waits until the memory is free:
+/// such rows have no target.
+fn rows_of(cells: &[(usize, Placement)], results: &[Vec<Measured<Samples>>], at: usize) -> Vec<Row> {
+    let (size, placement) = cells[at];
+    let name = format!("takeover {} MiB, {}", SIZES_MIB[size], place(placement));
+    let row = |name, value, baseline, target| Row {
+        name,
+        value,
+        figure: figure(&results[at]),
+        baseline,
+        target: Some(target).filter(|_| placement == Placement::Other),
+        noise_percent: median(results[at].iter().map(|measured| measured.noise_percent)),
+        note: None,
     };
-    Ok(cells.iter().enumerate().map(row).collect())
+    let mut rows = vec![
+        row(name.clone(), Value::P50, None, Target::ValueAtMost(P50_US_TARGET)),
+        row(format!("{name}, p99"), Value::P99, None, Target::ValueAtMost(P99_US_TARGET)),
+    ];
+    if size + 1 == SIZES_MIB.len()
+        && let Some(nothing) = cells.iter().position(|cell| *cell == (0, placement))
+    {
+        let baseline = Some(("0 MiB", figure(&results[nothing])));
+        rows.push(row(
+            format!("{name}, against 0 MiB"),
+            Value::P50,
+            baseline,
+            Target::RatioAtMost(RATIO_TARGET),
+        ));
+    }
+    rows
 }
 
 fn place(placement: Placement) -> &'static str {

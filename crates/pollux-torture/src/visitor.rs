@@ -3,9 +3,9 @@
 use crate::node::Node;
 use crate::wait::PATIENCE;
 use pollux_os::{Channel, Fill, Interest, LifePage, Poller, connect_unix};
-use pollux_wire::control::{CONTROL, ToDaemon, ToProcess};
+use pollux_wire::control::{CONTROL, OpenDetails, Target, ToDaemon, ToProcess};
 use pollux_wire::limits::{CONTROL_BODY_BYTES_MAX, PROTOCOL_VERSION};
-use pollux_wire::{FileError, ProcessName, Wire as _, decode};
+use pollux_wire::{FileError, OpenId, ProcessName, Wire as _, decode};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -55,24 +55,37 @@ impl Visitor {
         self.open_target(name, Some(sequence), 1)
     }
 
+    /// Opens a server as [`Visitor::open`] does; also which open that is.
+    pub fn open_numbered(&mut self, name: &str, depth: u16) -> Result<(OpenId, OwnedFd), FileError> {
+        let target = Target::Name { name: ProcessName::new(name).unwrap(), sequence: None };
+        let (sync_depth, nowait_depth, details) = (depth, depth, OpenDetails::default());
+        self.ask(|request| ToDaemon::Open { request, target, sync_depth, nowait_depth, details })
+    }
+
+    /// Asks for another path of an open.
+    pub fn repath(&mut self, name: &str, open: OpenId, depth: u16) -> Result<OwnedFd, FileError> {
+        let target = Target::Name { name: ProcessName::new(name).unwrap(), sequence: None };
+        let (sync_depth, nowait_depth, details) = (depth, depth, OpenDetails::default());
+        self.ask(|request| ToDaemon::Repath { request, target, open, sync_depth, nowait_depth, details })
+            .map(|(_, path)| path)
+    }
+
     fn open_target(&mut self, name: &str, sequence: Option<u64>, depth: u16) -> Result<OwnedFd, FileError> {
+        let target = Target::Name { name: ProcessName::new(name).unwrap(), sequence };
+        let (sync_depth, nowait_depth, details) = (depth, depth, OpenDetails::default());
+        self.ask(|request| ToDaemon::Open { request, target, sync_depth, nowait_depth, details })
+            .map(|(_, path)| path)
+    }
+
+    fn ask(&mut self, question: impl FnOnce(u32) -> ToDaemon) -> Result<(OpenId, OwnedFd), FileError> {
         self.requests += 1;
-        let (request, name) = (self.requests, ProcessName::new(name).unwrap());
-        self.send(
-            &ToDaemon::Open {
-                request,
-                target: pollux_wire::control::Target::Name { name, sequence },
-                sync_depth: depth,
-                nowait_depth: depth,
-                details: Default::default(),
-            },
-            Vec::new(),
-        );
+        let request = self.requests;
+        self.send(&question(request), Vec::new());
         let (answer, descriptors) = self.wait_for(
             |message| matches!(message, ToProcess::Opened { request: answered, .. } if *answered == request),
         );
         match (answer, descriptors.into_iter().next()) {
-            (ToProcess::Opened { error: FileError::OK, .. }, Some(path)) => Ok(path),
+            (ToProcess::Opened { error: FileError::OK, open, .. }, Some(path)) => Ok((open, path)),
             (ToProcess::Opened { error, .. }, _) => Err(error),
             _ => unreachable!("it was waited for"),
         }

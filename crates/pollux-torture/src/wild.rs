@@ -46,9 +46,14 @@ pub fn wild_frames() -> [(u8, Vec<u8>); 6] {
 
 /// The body of a request that can be understood.
 pub fn request(sync: u64, payload: &[u8]) -> Vec<u8> {
+    request_as(sync, false, payload)
+}
+
+/// The same, sent again or not.
+pub fn request_as(sync: u64, again: bool, payload: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
-    Request { sync: SyncId(sync), reply_bytes_max: 1 << 21, io: IoType::WriteRead, again: false, payload }
-        .put(&mut body);
+    let io = IoType::WriteRead;
+    Request { sync: SyncId(sync), reply_bytes_max: 1 << 21, io, again, payload }.put(&mut body);
     body
 }
 

@@ -10,11 +10,11 @@
 
 use crate::arguments::Plan;
 use crate::node::Bench;
-use crate::peers::compare::{Cell, Served, interleave, name_of};
 use crate::peers::home::{Home, Process, Store, free_port, run};
+use crate::peers::packages;
 use crate::peers::piped::Piped;
-use crate::peers::{OTHERS_RATE_RATIO_TARGET, packages};
-use crate::report::{Row, Target, Value};
+use crate::peers::served::Served;
+use crate::report::Row;
 use anyhow::{Context, Result, ensure};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
@@ -24,36 +24,23 @@ pub(crate) const NAME: &str = "Erlang gen_server:call";
 pub(crate) const PAIR_NAME: &str = "Erlang pair";
 const SOURCE: &str = include_str!("../../peers/bench.erl");
 const COOKIE: &str = "bench";
-const REQUESTERS: [usize; 2] = [1, 64];
 
 /// Measures calls between two nodes.
-pub(crate) fn measure_messages(bench: &Bench, plan: &Plan, rounds: u32) -> Result<Vec<Row>> {
+pub(crate) fn measure_messages(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
     let erlang = Erlang::prepare()?;
     let server = erlang.node("echo", &["echo"])?;
-    let pollux = Served::start(bench, "$ECHO", false, "echo")?;
-    let cells = erlang.cells(&pollux, "echo")?;
-    let sides = interleave(bench, (plan, rounds), (NAME, &[server.pid()]), cells)?;
-    let rows = sides.iter().zip(REQUESTERS).map(|(side, count)| match count {
-        1 => side.row("roundtrip", Value::P50, None),
-        _ => side.row("throughput", Value::PerSecond, None),
-    });
-    Ok(rows.collect())
+    let requesters = |count| erlang.requesters(count, "echo");
+    Ok(Served::echo(bench)?.compare(plan, (NAME, &[server.pid()]), requesters)?.messages())
 }
 
 /// Measures a server with a backup.
-pub(crate) fn measure_replicated(bench: &Bench, plan: &Plan, rounds: u32) -> Result<Vec<Row>> {
+pub(crate) fn measure_replicated(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
     let erlang = Erlang::prepare()?;
     let backup = erlang.node("backup", &["backup"])?;
     let primary = erlang.node("primary", &["primary", "backup@127.0.0.1"])?;
-    let pollux = Served::start(bench, "$REPL", true, "store")?;
-    let cells = erlang.cells(&pollux, "primary")?;
-    let sides = interleave(bench, (plan, rounds), (PAIR_NAME, &[primary.pid(), backup.pid()]), cells)?;
-    let ahead = Some(Target::RatioAtLeast(OTHERS_RATE_RATIO_TARGET));
-    let rows = sides.iter().zip(REQUESTERS).map(|(side, count)| match count {
-        1 => side.row("replicated", Value::P50, None),
-        _ => side.row("replicated", Value::PerSecond, ahead),
-    });
-    Ok(rows.collect())
+    let pids = [primary.pid(), backup.pid()];
+    let requesters = |count| erlang.requesters(count, "primary");
+    Ok(Served::pair(bench)?.compare(plan, (PAIR_NAME, &pids), requesters)?.replicated())
 }
 
 /// What nodes need: the compiled module and a registry of names.
@@ -104,16 +91,12 @@ impl Erlang {
         Ok(node)
     }
 
-    fn cells(&self, pollux: &Served<'_>, server: &str) -> Result<Vec<Cell>> {
-        let cell = |count: usize| -> Result<Cell> {
-            let (server, text) = (format!("{server}@127.0.0.1"), count.to_string());
-            let mut words = vec![self.program.display().to_string()];
-            words.extend(self.arguments(&format!("requester{count}"), &["requester", &server, &text]));
-            let home = self.home.text("");
-            let variables = [("ERL_EPMD_PORT", self.port.as_str()), ("HOME", home.as_str())];
-            let peer = Box::new(Piped::start("Erlang's requesters", words, &variables)?);
-            Ok(Cell { name: name_of(count), outstanding: 1, pollux: pollux.requesters(count, 1)?, peer })
-        };
-        REQUESTERS.into_iter().map(cell).collect()
+    fn requesters(&self, count: usize, server: &str) -> Result<Piped> {
+        let (server, text) = (format!("{server}@127.0.0.1"), count.to_string());
+        let mut words = vec![self.program.display().to_string()];
+        words.extend(self.arguments(&format!("requester{count}"), &["requester", &server, &text]));
+        let home = self.home.text("");
+        let variables = [("ERL_EPMD_PORT", self.port.as_str()), ("HOME", home.as_str())];
+        Piped::start("Erlang's requesters", words, &variables)
     }
 }

@@ -11,18 +11,17 @@
 use crate::arguments::Plan;
 use crate::many::{Lines, Many};
 use crate::node::Bench;
-use crate::peers::compare::{Cell, Served, interleave, name_of};
 use crate::peers::grpc::{Calls, Field, bytes_field, fields};
 use crate::peers::home::{Home, Process, Store, free_ports};
 use crate::peers::lines::{Line, PeerLines};
-use crate::peers::{OTHERS_RATE_RATIO_TARGET, packages};
-use crate::report::{Row, Target, Value};
+use crate::peers::packages;
+use crate::peers::served::Served;
+use crate::report::Row;
 use crate::server::slot;
 use anyhow::{Context, Result};
 use std::net::{Ipv4Addr, TcpStream};
 
 const NODES: usize = 3;
-const REQUESTERS: [usize; 2] = [1, 64];
 /// Fields of `PutRequest`.
 const KEY: u8 = 1;
 const VALUE: u8 = 2;
@@ -40,26 +39,15 @@ pub(crate) fn name(store: Store) -> &'static str {
 }
 
 /// Measures one requester and many.
-pub(crate) fn measure(bench: &Bench, plan: &Plan, rounds: u32, store: Store) -> Result<Vec<Row>> {
+pub(crate) fn measure(bench: &Bench, plan: &Plan, store: Store) -> Result<Vec<Row>> {
     let mut cluster = Cluster::start(store)?;
     let leader = cluster.leader()?;
-    let pollux = Served::start(bench, "$REPL", true, "store")?;
-    let cell = |count: usize| -> Result<Cell> {
-        let lines =
-            (0..count).map(|_| Line::over_tcp(connect(leader)?, Calls::new("/etcdserverpb.KV/Put", put)));
-        let lines = PeerLines::new(lines.collect::<Result<_>>()?)?;
-        let pollux = pollux.requesters(count, 1)?;
-        Ok(Cell { name: name_of(count), outstanding: 1, pollux, peer: Box::new(Many::all(lines)) })
+    let requesters = |count| {
+        let line = |_| Line::over_tcp(connect(leader)?, Calls::new("/etcdserverpb.KV/Put", put));
+        Ok(Many::all(PeerLines::new((0..count).map(line).collect::<Result<_>>()?)?))
     };
-    let cells = REQUESTERS.into_iter().map(cell).collect::<Result<_>>()?;
     let pids: Vec<u32> = cluster.nodes.iter().map(Process::pid).collect();
-    let sides = interleave(bench, (plan, rounds), (name(store), &pids), cells)?;
-    let ahead = Some(Target::RatioAtLeast(OTHERS_RATE_RATIO_TARGET));
-    let rows = sides.iter().zip(REQUESTERS).map(|(side, count)| match count {
-        1 => side.row("replicated", Value::P50, None),
-        _ => side.row("replicated", Value::PerSecond, ahead),
-    });
-    Ok(rows.collect())
+    Ok(Served::pair(bench)?.compare(plan, (name(store), &pids), requesters)?.replicated())
 }
 
 fn put(payload: &[u8], out: &mut Vec<u8>) {

@@ -10,10 +10,10 @@ use crate::arguments::Plan;
 use crate::node::{Bench, pollux_program};
 use crate::noise::{self, Measured};
 use crate::numbers::{median, spread_percent};
-use crate::peers::compare::{Served, resident_mib};
 use crate::peers::home::{free_port, run};
 use crate::peers::packages;
 use crate::peers::redis::{Single, ask};
+use crate::peers::served::{Served, resident_mib};
 use crate::placement::Placement;
 use crate::progress;
 use crate::report::{Figure, Row, Target, Value};
@@ -52,7 +52,7 @@ pub(crate) fn measure(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
     let program = pollux_program()?.with_file_name("pollux-kv");
     ensure!(program.is_file(), "there is no {}\n  next: cargo xtask bench builds it", program.display());
     bench.run_program(NAME, true, &program, &["--port", &port.to_string()])?;
-    let _pollux = Served::started(bench, NAME)?;
+    let _pollux = Served::started(bench, NAME);
     Placement::Free.enter(bench, 0)?;
 
     let cells: Vec<(u32, f64, &str)> =
@@ -72,14 +72,14 @@ pub(crate) fn measure(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
             }
         }
     }
-    let memory = resident_mib(&redis.pids());
+    let memory = [resident_mib(&bench.pids(NAME)?), resident_mib(&redis.pids())];
     let row = |((depth, _, test), [pollux, redis]): (&(u32, f64, &str), &[Vec<Measured<Column>>; 2])| {
         let noise = |side: &[Measured<Column>]| median(side.iter().map(|one| one.noise_percent));
         Row {
             name: format!("kv {test}, pipeline {depth}"),
             value: Value::PerSecond,
-            figure: figure(pollux),
-            baseline: Some((PEER, Figure { memory_mib: memory, ..figure(redis) })),
+            figure: Figure { memory_mib: memory[0], ..figure(pollux) },
+            baseline: Some((PEER, Figure { memory_mib: memory[1], ..figure(redis) })),
             target: Some(Target::RatioAtLeast(RATIO_TARGET)),
             noise_percent: noise(pollux).max(noise(redis)),
             note: None,

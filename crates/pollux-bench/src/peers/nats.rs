@@ -12,11 +12,11 @@
 use crate::arguments::Plan;
 use crate::many::Many;
 use crate::node::Bench;
-use crate::peers::compare::{Cell, Served, interleave, name_of};
 use crate::peers::home::{Home, Process, Store, dies_with_us, free_port, free_ports};
 use crate::peers::lines::{Heard, Line, PeerLines, Protocol};
-use crate::peers::{OTHERS_RATE_RATIO_TARGET, packages};
-use crate::report::{Row, Target, Value};
+use crate::peers::packages;
+use crate::peers::served::Served;
+use crate::report::Row;
 use anyhow::{Context, Result, bail, ensure};
 use std::env;
 use std::io::{Read, Write};
@@ -28,13 +28,12 @@ use std::time::Duration;
 pub(crate) const NAME: &str = "NATS";
 pub(crate) const STREAM_NAME: &str = "JetStream R3, memory";
 const SUBJECT: &str = "bench";
-const REQUESTERS: [usize; 2] = [1, 64];
 /// What a server that is not ready is given for an answer outside of measurements.
 const ANSWER_WAIT: Duration = Duration::from_secs(2);
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Measures request and reply.
-pub(crate) fn measure_messages(bench: &Bench, plan: &Plan, rounds: u32) -> Result<Vec<Row>> {
+pub(crate) fn measure_messages(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
     let (program, home, port) = (program()?, Home::new(Store::Memory)?, free_port()?);
     let mut server = home.start(&program, &["-a", "127.0.0.1", "-p", &port.to_string()])?;
     server.wait_until("answers", || Link::connect(port, "ready"))?;
@@ -42,55 +41,31 @@ pub(crate) fn measure_messages(bench: &Bench, plan: &Plan, rounds: u32) -> Resul
     responder.arg(env::current_exe()?).args(["peer", "nats-responder", &port.to_string()]);
     let responder = responder.stdin(Stdio::null()).spawn().context("start the responder")?;
     let mut responder = Process::of(responder, "the responder");
-    let pollux = Served::start(bench, "$ECHO", false, "echo")?;
     responder.wait_until("answers", || {
         let mut link = Link::connect(port, "probe")?;
         link.request(SUBJECT, b"probe").map(|_| ())
     })?;
-    let cells = cells(&pollux, |_| port, |_| true)?;
     let pids = [server.pid(), responder.pid()];
-    let sides = interleave(bench, (plan, rounds), (NAME, &pids), cells)?;
-    Ok(sides
-        .iter()
-        .zip(REQUESTERS)
-        .map(|(side, count)| match count {
-            1 => side.row("roundtrip", Value::P50, None),
-            _ => side.row("throughput", Value::PerSecond, None),
-        })
-        .collect())
+    let taken = Served::echo(bench)?.compare(plan, (NAME, &pids), |count| connect(count, port, |_| true))?;
+    Ok(taken.messages())
 }
 
 /// Measures a stream of three replicas.
-pub(crate) fn measure_replicated(bench: &Bench, plan: &Plan, rounds: u32) -> Result<Vec<Row>> {
+pub(crate) fn measure_replicated(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
     let mut cluster = Cluster::start()?;
     let leader = cluster.make_stream()?;
-    let pollux = Served::start(bench, "$REPL", true, "store")?;
     let is_stored = |reply: &[u8]| reply.windows(6).any(|word| word == b"\"seq\":");
-    let cells = cells(&pollux, |_| leader, is_stored)?;
     let pids: Vec<u32> = cluster.servers.iter().map(Process::pid).collect();
-    let sides = interleave(bench, (plan, rounds), (STREAM_NAME, &pids), cells)?;
-    let ahead = Some(Target::RatioAtLeast(OTHERS_RATE_RATIO_TARGET));
-    Ok(sides
-        .iter()
-        .zip(REQUESTERS)
-        .map(|(side, count)| match count {
-            1 => side.row("replicated", Value::P50, None),
-            _ => side.row("replicated", Value::PerSecond, ahead),
-        })
-        .collect())
+    let connect = |count| connect(count, leader, is_stored);
+    Ok(Served::pair(bench)?.compare(plan, (STREAM_NAME, &pids), connect)?.replicated())
 }
 
-fn cells(pollux: &Served<'_>, port: impl Fn(usize) -> u16, accept: fn(&[u8]) -> bool) -> Result<Vec<Cell>> {
-    let cell = |count: usize| -> Result<Cell> {
-        let lines = (0..count).map(|number| {
-            let link = Link::connect(port(number), &format!("inbox.{number}"))?;
-            Line::over_tcp(link.socket, Requests { inbox: link.inbox, accept })
-        });
-        let lines = PeerLines::new(lines.collect::<Result<_>>()?)?;
-        let pollux = pollux.requesters(count, 1)?;
-        Ok(Cell { name: name_of(count), outstanding: 1, pollux, peer: Box::new(Many::all(lines)) })
-    };
-    REQUESTERS.into_iter().map(cell).collect()
+fn connect(count: usize, port: u16, accept: fn(&[u8]) -> bool) -> Result<Many<PeerLines<Requests>>> {
+    let lines = (0..count).map(|number| {
+        let link = Link::connect(port, &format!("inbox.{count}.{number}"))?;
+        Line::over_tcp(link.socket, Requests { inbox: link.inbox, accept })
+    });
+    Ok(Many::all(PeerLines::new(lines.collect::<Result<_>>()?)?))
 }
 
 fn program() -> Result<PathBuf> {
@@ -231,7 +206,7 @@ fn parse(arrived: &[u8]) -> Result<Option<Said<'_>>> {
 fn publish(subject: &str, reply_to: Option<&str>, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"PUB ");
     out.extend_from_slice(subject.as_bytes());
-    for word in reply_to {
+    if let Some(word) = reply_to {
         out.push(b' ');
         out.extend_from_slice(word.as_bytes());
     }

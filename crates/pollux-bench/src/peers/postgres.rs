@@ -11,11 +11,11 @@
 use crate::arguments::Plan;
 use crate::many::Many;
 use crate::node::Bench;
-use crate::peers::compare::{Cell, Served, interleave, name_of};
 use crate::peers::home::{Home, Process, Store, dies_with_us, run};
 use crate::peers::lines::{Heard, Line, PeerLines, Protocol};
-use crate::peers::{OTHERS_RATE_RATIO_TARGET, packages};
-use crate::report::{Row, Target, Value};
+use crate::peers::packages;
+use crate::peers::served::Served;
+use crate::report::Row;
 use crate::server::{TABLE_ENTRIES, slot};
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Signal, geteuid};
@@ -25,7 +25,6 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
 
-const REQUESTERS: [usize; 2] = [1, 64];
 const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
 /// It refuses to run as root.
 const USER: &str = "postgres";
@@ -46,24 +45,14 @@ pub(crate) fn name(store: Store) -> &'static str {
 }
 
 /// Measures one requester and many.
-pub(crate) fn measure(bench: &Bench, plan: &Plan, rounds: u32, store: Store) -> Result<Vec<Row>> {
+pub(crate) fn measure(bench: &Bench, plan: &Plan, store: Store) -> Result<Vec<Row>> {
     let postgres = Pair::start(store)?;
-    let pollux = Served::start(bench, "$REPL", true, "store")?;
-    let cell = |count: usize| -> Result<Cell> {
-        let lines = (0..count).map(|_| Ok(Line::over_unix(postgres.connect()?, Updates::default())));
-        let lines = PeerLines::new(lines.collect::<Result<_>>()?)?;
-        let pollux = pollux.requesters(count, 1)?;
-        Ok(Cell { name: name_of(count), outstanding: 1, pollux, peer: Box::new(Many::all(lines)) })
+    let requesters = |count| {
+        let line = |_| Ok(Line::over_unix(postgres.connect()?, Updates::default()));
+        Ok(Many::all(PeerLines::new((0..count).map(line).collect::<Result<_>>()?)?))
     };
-    let cells = REQUESTERS.into_iter().map(cell).collect::<Result<_>>()?;
     let pids = [postgres.primary.pid(), postgres.standby.pid()];
-    let sides = interleave(bench, (plan, rounds), (name(store), &pids), cells)?;
-    let ahead = Some(Target::RatioAtLeast(OTHERS_RATE_RATIO_TARGET));
-    let rows = sides.iter().zip(REQUESTERS).map(|(side, count)| match count {
-        1 => side.row("replicated", Value::P50, None),
-        _ => side.row("replicated", Value::PerSecond, ahead),
-    });
-    Ok(rows.collect())
+    Ok(Served::pair(bench)?.compare(plan, (name(store), &pids), requesters)?.replicated())
 }
 
 /// A primary and its standby.

@@ -15,13 +15,13 @@ use crate::arguments::Plan;
 use crate::load::{Requester, Run, fill};
 use crate::many::Many;
 use crate::node::Bench;
-use crate::peers::compare::{Cell, Served, interleave, name_of};
 use crate::peers::home::{Home, Process, Store, free_port, free_ports};
 use crate::peers::lines::{Heard, Line, PeerLines, Protocol};
 use crate::peers::packages;
+use crate::peers::served::Served;
 use crate::report::{Row, Target, Value};
 use crate::server::slot;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -29,9 +29,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub(crate) const NAME: &str = "Redis + WAIT";
-const PAIR: &str = "$REPL";
 const REQUESTERS: [usize; 3] = [1, 16, 64];
-const PIPELINED: [usize; 2] = [16, 256];
+const PIPELINED: [u16; 2] = [16, 256];
 
 const P50_RATIO_TARGET: f64 = 0.65;
 const RATE_RATIO_TARGET: f64 = 3.0;
@@ -49,37 +48,26 @@ const REFUSAL_BYTES_MAX: usize = 512;
 /// Measures one requester, several, and one that pipelines.
 pub(crate) fn measure(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
     let redis = Pair::start()?;
-    let pollux = Served::start(bench, PAIR, true, "store")?;
-    let mut cells = Vec::new();
+    let mut pollux = Served::pair(bench)?;
     for count in REQUESTERS {
         let lines = (0..count).map(|_| Ok(Line::over_unix(redis.connect()?, SetAndWait)));
         let lines = PeerLines::new(lines.collect::<Result<_>>()?)?;
-        cells.push(Cell {
-            name: name_of(count),
-            outstanding: 1,
-            pollux: pollux.requesters(count, 1)?,
-            peer: Box::new(Many::all(lines)),
-        });
+        pollux.add((count, 1), NAME, Many::all(lines))?;
     }
     for outstanding in PIPELINED {
-        cells.push(Cell {
-            name: format!("{outstanding} outstanding"),
-            outstanding,
-            pollux: pollux.requesters(1, outstanding)?,
-            peer: Box::new(Batches::new(redis.connect()?)),
-        });
+        pollux.add((1, outstanding), NAME, Batches::new(redis.connect()?))?;
     }
-    let sides = interleave(bench, (plan, plan.rounds), (NAME, &redis.pids()), cells)?;
-    let [one, some, many, narrow, wide] = &sides[..] else { bail!("a load is missing") };
-    let pipelined = Some(Target::RatioAtLeast(PIPELINED_RATIO_TARGET));
+    let taken = pollux.take_rounds(plan, &redis.pids())?;
+    let at_most = |ratio| Some(Target::RatioAtMost(ratio));
+    let at_least = |ratio| Some(Target::RatioAtLeast(ratio));
     Ok(vec![
-        one.row("replicated", Value::P50, Some(Target::RatioAtMost(P50_RATIO_TARGET))),
-        some.row("replicated", Value::PerSecond, None),
-        many.row("replicated", Value::PerSecond, Some(Target::RatioAtLeast(RATE_RATIO_TARGET))),
-        one.row("cpu", Value::Cpu, Some(Target::RatioAtMost(CPU_RATIO_TARGET_1))),
-        many.row("cpu", Value::Cpu, Some(Target::RatioAtMost(CPU_RATIO_TARGET_64))),
-        narrow.row("replicated-pipelined", Value::PerSecond, pipelined),
-        wide.row("replicated-pipelined", Value::PerSecond, pipelined),
+        taken.row("replicated", 0, Value::P50, at_most(P50_RATIO_TARGET)),
+        taken.row("replicated", 1, Value::PerSecond, None),
+        taken.row("replicated", 2, Value::PerSecond, at_least(RATE_RATIO_TARGET)),
+        taken.row("cpu", 0, Value::Cpu, at_most(CPU_RATIO_TARGET_1)),
+        taken.row("cpu", 2, Value::Cpu, at_most(CPU_RATIO_TARGET_64)),
+        taken.row("replicated-pipelined", 3, Value::PerSecond, at_least(PIPELINED_RATIO_TARGET)),
+        taken.row("replicated-pipelined", 4, Value::PerSecond, at_least(PIPELINED_RATIO_TARGET)),
     ])
 }
 

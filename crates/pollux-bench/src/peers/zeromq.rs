@@ -9,21 +9,24 @@
 //! `-O2`; contexts have their defaults (one I/O thread). The scheduler places all of it; Pollux binds its own server.
 
 use crate::arguments::Plan;
+use crate::load::{Requester, Run};
 use crate::node::Bench;
-use crate::peers::compare::{Cell, Served, interleave};
 use crate::peers::home::{Home, Process, Store, run};
 use crate::peers::packages;
 use crate::peers::piped::Piped;
+use crate::peers::served::Served;
 use crate::report::{Row, Target, Value};
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 pub(crate) const NAME: &str = "ZeroMQ ipc";
-const SERVER: &str = "$ECHO";
+const SHARED_NAME: &str = "ZeroMQ ipc, one DEALER for all";
 const SOURCE: &str = include_str!("../../peers/zeromq.c");
 const HEADER: &str = "/usr/include/zmq.h";
 const REQUESTERS: usize = 64;
+const OUTSTANDING: [u16; 2] = [16, 256];
 
 const LATENCY_RATIO_TARGET: f64 = 0.35;
 const RATE_RATIO_TARGET: f64 = 1.0;
@@ -34,41 +37,29 @@ pub(crate) fn measure(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
     let program = compile(&home)?;
     let [rep, router] = ["rep", "router"].map(|role| Service::start(&home, &program, role));
     let (rep, router) = (rep?, router?);
-    let pollux = Served::start(bench, SERVER, false, "echo")?;
-    let cell = |name: &str, (count, outstanding): (usize, usize), peer: Piped| -> Result<Cell> {
-        let pollux = pollux.requesters(count, if count == 1 { outstanding } else { 1 })?;
-        Ok(Cell { name: name.to_owned(), outstanding, pollux, peer: Box::new(peer) })
-    };
+    let mut pollux = Served::echo(bench)?;
     let requester = |service: &Service, kind: &str, sockets: usize| {
         let program = program.display().to_string();
-        Piped::start("the requester of ZeroMQ", [&program, kind, &service.address, &sockets.to_string()], &[])
+        let words = [&program, kind, &service.address, &sockets.to_string()];
+        Piped::start("the requester of ZeroMQ", words, &[])
     };
-    let mut cells = vec![
-        cell("1 requester", (1, 1), requester(&rep, "req", 1)?)?,
-        cell("64 requesters", (REQUESTERS, 1), requester(&router, "dealer", REQUESTERS)?)?,
-    ];
-    for outstanding in [16, 256] {
-        let name = format!("{outstanding} outstanding");
-        cells.push(cell(&name, (1, outstanding), requester(&router, "dealer", 1)?)?);
-    }
+    pollux.add((1, 1), NAME, requester(&rep, "req", 1)?)?;
+    pollux.add((REQUESTERS, 1), NAME, requester(&router, "dealer", REQUESTERS)?)?;
     // What is under way on the DEALER is under way on 64 opens of one request each.
     let shared = Shared { requester: requester(&router, "dealer", 1)?, outstanding: REQUESTERS };
-    cells.push(Cell {
-        name: "64 requesters on one DEALER".to_owned(),
-        outstanding: 1,
-        pollux: pollux.requesters(REQUESTERS, 1)?,
-        peer: Box::new(shared),
-    });
-    let sides = interleave(bench, (plan, plan.rounds), (NAME, &[rep.pid(), router.pid()]), cells)?;
-    let [one, each, narrow, wide, shared] = &sides[..] else { bail!("a load is missing") };
+    pollux.add((REQUESTERS, 1), SHARED_NAME, shared)?;
+    for outstanding in OUTSTANDING {
+        pollux.add((1, outstanding), NAME, requester(&router, "dealer", 1)?)?;
+    }
+    let taken = pollux.take_rounds(plan, &[rep.pid(), router.pid()])?;
     let ahead = Some(Target::RatioAtLeast(RATE_RATIO_TARGET));
-    Ok(vec![
-        one.row("roundtrip", Value::P50, Some(Target::RatioAtMost(LATENCY_RATIO_TARGET))),
-        each.row("throughput", Value::PerSecond, ahead),
-        shared.row("throughput", Value::PerSecond, ahead),
-        narrow.row("throughput", Value::PerSecond, None),
-        wide.row("throughput", Value::PerSecond, None),
-    ])
+    let mut rows = vec![
+        taken.row("roundtrip", 0, Value::P50, Some(Target::RatioAtMost(LATENCY_RATIO_TARGET))),
+        taken.row("throughput", 1, Value::PerSecond, ahead),
+        taken.row("throughput", 2, Value::PerSecond, ahead),
+    ];
+    rows.extend([3, 4].map(|cell| taken.row("throughput", cell, Value::PerSecond, None)));
+    Ok(rows)
 }
 
 fn compile(home: &Home) -> Result<PathBuf> {
@@ -108,13 +99,8 @@ struct Shared {
     outstanding: usize,
 }
 
-impl crate::load::Requester for Shared {
-    fn run(
-        &mut self,
-        bytes: usize,
-        outstanding: usize,
-        time: std::time::Duration,
-    ) -> Result<crate::load::Run> {
+impl Requester for Shared {
+    fn run(&mut self, bytes: usize, outstanding: usize, time: Duration) -> Result<Run> {
         self.requester.run(bytes, outstanding * self.outstanding, time)
     }
 }

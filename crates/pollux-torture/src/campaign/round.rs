@@ -21,8 +21,8 @@ pub(super) const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// The pairs, and the CPUs in which they begin.
 const PAIRS: [(&str, Kind, u8); 3] =
     [("$LEDA", Kind::Rust, 0), ("$LEDB", Kind::Rust, 1), ("$REC", Kind::C, 2)];
-/// Requesters of each.
-const REQUESTERS: u64 = 3;
+/// Requesters of each: two of the library, one in C for those in Rust, and one that asks for each reply twice.
+const REQUESTERS: u64 = 4;
 /// Microseconds that a requester waits at most between two requests.
 const THINK_US: u64 = 2_000;
 /// Bytes of a disk that is to be filled.

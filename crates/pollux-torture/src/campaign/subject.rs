@@ -137,6 +137,12 @@ impl Subject {
                     let words = [self.name, &opener, &seed, &think, &place];
                     drop(node.run(QUIET_CPU, None, spec_of(&programs.recorder, &words)));
                 }
+                // A requester that asks for each reply twice, over the daemon that is never killed.
+                (Kind::Rust, 3) => {
+                    let socket = node.socket(QUIET_CPU).display().to_string();
+                    let words = ["repeat", self.name, &opener, &seed, &think, &socket, &place];
+                    self.requesters.push(node.requester(&words));
+                }
                 // Outside of all CPUs it goes to another one when its own is lost.
                 (Kind::Rust, _) => self.requesters.push(node.requester(&words)),
                 // To a C server it would then be gone: openers of a lost CPU are.

@@ -122,7 +122,7 @@ impl Speech {
 }
 
 /// 201 leaves open whether the request was done.
-fn told_error(error: FileError) -> Told {
+pub(super) fn told_error(error: FileError) -> Told {
     if error == FileError::PATH_DOWN { Told::Unknown(error) } else { Told::Fail(error) }
 }
 
@@ -135,7 +135,7 @@ pub fn told_of(error: &Error) -> Told {
 }
 
 /// The next thing to ask, at that time.
-fn draw(random: &mut Random, speech: Speech, (open, sync): Entry) -> Action {
+pub(super) fn draw(random: &mut Random, speech: Speech, (open, sync): Entry) -> Action {
     let register = |random: &mut Random| {
         // Those with even and with odd numbers change at different times.
         let which = random.below(2);

@@ -8,6 +8,7 @@ pub mod ledger;
 pub mod lines;
 pub mod objects;
 pub mod puppet;
+pub mod repeater;
 pub mod shelf;
 pub mod sockets;
 pub mod tiers;
@@ -33,6 +34,7 @@ pub fn run(words: &[&str]) -> Option<ExitCode> {
         ["http", address] => http::serve(address),
         ["ledger"] => ledger::serve(),
         ["record", ref words @ ..] => ledger::record(words),
+        ["repeat", ref words @ ..] => repeater::repeat(words),
         ["lines", address] => lines::serve(address),
         ["shelf"] => shelf::serve(),
         ["shelve", name, times] => shelf::shelve(name, number(times)),

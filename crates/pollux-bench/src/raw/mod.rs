@@ -1,4 +1,5 @@
-//! The limits: what the same bytes cost without Pollux, over blocking unix stream sockets.
+//! The limits: what the same bytes cost without Pollux, over unix stream sockets. With one connection they block; those with
+//! many are in [`many`].
 //!
 //! ```text
 //!  raw echo       requester <---> server
@@ -9,13 +10,16 @@
 //!
 //! A frame is the request as it is: its first four bytes are its length.
 
+mod frames;
+pub(crate) mod many;
+
+use self::frames::{Frames, Table, length_of};
 use crate::load::{REQUEST_BYTES_MIN, Requester, Run, fill};
 use crate::placement::pin;
-use crate::server::{TABLE_ENTRIES, slot};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::VecDeque;
 use std::env;
-use std::io::{ErrorKind, Read, Write, stdin, stdout};
+use std::io::{Read, Write, stdin, stdout};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
@@ -23,6 +27,10 @@ use std::time::{Duration, Instant};
 
 /// What one read takes at most, as a channel of Pollux does.
 const BUFFER_BYTES: usize = 64 * 1024;
+/// What one write of a copy gives at most.
+const COPY_BYTES: usize = 256 * 1024;
+/// Before the frames of a checkpoint: their length.
+const CHECKPOINT_HEADER_BYTES: usize = 4;
 const ACKNOWLEDGEMENT: [u8; REQUEST_BYTES_MIN] = [0; REQUEST_BYTES_MIN];
 
 /// Runs one of the raw roles; their sockets are standard input and output.
@@ -32,7 +40,10 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
         ["echo"] => echo(input),
         ["primary"] => primary(input, inherited(stdout().as_fd())?),
         ["backup"] => backup(input),
-        _ => bail!("usage: pollux-bench raw echo|primary|backup"),
+        ["echo-many"] => many::serve(input.into(), None),
+        ["primary-many"] => many::serve(input.into(), Some(inherited(stdout().as_fd())?)),
+        ["sink"] => sink(input),
+        _ => bail!("usage: pollux-bench raw echo|primary|backup|echo-many|primary-many|sink"),
     }
 }
 
@@ -56,17 +67,24 @@ fn primary(mut requester: UnixStream, mut backup: UnixStream) -> Result<()> {
         let whole = frames.take_whole();
         if !whole.is_empty() {
             table.store(&whole);
-            let length = u32::try_from(whole.len()).context("a checkpoint is far below 4 GiB")?;
             // One write, as a channel with a queue makes it.
-            let mut checkpoint = length.to_le_bytes().to_vec();
+            let mut checkpoint = vec![0; CHECKPOINT_HEADER_BYTES];
             checkpoint.extend_from_slice(&whole);
-            backup.write_all(&checkpoint)?;
-            backup.read_exact(&mut [0; ACKNOWLEDGEMENT.len()])?;
+            send_checkpoint(&mut backup, &mut checkpoint)?;
             requester.write_all(&whole)?;
         }
         frames.give_back(whole);
     }
     Ok(())
+}
+
+/// Sends frames that stand behind room for their length, and waits until the backup has stored them.
+fn send_checkpoint(backup: &mut UnixStream, checkpoint: &mut [u8]) -> Result<()> {
+    let length = u32::try_from(checkpoint.len() - CHECKPOINT_HEADER_BYTES);
+    let length = length.context("a checkpoint is far below 4 GiB")?;
+    checkpoint[..CHECKPOINT_HEADER_BYTES].copy_from_slice(&length.to_le_bytes());
+    backup.write_all(checkpoint)?;
+    Ok(backup.read_exact(&mut [0; ACKNOWLEDGEMENT.len()])?)
 }
 
 fn backup(mut primary: UnixStream) -> Result<()> {
@@ -79,84 +97,29 @@ fn backup(mut primary: UnixStream) -> Result<()> {
             count => count,
         };
         // One checkpoint is under way at a time, so that what is here is it, or its beginning.
-        if end >= 4 && end == 4 + length_of(&bytes) {
-            table.store(&bytes[4..end]);
+        if end < CHECKPOINT_HEADER_BYTES {
+            continue;
+        }
+        let whole = CHECKPOINT_HEADER_BYTES + length_of(&bytes);
+        if end == whole {
+            table.store(&bytes[CHECKPOINT_HEADER_BYTES..end]);
             primary.write_all(&ACKNOWLEDGEMENT)?;
             end = 0;
+        } else if bytes.len() < whole {
+            bytes.resize(whole, 0);
         }
     }
 }
 
-/// What primary and backup keep.
-struct Table(Vec<Vec<u8>>);
-
-impl Default for Table {
-    fn default() -> Self {
-        Self(vec![Vec::new(); TABLE_ENTRIES as usize])
+/// Takes so many bytes into memory of its own, as a new backup takes the state, and says when it has them; again and again.
+fn sink(mut from: UnixStream) -> Result<()> {
+    let mut length = [0; 8];
+    while from.read(&mut length)? == length.len() {
+        let mut memory = vec![0; usize::try_from(u64::from_le_bytes(length))?];
+        from.read_exact(&mut memory)?;
+        from.write_all(&ACKNOWLEDGEMENT)?;
     }
-}
-
-impl Table {
-    fn store(&mut self, mut frames: &[u8]) {
-        while !frames.is_empty() {
-            let (frame, rest) = frames.split_at(length_of(frames).clamp(REQUEST_BYTES_MIN, frames.len()));
-            let entry = &mut self.0[slot(frame) as usize];
-            entry.clear();
-            entry.extend_from_slice(frame);
-            frames = rest;
-        }
-    }
-}
-
-/// Bytes that have arrived.
-#[derive(Default)]
-struct Frames {
-    bytes: Vec<u8>,
-    end: usize,
-    spare: Vec<u8>,
-}
-
-impl Frames {
-    /// Reads once; false at the end of the stream.
-    fn fill(&mut self, from: &mut UnixStream) -> Result<bool> {
-        if self.bytes.len() < self.end + BUFFER_BYTES {
-            self.bytes.resize(self.end + BUFFER_BYTES, 0);
-        }
-        match from.read(&mut self.bytes[self.end..]) {
-            Ok(count) => self.end += count,
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(false),
-            Err(error) => return Err(error.into()),
-        }
-        Ok(self.end > 0)
-    }
-
-    /// All frames that are complete, as one piece.
-    fn take_whole(&mut self) -> Vec<u8> {
-        let mut whole = 0;
-        while self.end - whole >= 4 {
-            let length = length_of(&self.bytes[whole..]).max(REQUEST_BYTES_MIN);
-            if length > self.end - whole {
-                break;
-            }
-            whole += length;
-        }
-        let mut taken = std::mem::take(&mut self.spare);
-        taken.clear();
-        taken.extend_from_slice(&self.bytes[..whole]);
-        self.bytes.copy_within(whole..self.end, 0);
-        self.end -= whole;
-        taken
-    }
-
-    /// The buffer is free again.
-    fn give_back(&mut self, taken: Vec<u8>) {
-        self.spare = taken;
-    }
-}
-
-fn length_of(frame: &[u8]) -> usize {
-    let length = frame.get(..4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes);
-    length as usize
+    Ok(())
 }
 
 /// The requester's end of a raw server, and its processes.
@@ -222,18 +185,45 @@ impl Requester for RawPeer {
     }
 }
 
+/// Copies memory through a unix socket into the memory of another process.
+pub(crate) struct RawCopy {
+    socket: UnixStream,
+    from: Vec<u8>,
+    _process: RawProcess,
+}
+
+impl RawCopy {
+    /// A copy of so many bytes, by a process on these processors.
+    pub(crate) fn new(bytes: usize, processors: &[usize]) -> Result<Self> {
+        let (socket, sinks) = UnixStream::pair()?;
+        let process = RawProcess::start("sink", sinks, None, processors)?;
+        Ok(Self { socket, from: vec![1; bytes], _process: process })
+    }
+
+    /// How long it takes until the other side has all of it.
+    pub(crate) fn run(&mut self) -> Result<Duration> {
+        let begin = Instant::now();
+        self.socket.write_all(&(self.from.len() as u64).to_le_bytes())?;
+        for piece in self.from.chunks(COPY_BYTES) {
+            self.socket.write_all(piece)?;
+        }
+        self.socket.read_exact(&mut [0; ACKNOWLEDGEMENT.len()])?;
+        Ok(begin.elapsed())
+    }
+}
+
 /// A process of a raw server; ends with this.
 struct RawProcess(Child);
 
 impl RawProcess {
     fn start(
         role: &str,
-        input: UnixStream,
+        input: impl Into<OwnedFd>,
         output: Option<UnixStream>,
         processors: &[usize],
     ) -> Result<Self> {
         let mut command = Command::new(env::current_exe().context("find this program")?);
-        command.args(["raw", role]).stdin(OwnedFd::from(input));
+        command.args(["raw", role]).stdin(input.into());
         command.stdout(output.map_or_else(Stdio::null, |socket| OwnedFd::from(socket).into()));
         let process = Self(command.spawn().context("start a raw server")?);
         pin(Some(process.0.id()), processors)?;
