@@ -5,14 +5,16 @@
 //! | `peers-message` | ZeroMQ; NATS, Erlang |
 //! | `peers-replicated` | Redis with `WAIT 1 0`; Erlang, PostgreSQL, JetStream, etcd |
 //! | `kv` | `redis-server` without a replica, under `redis-benchmark` |
+//! | `peers-takeover` | restart under a supervisor; Redis Sentinel; keepalived |
 //!
 //! Each file opens with what is compared and why it is fair. A peer that cannot be had is a row that says why. With
-//! `--quick` only the first of each is measured.
+//! `--quick` only Redis and ZeroMQ are.
 
 mod erlang;
 mod etcd;
 mod grpc;
 pub(crate) mod home;
+mod keepalived;
 mod kv;
 mod lines;
 mod nats;
@@ -20,7 +22,10 @@ mod packages;
 mod piped;
 mod postgres;
 mod redis;
+mod sentinel;
 mod served;
+mod supervisors;
+mod takeover;
 mod zeromq;
 
 use crate::Measure;
@@ -31,10 +36,11 @@ use crate::peers::served::or_missing;
 use crate::report::Row;
 use anyhow::{Result, bail};
 
-pub(crate) const MEASURES: [(&[Benchmark], &str, Measure); 3] = [
+pub(crate) const MEASURES: [(&[Benchmark], &str, Measure); 4] = [
     (&[Benchmark::PeersReplicated], "peers-replicated", measure_replicated),
     (&[Benchmark::PeersMessage], "peers-message", measure_messages),
     (&[Benchmark::Kv], "kv", kv::measure),
+    (&[Benchmark::PeersTakeover], "peers-takeover", takeover::measure),
 ];
 
 /// Requests that reach a second copy before their reply.
@@ -69,6 +75,9 @@ fn measure_messages(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
 pub(crate) fn run(words: &[&str]) -> Result<()> {
     match words {
         ["nats-responder", port] => nats::respond(port),
-        _ => bail!("usage: pollux-bench peer nats-responder PORT"),
+        ["listen", path] => supervisors::listen(path),
+        ["udp-echo", name] => keepalived::echo(name),
+        ["udp-watch"] => keepalived::watch(),
+        _ => bail!("usage: pollux-bench peer nats-responder PORT | listen PATH | udp-echo NAME | udp-watch"),
     }
 }
