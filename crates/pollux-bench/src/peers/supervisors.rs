@@ -49,9 +49,7 @@ impl Supervisor {
         let program = env::current_exe().context("find this program")?.display().to_string();
         let command = format!("'{program}' peer listen '{}'", home.text("socket"));
         match self {
-            Self::Shell => {
-                home.start(Path::new("/bin/sh"), &["-c", &format!("while :; do {command}; done")])
-            }
+            Self::Shell => home.start(Path::new("/bin/sh"), &["-c", &format!("while :; do {command}; done")]),
             Self::Runit => {
                 let runsv = packages::program("runsv", "runit")?;
                 let service = home.make_directory("service")?;
