@@ -156,7 +156,7 @@ pub(crate) fn watch() -> Result<()> {
     let socket = UdpSocket::bind("0.0.0.0:0").context("make a socket")?;
     socket.set_read_timeout(Some(REPLY_WAIT)).context("set a time-out")?;
     let address: SocketAddr = format!("{ADDRESS}:{PORT}").parse()?;
-    let mut ask = || -> Option<u8> {
+    let ask = || -> Option<u8> {
         socket.send_to(b"?", address).ok()?;
         let mut reply = [0];
         socket.recv(&mut reply).ok()?;

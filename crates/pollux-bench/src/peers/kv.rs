@@ -44,6 +44,9 @@ struct Column {
     max_ms: f64,
 }
 
+/// Rounds of Pollux and of Redis.
+type Sides = [Vec<Measured<Column>>; 2];
+
 /// Measures all columns on both sides in turn.
 pub(crate) fn measure(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
     let tool = packages::program("redis-benchmark", "redis-tools")?;
@@ -57,7 +60,7 @@ pub(crate) fn measure(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
 
     let cells: Vec<(u32, f64, &str)> =
         PIPELINES.iter().flat_map(|(depth, rate)| TESTS.map(|test| (*depth, *rate, test))).collect();
-    let mut results: Vec<[Vec<Measured<Column>>; 2]> = vec![[Vec::new(), Vec::new()]; cells.len()];
+    let mut results: Vec<Sides> = vec![[Vec::new(), Vec::new()]; cells.len()];
     let roots = bench.roots();
     for round in 1..=plan.rounds {
         for ((depth, rate, test), sides) in cells.iter().zip(&mut results) {
@@ -73,7 +76,7 @@ pub(crate) fn measure(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
         }
     }
     let memory = [resident_mib(&bench.pids(NAME)?), resident_mib(&redis.pids())];
-    let row = |((depth, _, test), [pollux, redis]): (&(u32, f64, &str), &[Vec<Measured<Column>>; 2])| {
+    let row = |((depth, _, test), [pollux, redis]): (&(u32, f64, &str), &Sides)| {
         let noise = |side: &[Measured<Column>]| median(side.iter().map(|one| one.noise_percent));
         Row {
             name: format!("kv {test}, pipeline {depth}"),

@@ -263,7 +263,7 @@ mod tests {
         SetAndWait.ask(&payload, &mut out);
         let expected = b"*3\r\n$3\r\nSET\r\n$9\r\nkey:00007\r\n$10\r\n\n\0\0\0\x07\x40\0\0xx\r\n*3\r\n$4\r\nWAIT\r\n$1\r\n1\r\n$1\r\n0\r\n";
         assert_eq!(out, expected);
-        let mut hear = |bytes: &[u8]| SetAndWait.hear(bytes, &mut Vec::new());
+        let hear = |bytes: &[u8]| SetAndWait.hear(bytes, &mut Vec::new());
         assert_eq!(hear(b"+OK\r\n:1\r").unwrap(), Heard::Incomplete);
         assert_eq!(hear(b"+OK\r\n:1\r\n+OK\r\n").unwrap(), Heard::Reply(9));
         assert!(hear(b"+OK\r\n:0\r\n").is_err());
