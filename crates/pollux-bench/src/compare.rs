@@ -3,10 +3,11 @@
 
 use crate::arguments::Plan;
 use crate::load::{Requester, Rounds};
+use crate::memory;
 use crate::node::Bench;
 use crate::placement::Placement;
 use crate::progress;
-use crate::report::{Row, Target, Value};
+use crate::report::{Figure, Row, Target, Value};
 use anyhow::Result;
 
 /// One kind of work.
@@ -26,6 +27,14 @@ struct Side {
     name: &'static str,
     requester: Box<dyn Requester>,
     rounds: Rounds,
+    /// Of its servers, after the rounds.
+    memory_mib: Option<f64>,
+}
+
+impl Side {
+    fn figure(&self) -> Figure {
+        Figure { memory_mib: self.memory_mib, ..self.rounds.figure() }
+    }
 }
 
 impl Cell {
@@ -41,20 +50,21 @@ impl Cell {
 
     /// Adds something that does the same work.
     pub(crate) fn against(mut self, name: &'static str, requester: impl Requester + 'static) -> Self {
-        self.sides.push(Side { name, requester: Box::new(requester), rounds: Rounds::default() });
+        let requester = Box::new(requester);
+        self.sides.push(Side { name, requester, rounds: Rounds::default(), memory_mib: None });
         self
     }
 
     /// A row: Pollux against the side of that number, from 1.
     pub(crate) fn row(&self, name: String, value: Value, side: usize, target: Option<Target>) -> Row {
-        let (pollux, other) = (&self.sides[0].rounds, &self.sides[side]);
+        let (pollux, other) = (&self.sides[0], &self.sides[side]);
         Row {
             name,
             value,
             figure: pollux.figure(),
-            baseline: Some((other.name, other.rounds.figure())),
+            baseline: Some((other.name, other.figure())),
             target,
-            noise_percent: pollux.noise_percent().max(other.rounds.noise_percent()),
+            noise_percent: pollux.rounds.noise_percent().max(other.rounds.noise_percent()),
             note: None,
         }
     }
@@ -76,7 +86,24 @@ pub(crate) fn take_rounds(bench: &Bench, plan: &Plan, cells: &mut [Cell]) -> Res
             }
         }
     }
+    for side in cells.iter_mut().flat_map(|cell| &mut cell.sides) {
+        side.memory_mib = memory_mib(&side.requester.servers(bench)?)?;
+    }
     Ok(())
+}
+
+/// What these processes take together, shared memory once; none if there are none.
+fn memory_mib(pids: &[u32]) -> Result<Option<f64>> {
+    let mut kib = 0;
+    for pid in pids {
+        kib += memory::of(*pid)?.proportional_kib;
+    }
+    Ok(Some(kib as f64 / 1024.0).filter(|_| !pids.is_empty()))
+}
+
+/// One of them, or several.
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A size as a row is named by it.

@@ -24,8 +24,8 @@ const ANSWER_WAIT: Duration = Duration::from_secs(60);
 pub(crate) struct Loss {
     /// From just before the kill to the first answer of the last new primary.
     pub(crate) until_all: Duration,
-    /// What the hypervisor took of the machine meanwhile.
-    pub(crate) stolen_percent: f64,
+    /// What others took of the machine meanwhile.
+    pub(crate) noise_percent: f64,
 }
 
 /// An open of each of the pairs.
@@ -48,7 +48,7 @@ pub(crate) fn measure(bench: &Bench, names: &[String]) -> Result<Loss> {
     let mut request = [0; REQUEST_BYTES];
     fill(&mut request, 0);
     let mut left = names.len();
-    let stolen = noise::Stolen::begin()?;
+    let others = noise::Others::begin(&bench.roots())?;
     let killed = Instant::now();
     kill_process(to_pid(daemon)?, Signal::KILL).context("kill a CPU")?;
     for number in lines.numbers().to_vec() {
@@ -66,7 +66,7 @@ pub(crate) fn measure(bench: &Bench, names: &[String]) -> Result<Loss> {
             lines.opens().start(number, &request)?;
         }
     }
-    Ok(Loss { until_all: killed.elapsed(), stolen_percent: stolen.percent()? })
+    Ok(Loss { until_all: killed.elapsed(), noise_percent: others.percent()? })
 }
 
 /// Waits until all pairs are whole, with all primaries in one CPU: which.

@@ -2,6 +2,7 @@
 //! long all are silent when the CPU of their primaries is lost (`cpu-loss`).
 
 use crate::arguments::{Benchmark, Plan};
+use crate::compare::counted;
 use crate::cpu_loss;
 use crate::load::Rounds;
 use crate::many::{Many, PolluxLines};
@@ -85,6 +86,10 @@ fn name(number: usize) -> String {
     format!("$F{number}")
 }
 
+fn primaries(count: usize) -> String {
+    if count == 1 { "1 primary".to_owned() } else { format!("{count} primaries") }
+}
+
 /// A request to one of the pairs, and requests to all of them in turn.
 fn scale(bench: &Bench, plan: &Plan, names: &[String], before: &mut Before) -> Result<Vec<Row>> {
     let open = |names: &[String]| PolluxLines::open(&bench.requester, names.iter().map(String::as_str), 1);
@@ -109,9 +114,9 @@ fn scale(bench: &Bench, plan: &Plan, names: &[String], before: &mut Before) -> R
     let pairs = names.len();
     let flat = Some(Target::RatioAtMost(FLAT_TARGET));
     let rows = vec![
-        row(format!("scale {pairs} pairs, requests to one"), &of_one, before.one.as_ref(), flat),
+        row(format!("scale {}, requests to one", counted(pairs, "pair")), &of_one, before.one.as_ref(), flat),
         row(
-            format!("scale {pairs} pairs, requests to all by chance"),
+            format!("scale {}, requests to all by chance", counted(pairs, "pair")),
             &of_all,
             before.one_in_turn.as_ref(),
             None,
@@ -125,7 +130,8 @@ fn scale(bench: &Bench, plan: &Plan, names: &[String], before: &mut Before) -> R
 /// What the halves, and what the whole node, take.
 fn footprint(bench: &Bench, pairs: usize) -> Result<Vec<Row>> {
     progress::show(&format!("footprint: {pairs} pairs"));
-    let halves: Vec<memory::Memory> = bench.pids("$F")?.into_iter().map(memory::of).collect::<Result<_>>()?;
+    let halves: Vec<memory::Memory> =
+        bench.pids(|name| name.starts_with("$F"))?.into_iter().map(memory::of).collect::<Result<_>>()?;
     let mut node_kib: u64 = halves.iter().map(|half| half.proportional_kib).sum();
     for (_, daemon) in bench.daemons()? {
         node_kib += memory::of(daemon)?.proportional_kib;
@@ -149,12 +155,12 @@ fn footprint(bench: &Bench, pairs: usize) -> Result<Vec<Row>> {
 /// Losses of the CPU that has all primaries.
 fn loss(bench: &Bench, plan: &Plan, names: &[String], before: &mut Before) -> Result<Vec<Row>> {
     let pairs = names.len();
-    let (mut all_ms, mut stolen) = (Vec::new(), Vec::new());
+    let (mut all_ms, mut noise) = (Vec::new(), Vec::new());
     for round in 1..=plan.losses {
         progress::show(&format!("cpu-loss: {round} of {}: {pairs} primaries", plan.losses));
         let loss = cpu_loss::measure(bench, names)?;
         all_ms.push(loss.until_all.as_secs_f64() * 1e3);
-        stolen.push(loss.stolen_percent);
+        noise.push(loss.noise_percent);
     }
     let figure = |scale: f64| Figure {
         spread_percent: crate::numbers::spread_percent(all_ms.iter().copied()),
@@ -166,7 +172,7 @@ fn loss(bench: &Bench, plan: &Plan, names: &[String], before: &mut Before) -> Re
         figure,
         baseline,
         target,
-        noise_percent: median(stolen.iter().copied()),
+        noise_percent: median(noise.iter().copied()),
         note: None,
     };
     let per_pair = figure(1e3 / pairs as f64);
@@ -175,7 +181,7 @@ fn loss(bench: &Bench, plan: &Plan, names: &[String], before: &mut Before) -> Re
     let flat = fewer.as_ref().map(|_| Target::RatioAtMost(LOSS_FLAT_TARGET));
     let all_target = (pairs >= PAIRS_FULL).then_some(Target::ValueAtMost(LOSS_MS_TARGET));
     Ok(vec![
-        row(format!("cpu-loss {pairs} primaries, until all answer"), "ms", figure(1.0), None, all_target),
-        row(format!("cpu-loss {pairs} primaries, for each"), "us", per_pair, fewer, flat),
+        row(format!("cpu-loss {}, until all answer", primaries(pairs)), "ms", figure(1.0), None, all_target),
+        row(format!("cpu-loss {}, for each", primaries(pairs)), "us", per_pair, fewer, flat),
     ])
 }

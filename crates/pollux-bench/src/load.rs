@@ -1,5 +1,6 @@
 //! A closed loop: so many requests are outstanding, and each reply makes room for the next request.
 
+use crate::node::Bench;
 use crate::noise::{self, Measured};
 use crate::numbers::{Samples, median, spread_percent};
 use anyhow::{Context, Result, ensure};
@@ -21,6 +22,11 @@ pub(crate) struct Run {
 pub(crate) trait Requester {
     /// Asks for so long with requests of this size, so many at a time on each of its connections.
     fn run(&mut self, bytes: usize, outstanding: usize, time: Duration) -> Result<Run>;
+
+    /// Process ids of its servers, for what they take of the memory; none if that is not told.
+    fn servers(&self, _bench: &Bench) -> Result<Vec<u32>> {
+        Ok(Vec::new())
+    }
 }
 
 /// A request: its length, its number, and zeros.
@@ -32,13 +38,15 @@ pub(crate) fn fill(request: &mut [u8], number: u32) {
 
 /// An open of a Pollux server.
 pub(crate) struct Open {
+    name: String,
     server: Server,
     number: u32,
 }
 
 impl Open {
     pub(crate) fn new(node: &Node, name: &str, outstanding: u16) -> Result<Self> {
-        Ok(Self { server: node.open_with(name, OpenOptions::outstanding(outstanding))?, number: 0 })
+        let server = node.open_with(name, OpenOptions::outstanding(outstanding))?;
+        Ok(Self { name: name.to_owned(), server, number: 0 })
     }
 
     fn start(&mut self, request: &mut [u8], under_way: &mut VecDeque<(Ticket, Instant)>) -> Result<()> {
@@ -51,6 +59,10 @@ impl Open {
 }
 
 impl Requester for Open {
+    fn servers(&self, bench: &Bench) -> Result<Vec<u32>> {
+        bench.pids(|name| name == self.name)
+    }
+
     fn run(&mut self, bytes: usize, outstanding: usize, time: Duration) -> Result<Run> {
         let mut request = vec![0; bytes];
         let mut under_way = VecDeque::with_capacity(outstanding);

@@ -120,6 +120,7 @@ fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     }
     // Last: the pairs end with the node.
     rows.extend(fleet::measure(&bench, &plan));
+    placement::Placement::Free.enter(&bench, 0)?;
     progress::clear();
     report::print(&rows, arguments.json)
 }

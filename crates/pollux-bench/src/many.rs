@@ -2,9 +2,10 @@
 //! what it does with a connection, not by its loop.
 
 use crate::load::{Requester, Run, fill};
+use crate::node::Bench;
 use anyhow::{Context, Result, ensure};
 use pollux::{Epoch, Node, OpenNumber, OpenOptions, Opens};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 /// Connections to one server or to many, waited for together. Replies come in order on each.
@@ -17,6 +18,11 @@ pub(crate) trait Lines {
 
     /// Waits for a reply on any of them: which, and its length.
     fn next(&mut self) -> Result<(usize, usize)>;
+
+    /// Process ids of the servers, for their memory.
+    fn servers(&self, _bench: &Bench) -> Result<Vec<u32>> {
+        Ok(Vec::new())
+    }
 }
 
 /// The loop: some of the lines are active, the others idle.
@@ -67,6 +73,10 @@ impl<L: Lines> Many<L> {
 }
 
 impl<L: Lines> Requester for Many<L> {
+    fn servers(&self, bench: &Bench) -> Result<Vec<u32>> {
+        self.lines.servers(bench)
+    }
+
     fn run(&mut self, bytes: usize, outstanding: usize, time: Duration) -> Result<Run> {
         let mut request = vec![0; bytes];
         let mut run = Run::default();
@@ -106,6 +116,7 @@ fn random(state: &mut u64) -> u64 {
 /// Opens of Pollux servers, as a program with one thread has them.
 pub(crate) struct PolluxLines {
     opens: Opens,
+    names: BTreeSet<String>,
     numbers: Vec<OpenNumber>,
 }
 
@@ -117,12 +128,13 @@ impl PolluxLines {
         outstanding: u16,
     ) -> Result<Self> {
         let mut opens = Opens::new()?;
-        let mut numbers = Vec::new();
+        let (mut numbers, mut known) = (Vec::new(), BTreeSet::new());
         for name in names {
+            known.insert(name.to_owned());
             let server = node.open_with(name, OpenOptions::outstanding(outstanding));
             numbers.push(opens.add(server.with_context(|| format!("open {name}"))?)?);
         }
-        Ok(Self { opens, numbers })
+        Ok(Self { opens, names: known, numbers })
     }
 
     /// The opens themselves.
@@ -142,6 +154,10 @@ impl PolluxLines {
 }
 
 impl Lines for PolluxLines {
+    fn servers(&self, bench: &Bench) -> Result<Vec<u32>> {
+        bench.pids(|name| self.names.contains(name))
+    }
+
     fn count(&self) -> usize {
         self.numbers.len()
     }

@@ -2,11 +2,12 @@
 //! epoll server with as many sockets.
 
 use crate::arguments::{Benchmark, Plan};
-use crate::compare::{Cell, take_rounds};
+use crate::compare::{Cell, counted, take_rounds};
 use crate::load::{Requester, fill};
 use crate::many::{Lines, Many, PolluxLines};
 use crate::memory;
 use crate::node::Bench;
+use crate::noise::Others;
 use crate::placement::{Placement, first, pin};
 use crate::progress;
 use crate::raw::many::RawLines;
@@ -22,6 +23,8 @@ const REQUEST_BYTES: usize = 64;
 const ACTIVE: usize = 64;
 /// An open takes so many descriptors of its requester: the paths to both halves.
 const DESCRIPTORS_PER_OPEN: u64 = 2;
+/// Time for some twenty requests.
+const WARM_UP_PER_OPEN: Duration = Duration::from_micros(300);
 /// For all else in this process.
 const DESCRIPTORS_ELSE: u64 = 2_000;
 
@@ -79,7 +82,9 @@ fn footprint(bench: &Bench, opens: usize) -> Result<Vec<Row>> {
     progress::show(&format!("footprint: {opens} opens"));
     let (more, _) = open_often(bench, opens - 2 * first_opens)?;
     let more_kib = halves_kib()?;
+    let others = Others::begin(&bench.roots())?;
     let (last, last_time) = open_often(bench, first_opens)?;
+    let noise_percent = others.percent()?;
     let last_kib = halves_kib()?;
     drop((few, more, last));
     bench.stop_server(PAIR)?;
@@ -94,12 +99,13 @@ fn footprint(bench: &Bench, opens: usize) -> Result<Vec<Row>> {
         Some(("the first tenth", kib(none_kib, first_kib))),
         flat,
     ));
-    rows.push(row(
+    let time = row(
         format!("footprint, time of each of the last of {opens} opens, with a request"),
         ("us", us(last_time), first_opens),
         Some(("the first tenth", us(first_time))),
         flat,
-    ));
+    );
+    rows.push(Row { noise_percent, ..time });
     Ok(rows)
 }
 
@@ -145,11 +151,13 @@ fn scale(bench: &Bench, plan: &Plan, opens: usize) -> Result<Vec<Row>> {
     pin(Some(bench.primary_pid(SINGLE)?), processor)?;
     let cell = |count: usize, active: usize| -> Result<Cell> {
         let names = std::iter::repeat_n(SINGLE, count);
-        let pollux = Many::some(PolluxLines::open(&bench.requester, names, 1)?, active);
+        let mut pollux = Many::some(PolluxLines::open(&bench.requester, names, 1)?, active);
         let mut raw = Many::some(RawLines::echo(count, processor)?, active);
-        // The first request on a connection is not the hundredth.
-        raw.run(REQUEST_BYTES, 1, Duration::ZERO)?;
-        let name = format!("scale {count} opens, {active} active");
+        // The first request on a connection is not the hundredth: an open that is used gets a ring.
+        for requester in [&mut pollux as &mut dyn Requester, &mut raw] {
+            requester.run(REQUEST_BYTES, 1, WARM_UP_PER_OPEN * u32::try_from(count)?)?;
+        }
+        let name = format!("scale {}, {active} active", counted(count, "open"));
         Ok(Cell::new(name, Placement::Other, (REQUEST_BYTES, 1), pollux).against("raw epoll server", raw))
     };
     let mut cells = vec![cell(1, 1)?, cell(ACTIVE, ACTIVE)?, cell(opens, 1)?, cell(opens, ACTIVE)?];

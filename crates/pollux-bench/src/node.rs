@@ -144,10 +144,10 @@ impl Bench {
         Ok(processes.iter().find(is_it).map(|process| process.pid))
     }
 
-    /// Process ids of all halves of names that begin so.
-    pub(crate) fn pids(&self, names: &str) -> Result<Vec<u32>> {
+    /// Process ids of all halves of these names.
+    pub(crate) fn pids(&self, names: impl Fn(&str) -> bool) -> Result<Vec<u32>> {
         let processes: Vec<Process> = ask(&["ps", "--json"])?;
-        let is_one = |process: &&Process| process.name.as_deref().is_some_and(|name| name.starts_with(names));
+        let is_one = |process: &&Process| process.name.as_deref().is_some_and(&names);
         Ok(processes.iter().filter(is_one).map(|process| process.pid).collect())
     }
 

@@ -59,25 +59,33 @@ fn once<T>(roots: &[u32], run: &mut impl FnMut() -> Result<T>) -> Result<Measure
     Ok(Measured { value, noise_percent: (ticks_others * 100.0 / ticks_all).clamp(0.0, 100.0), own_us })
 }
 
-/// What the hypervisor takes, where whose time was used cannot be told: those who used it are dead.
-pub(crate) struct Stolen {
-    before: Idle,
+/// What others take of the machine, where own processes end in a way that loses their time: then the others' is counted, of
+/// those that live at the beginning, and what the hypervisor takes.
+pub(crate) struct Others {
+    ticks: BTreeMap<u32, u64>,
+    stolen: u64,
     begin: Instant,
 }
 
-impl Stolen {
-    pub(crate) fn begin() -> Result<Self> {
-        Ok(Self { before: Idle::read()?, begin: Instant::now() })
+impl Others {
+    pub(crate) fn begin(roots: &[u32]) -> Result<Self> {
+        let used = ticks_of_all()?;
+        let own = family(roots, &used);
+        // The first process gets the time of orphans, which may be own ones.
+        let is_other = |pid: &u32| *pid != 1 && !own.contains(pid);
+        let ticks = used.iter().filter(|(pid, _)| is_other(pid)).map(|(pid, (_, ticks))| (*pid, *ticks));
+        Ok(Self { ticks: ticks.collect(), stolen: Idle::read()?.stolen, begin: Instant::now() })
     }
 
     /// Share of the machine since then.
     pub(crate) fn percent(&self) -> Result<f64> {
-        let now = Idle::read()?;
-        let ticks_all = self.begin.elapsed().as_secs_f64()
-            * rustix::param::clock_ticks_per_second() as f64
-            * now.processors as f64;
-        let stolen = now.stolen.saturating_sub(self.before.stolen) as f64;
-        Ok((stolen * 100.0 / ticks_all.max(1.0)).clamp(0.0, 100.0))
+        let seconds = self.begin.elapsed().as_secs_f64();
+        let (idle, used) = (Idle::read()?, ticks_of_all()?);
+        let since = |(pid, before): (&u32, &u64)| Some(used.get(pid)?.1.saturating_sub(*before));
+        let others: u64 = self.ticks.iter().filter_map(since).sum();
+        let taken = (others + idle.stolen.saturating_sub(self.stolen)) as f64;
+        let ticks_all = seconds * rustix::param::clock_ticks_per_second() as f64 * idle.processors as f64;
+        Ok((taken * 100.0 / ticks_all.max(1.0)).clamp(0.0, 100.0))
     }
 }
 
@@ -110,7 +118,13 @@ impl Idle {
 
 /// Processor time of these processes, of their descendants, and of those that were reaped.
 fn own_ticks(roots: &[u32]) -> Result<u64> {
-    let mut used: BTreeMap<u32, (u32, u64)> = BTreeMap::new();
+    let used = ticks_of_all()?;
+    Ok(family(roots, &used).iter().filter_map(|pid| used.get(pid)).map(|(_, ticks)| ticks).sum())
+}
+
+/// Parent and processor time of every process.
+fn ticks_of_all() -> Result<BTreeMap<u32, (u32, u64)>> {
+    let mut used = BTreeMap::new();
     for entry in fs::read_dir("/proc").context("read /proc")?.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
         // Gone since the listing: its parent has its time.
@@ -119,20 +133,20 @@ fn own_ticks(roots: &[u32]) -> Result<u64> {
             used.insert(pid, parsed);
         }
     }
+    Ok(used)
+}
+
+/// These processes and their descendants.
+fn family(roots: &[u32], used: &BTreeMap<u32, (u32, u64)>) -> BTreeSet<u32> {
     let mut own: BTreeSet<u32> = roots.iter().copied().collect();
     loop {
         let before = own.len();
-        own.extend(
-            used.iter()
-                .filter(|(_, (parent, _))| own.contains(parent))
-                .map(|(pid, _)| *pid)
-                .collect::<Vec<_>>(),
-        );
+        let children = used.iter().filter(|(_, (parent, _))| own.contains(parent)).map(|(pid, _)| *pid);
+        own.extend(children.collect::<Vec<_>>());
         if own.len() == before {
-            break;
+            return own;
         }
     }
-    Ok(own.iter().filter_map(|pid| used.get(pid)).map(|(_, ticks)| ticks).sum())
 }
 
 /// Parent, and time used by the process and by its reaped children (proc_pid_stat(5)).
@@ -153,6 +167,13 @@ mod tests {
         let line = "42 (a ) b) S 7 42 42 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 1 0 100 1 1";
         assert_eq!(parse(line), Some((7, 100)));
         assert_eq!(parse("nonsense"), None);
+    }
+
+    // A daemon's programs, and theirs, are the bench's; a neighbour's are not.
+    #[test]
+    fn descendants_are_own() {
+        let used = [(2, (1, 0)), (3, (2, 0)), (4, (3, 0)), (5, (1, 0))].into();
+        assert_eq!(family(&[2], &used), [2, 3, 4].into());
     }
 
     // What this very process burns must not look like noise.

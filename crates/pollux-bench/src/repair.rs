@@ -128,13 +128,14 @@ fn repair(bench: &Bench, server: &mut Server, plan: &Plan) -> Result<Repair> {
         ask_often(server, &mut before)?;
         server.request(WHO)?;
     }
-    let epoch = server.epoch();
+    let epoch = who(server)?.epoch;
     let killed = Instant::now();
     kill_process(backup, Signal::KILL).context("kill the backup")?;
     loop {
         ask_often(server, &mut meanwhile)?;
-        // The epoch grows with the loss and with the repair.
-        if who(server)?.whole && server.epoch() > epoch {
+        // Until the loss is noticed the pair says that it is whole.
+        let now = who(server)?;
+        if now.whole && now.epoch > epoch {
             return Ok(Repair { time: killed.elapsed(), before, meanwhile });
         }
         ensure!(killed.elapsed() < WHOLE_WAIT, "the pair is not whole after {} s", WHOLE_WAIT.as_secs());

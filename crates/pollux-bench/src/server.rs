@@ -35,6 +35,8 @@ pub(crate) struct Identity {
     pub(crate) cpu: u8,
     /// True when its backup is in step.
     pub(crate) whole: bool,
+    /// The pair's epoch: it grows with each loss and each repair.
+    pub(crate) epoch: u64,
 }
 
 /// Serves until the pair is stopped.
@@ -48,7 +50,8 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     while let Some(request) = receive.next()? {
         if request.bytes() == WHO {
             let whole = pair.state() == PairState::Paired;
-            let identity = Identity { pid: std::process::id(), cpu: pair.cpu().get(), whole };
+            let epoch = pair.epoch().0;
+            let identity = Identity { pid: std::process::id(), cpu: pair.cpu().get(), whole, epoch };
             request.reply(serde_json::to_vec(&identity)?)?;
             continue;
         }

@@ -6,6 +6,7 @@
 use super::frames::{Table, length_of, whole_length};
 use super::{CHECKPOINT_HEADER_BYTES, RawProcess, send_checkpoint};
 use crate::many::Lines;
+use crate::node::Bench;
 use anyhow::{Context, Result, ensure};
 use pollux_os::{Interest, Poller};
 use std::collections::VecDeque;
@@ -103,7 +104,7 @@ pub(crate) struct RawLines {
     unsent: Vec<usize>,
     replies: VecDeque<(usize, usize)>,
     buffer: Vec<u8>,
-    _processes: Vec<RawProcess>,
+    processes: Vec<RawProcess>,
 }
 
 struct Line {
@@ -142,12 +143,16 @@ impl RawLines {
             unsent: Vec::new(),
             replies: VecDeque::new(),
             buffer: vec![0; READ_BYTES],
-            _processes: processes,
+            processes,
         })
     }
 }
 
 impl Lines for RawLines {
+    fn servers(&self, _bench: &Bench) -> Result<Vec<u32>> {
+        Ok(self.processes.iter().map(RawProcess::pid).collect())
+    }
+
     fn count(&self) -> usize {
         self.lines.len()
     }

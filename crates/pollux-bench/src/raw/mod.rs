@@ -15,6 +15,7 @@ pub(crate) mod many;
 
 use self::frames::{Frames, Table, length_of};
 use crate::load::{REQUEST_BYTES_MIN, Requester, Run, fill};
+use crate::node::Bench;
 use crate::placement::pin;
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::VecDeque;
@@ -126,7 +127,7 @@ fn sink(mut from: UnixStream) -> Result<()> {
 pub(crate) struct RawPeer {
     socket: UnixStream,
     number: u32,
-    _processes: Vec<RawProcess>,
+    processes: Vec<RawProcess>,
 }
 
 impl RawPeer {
@@ -134,7 +135,7 @@ impl RawPeer {
     pub(crate) fn echo(processors: &[usize]) -> Result<Self> {
         let (socket, servers) = UnixStream::pair()?;
         let server = RawProcess::start("echo", servers, None, processors)?;
-        Ok(Self { socket, number: 0, _processes: vec![server] })
+        Ok(Self { socket, number: 0, processes: vec![server] })
     }
 
     /// A raw primary and a raw backup, each on its processors.
@@ -143,11 +144,15 @@ impl RawPeer {
         let (to_backup, backups) = UnixStream::pair()?;
         let backup = RawProcess::start("backup", backups, None, backup)?;
         let primary = RawProcess::start("primary", servers, Some(to_backup), primary)?;
-        Ok(Self { socket, number: 0, _processes: vec![primary, backup] })
+        Ok(Self { socket, number: 0, processes: vec![primary, backup] })
     }
 }
 
 impl Requester for RawPeer {
+    fn servers(&self, _bench: &Bench) -> Result<Vec<u32>> {
+        Ok(self.processes.iter().map(RawProcess::pid).collect())
+    }
+
     fn run(&mut self, bytes: usize, outstanding: usize, time: Duration) -> Result<Run> {
         let mut run = Run::default();
         let mut started = VecDeque::with_capacity(outstanding);
@@ -226,8 +231,12 @@ impl RawProcess {
         command.args(["raw", role]).stdin(input.into());
         command.stdout(output.map_or_else(Stdio::null, |socket| OwnedFd::from(socket).into()));
         let process = Self(command.spawn().context("start a raw server")?);
-        pin(Some(process.0.id()), processors)?;
+        pin(Some(process.pid()), processors)?;
         Ok(process)
+    }
+
+    fn pid(&self) -> u32 {
+        self.0.id()
     }
 }
 
