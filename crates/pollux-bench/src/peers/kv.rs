@@ -75,7 +75,7 @@ pub(crate) fn measure(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
             }
         }
     }
-    let memory = [resident_mib(&bench.pids(NAME)?), resident_mib(&redis.pids())];
+    let memory = [resident_mib(&bench.pids(|name| name == NAME)?), resident_mib(&redis.pids())];
     let row = |((depth, _, test), [pollux, redis]): (&(u32, f64, &str), &Sides)| {
         let noise = |side: &[Measured<Column>]| median(side.iter().map(|one| one.noise_percent));
         Row {

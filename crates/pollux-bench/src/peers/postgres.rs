@@ -219,7 +219,7 @@ mod tests {
     fn a_reply_is_a_changed_row() {
         let (mut updates, mut out) = (Updates::default(), Vec::new());
         updates.ask(&[9, 0, 0, 0, 7, 0, 0, 0, 1], &mut out);
-        assert_eq!(&out[..5], [b'B', 0, 0, 0, 36 - 1]);
+        assert_eq!(&out[..5], [b'B', 0, 0, 0, 36]);
         let mut hear = |bytes: &[u8]| updates.hear(bytes, &mut Vec::new());
         assert_eq!(hear(b"2\0\0\0").unwrap(), Heard::Incomplete);
         assert_eq!(hear(b"2\0\0\0\x04C").unwrap(), Heard::Other(5));

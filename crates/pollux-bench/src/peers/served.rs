@@ -90,7 +90,7 @@ impl<'a> Served<'a> {
     /// Takes all rounds of all cells in turn.
     pub(crate) fn take_rounds(mut self, plan: &Plan, peer_pids: &[u32]) -> Result<Taken> {
         take_rounds(self.bench, plan, &mut self.cells)?;
-        let memory = [resident_mib(&self.bench.pids(self.name)?), resident_mib(peer_pids)];
+        let memory = [resident_mib(&self.bench.pids(|name| name == self.name)?), resident_mib(peer_pids)];
         Ok(Taken { cells: std::mem::take(&mut self.cells), memory })
     }
 }
