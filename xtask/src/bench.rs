@@ -9,8 +9,10 @@ pub(crate) fn all(arguments: &[&str]) -> Outcome {
     for package in ["pollux-cli", "pollux-bench", "pollux-kv", "pollux-guardian-rt"] {
         build.extend(["--package", package]);
     }
+    build.extend(["--features", "pollux-bench/grpc"]);
     cargo(&build)?;
-    let mut words = vec!["run", "--quiet", "--release", "--package", "pollux-bench", "--"];
+    let mut words =
+        vec!["run", "--quiet", "--release", "--package", "pollux-bench", "--features", "grpc", "--"];
     words.extend(arguments);
     cargo(&words)
 }

@@ -2,7 +2,7 @@
 //!
 //! | Benchmark | Peers |
 //! | --- | --- |
-//! | `peers-message` | ZeroMQ; NATS, Erlang |
+//! | `peers-message` | ZeroMQ; Erlang, NATS, gRPC |
 //! | `peers-replicated` | Redis with `WAIT 1 0`; Erlang, PostgreSQL, JetStream, etcd |
 //! | `kv` | `redis-server` without a replica, under `redis-benchmark` |
 //! | `peers-takeover` | restart under a supervisor; Redis Sentinel; keepalived |
@@ -26,6 +26,8 @@ mod sentinel;
 mod served;
 mod supervisors;
 mod takeover;
+#[cfg(feature = "grpc")]
+mod tonic_grpc;
 mod zeromq;
 
 use crate::Measure;
@@ -42,6 +44,9 @@ pub(crate) const MEASURES: [(&[Benchmark], &str, Measure); 4] = [
     (&[Benchmark::Kv], "kv", kv::measure),
     (&[Benchmark::PeersTakeover], "peers-takeover", takeover::measure),
 ];
+
+/// As rows say it.
+const GRPC_NAME: &str = "gRPC, tonic";
 
 /// Requests that reach a second copy before their reply.
 fn measure_replicated(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
@@ -68,6 +73,10 @@ fn measure_messages(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
     let mut add = |name, measured| rows.extend(or_missing("roundtrip", name, measured));
     add(erlang::NAME, erlang::measure_messages(bench, plan));
     add(nats::NAME, nats::measure_messages(bench, plan));
+    #[cfg(feature = "grpc")]
+    add(GRPC_NAME, tonic_grpc::measure(bench, plan));
+    #[cfg(not(feature = "grpc"))]
+    add(GRPC_NAME, Err(anyhow::anyhow!("built without the feature grpc")));
     Ok(rows)
 }
 
@@ -75,6 +84,8 @@ fn measure_messages(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
 pub(crate) fn run(words: &[&str]) -> Result<()> {
     match words {
         ["nats-responder", port] => nats::respond(port),
+        #[cfg(feature = "grpc")]
+        ["grpc-server", path] => tonic_grpc::serve(path),
         ["listen", path] => supervisors::listen(path),
         ["udp-echo", name] => keepalived::echo(name),
         ["udp-watch"] => keepalived::watch(),
