@@ -1,7 +1,8 @@
 //! The bug bank: each patch of `bugbank/` brings one realistic bug into a copy of the source, and the simulator must find it.
 //!
-//! A patch begins with a line that says what is wrong. The copy is among the build's files and is built incrementally, so that a
-//! patch costs some seconds.
+//! A patch begins with a line that says what is wrong. A second line `Story: NAME` says that seeds meet it too seldom: all crash
+//! points of that story are tried instead. The copy is among the build's files and is built incrementally, so that a patch costs
+//! some seconds.
 
 use crate::run::{Outcome, output, root, sources, target};
 use std::fs;
@@ -13,10 +14,24 @@ const SEEDS_MAX: u64 = 20_000;
 /// The median of the seeds that find the bugs must be below.
 const MEDIAN_MAX: u64 = 100;
 
+/// Where a bug is looked for.
+enum Look<'a> {
+    /// In the plans of so many seeds.
+    Seeds(u64),
+    /// At all crash points of a story.
+    Story(&'a str),
+}
+
+/// The story that a patch names in its second line.
+fn story(patch: &str) -> Option<&str> {
+    patch.lines().nth(1)?.strip_prefix("Story: ")
+}
+
 /// What became of a patch.
 enum Verdict {
     Found {
-        seed: u64,
+        /// None if a story has found it.
+        seed: Option<u64>,
         what: String,
     },
     /// The copy as it is must not be found fault with, a patched one must.
@@ -29,21 +44,24 @@ pub(crate) fn all(names: &[&str]) -> Outcome {
     let bank = target().join("bugbank");
     let tree = bank.join("tree");
     copy_sources(&tree)?;
-    if let Verdict::Found { seed, what } = look(&bank, &tree, MEDIAN_MAX)? {
-        return Err(format!("without any patch seed {seed} breaks a promise: {what}"));
+    if let Verdict::Found { what, .. } = look(&bank, &tree, Look::Seeds(MEDIAN_MAX))? {
+        return Err(format!("without any patch a promise is broken: {what}"));
     }
-    let mut seeds = Vec::new();
+    let (mut found, mut seeds) = (0, Vec::new());
     let mut missed = Vec::new();
     for patch in &patches {
         let name = patch.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let text = fs::read_to_string(patch).map_err(|error| format!("{}: {error}", patch.display()))?;
         apply(&tree, patch, &name)?;
-        let verdict = look(&bank, &tree, SEEDS_MAX).map_err(|why| format!("{name}: {why}"));
+        let how = story(&text).map_or(Look::Seeds(SEEDS_MAX), Look::Story);
+        let verdict = look(&bank, &tree, how).map_err(|why| format!("{name}: {why}"));
         copy_sources(&tree)?;
         match verdict? {
             Verdict::Found { seed, what } => {
-                println!("{name:<44} seed {seed:>5}  {}", what.chars().take(90).collect::<String>());
-                seeds.push(seed);
+                let by = seed.map_or("a story".to_owned(), |seed| format!("seed {seed}"));
+                println!("{name:<44} {by:>10}  {}", what.chars().take(90).collect::<String>());
+                found += 1;
+                seeds.extend(seed);
             }
             Verdict::NotFound => {
                 println!("{name:<44} NOT FOUND  {}", text.lines().next().unwrap_or_default());
@@ -53,15 +71,15 @@ pub(crate) fn all(names: &[&str]) -> Outcome {
     }
     seeds.sort_unstable();
     let median = seeds.get(seeds.len() / 2).copied().unwrap_or(0);
-    println!("{} of {} found, median seed {median}", seeds.len(), patches.len());
+    println!("{found} of {} found, median seed {median}", patches.len());
     if names.is_empty() {
-        let (all, found) = (patches.len(), seeds.len());
+        let all = patches.len();
         let tally = serde_json::json!({ "patches": all, "found": found, "median_seed": median });
         let file = target().join("bugbank.json");
         fs::write(&file, format!("{tally:#}\n")).map_err(|error| format!("{}: {error}", file.display()))?;
     }
     if !missed.is_empty() {
-        return Err(format!("{SEEDS_MAX} seeds do not find: {}", missed.join(", ")));
+        return Err(format!("{SEEDS_MAX} seeds, or its story, do not find: {}", missed.join(", ")));
     }
     if median >= MEDIAN_MAX { Err(format!("the median must be below {MEDIAN_MAX}")) } else { Ok(()) }
 }
@@ -112,25 +130,34 @@ fn apply(tree: &Path, patch: &Path, name: &str) -> Outcome {
 }
 
 /// Builds the copy and lets its simulator look.
-fn look(bank: &Path, tree: &Path, seeds: u64) -> Result<Verdict, String> {
+fn look(bank: &Path, tree: &Path, how: Look<'_>) -> Result<Verdict, String> {
     let build = bank.join("build");
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut make = Command::new(cargo);
     make.args(["build", "--quiet", "--package", "pollux-sim"]).current_dir(tree);
     output(make.env("CARGO_TARGET_DIR", &build).env("RUSTFLAGS", "-Awarnings"))?;
-    let found = Command::new(build.join("debug/pollux-sim"))
-        .args(["find", "--seeds", &seeds.to_string()])
+    let mut simulator = Command::new(build.join("debug/pollux-sim"));
+    match how {
+        Look::Seeds(seeds) => simulator.args(["find", "--seeds", &seeds.to_string()]),
+        Look::Story(name) => simulator
+            .arg("points")
+            .arg(tree.join("crates/pollux-sim/scenarios").join(name).with_extension("txt")),
+    };
+    let done = simulator
         .stderr(Stdio::null())
         .output()
         .map_err(|error| format!("cannot run the simulator: {error}"))?;
-    let text = String::from_utf8_lossy(&found.stdout).into_owned();
-    match found.status.code() {
-        Some(0) => {
+    let text = String::from_utf8_lossy(&done.stdout).into_owned();
+    match (how, done.status.code()) {
+        (Look::Seeds(_), Some(0)) => {
             let (seed, what) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
             let seed = seed.parse().map_err(|_| format!("the simulator says: {text}"))?;
-            Ok(Verdict::Found { seed, what: what.to_owned() })
+            Ok(Verdict::Found { seed: Some(seed), what: what.to_owned() })
         }
-        Some(1) => Ok(Verdict::NotFound),
-        _ => Err(format!("the simulator ended with {}", found.status)),
+        (Look::Story(_), Some(1)) => {
+            Ok(Verdict::Found { seed: None, what: text.lines().next().unwrap_or_default().to_owned() })
+        }
+        (Look::Seeds(_), Some(1)) | (Look::Story(_), Some(0)) => Ok(Verdict::NotFound),
+        _ => Err(format!("the simulator ended with {}", done.status)),
     }
 }

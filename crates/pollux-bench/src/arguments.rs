@@ -68,6 +68,8 @@ pub(crate) struct Plan {
     pub(crate) rounds: u32,
     /// Length of one row in one round.
     pub(crate) row_time: Duration,
+    /// How long noisy rounds may be taken again, altogether.
+    pub(crate) again: Duration,
     /// Kills at each size of [`crate::takeover::SIZES_MIB`], for each placement.
     pub(crate) kills: [u32; 3],
     /// Only what is needed most.
@@ -98,7 +100,8 @@ impl Arguments {
                 benchmarks,
                 rounds: 3,
                 row_time: Duration::from_millis(150),
-                kills: [30, 20, 10],
+                again: Duration::from_secs(15),
+                kills: [30, 15, 5],
                 repair_mib: &[0, 64],
                 repairs: 3,
                 pairs: &[1, 100],
@@ -111,6 +114,7 @@ impl Arguments {
                 benchmarks,
                 rounds: 7,
                 row_time: Duration::from_millis(500),
+                again: Duration::from_secs(240),
                 kills: [200, 200, 200],
                 repair_mib: &[0, 64, 256, 1024],
                 repairs: 7,

@@ -134,6 +134,9 @@ pub enum Command {
         /// True when the other half is dead; otherwise the roles were exchanged and it is the backup.
         took_over: bool,
     },
+    /// Checkpoint nothing. The acknowledgement says that the old primary is a backup that works: one that hangs before it has
+    /// told its openers is found like any other that does not acknowledge (L3).
+    Probe,
     /// Be a backup from here on. BEFORE the order to the other half is sent nothing of this process may leave any more.
     Demote {
         /// Since when.
@@ -685,7 +688,8 @@ impl Pair {
                 self.epoch = epoch;
                 self.watch_anew();
                 self.state = State::Paired { backup: primary };
-                self.command(Command::Promote { epoch, took_over: false })
+                self.commands.push_back(Command::Promote { epoch, took_over: false });
+                self.command(Command::Probe)
             }
             _ => Handled::Impossible("only a backup in step is ordered to be primary"),
         }

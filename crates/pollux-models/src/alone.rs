@@ -237,7 +237,8 @@ impl State {
             Command::End(_) => self.halves[who].alive = false,
             // Nobody is slow here, and nobody stops the pair.
             Command::KillPartner | Command::OrderEnd => self.fail(format!("assertion: {command:?}")),
-            Command::ReportPaired { .. }
+            Command::Probe
+            | Command::ReportPaired { .. }
             | Command::ReportAlone { .. }
             | Command::ReportNotSwitched { .. } => {}
         }

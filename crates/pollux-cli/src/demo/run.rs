@@ -21,7 +21,7 @@ use crate::events::{EventLine, Follower};
 use crate::place::{Place, Purpose};
 use crate::program::{Program, Streams};
 use crate::start::Settings;
-use crate::survey::Daemons;
+use crate::survey::{Daemons, Survey};
 
 /// The pair's name.
 const NAME: &str = "$KV";
@@ -173,10 +173,10 @@ impl Runner<'_> {
         let every = Duration::from_millis(self.demo.every);
         let mut schedule = Schedule::new(self.demo.fault, self.demo.seed);
         let mut earliest = Instant::now() + WARM_UP;
-        self.wait_whole()?;
         for _ in 0..self.demo.kills {
             self.tick_until(earliest)?;
-            let survey = self.daemons.survey()?;
+            // A busy machine may have made a backup look hung meanwhile: it is replaced, as after a fault.
+            let survey = self.wait_whole()?;
             let prepared = Prepared::new(&mut self.daemons, &survey, &self.name, schedule.next())?;
             self.snapshot.last_fault.clone_from(&prepared.text);
             self.close_window(true);
@@ -189,21 +189,30 @@ impl Runner<'_> {
             earliest = now + every;
             let name = self.name.clone();
             self.wait_for("the pair was not whole again", |daemons| {
-                Ok(before.repaired(&daemons.survey()?, &name))
+                Ok(before.repaired(&daemons.survey()?, &name).then_some(()))
             })?;
             self.course.repaired += 1;
         }
         self.tick_until(Instant::now() + WARM_UP.max(WINDOW))
     }
 
-    fn wait_whole(&mut self) -> Result<()> {
+    fn wait_whole(&mut self) -> Result<Survey> {
         let name = self.name.clone();
-        self.wait_for("the pair was not whole", |daemons| Ok(daemons.survey()?.whole(&name).is_ok()))
+        self.wait_for("the pair was not whole", |daemons| {
+            Ok(Some(daemons.survey()?).filter(|survey| survey.whole(&name).is_ok()))
+        })
     }
 
-    fn wait_for(&mut self, what: &str, mut done: impl FnMut(&mut Daemons) -> Result<bool>) -> Result<()> {
+    fn wait_for<T>(
+        &mut self,
+        what: &str,
+        mut look: impl FnMut(&mut Daemons) -> Result<Option<T>>,
+    ) -> Result<T> {
         let deadline = Instant::now() + REPAIR_MAX;
-        while !done(&mut self.daemons)? {
+        loop {
+            if let Some(found) = look(&mut self.daemons)? {
+                return Ok(found);
+            }
             if Instant::now() >= deadline {
                 let last = &self.snapshot.last_fault;
                 let text = format!("{what} within {} s (last fault: {last})", REPAIR_MAX.as_secs());
@@ -211,7 +220,6 @@ impl Runner<'_> {
             }
             self.tick()?;
         }
-        Ok(())
     }
 
     /// Waits for what is due, then reads everything back.

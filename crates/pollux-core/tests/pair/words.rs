@@ -44,6 +44,7 @@ pub(crate) fn command(command: &Command) -> String {
         Command::Promote { epoch, took_over: false } => {
             format!("speak as primary of epoch {epoch}, switched")
         }
+        Command::Probe => "checkpoint nothing".into(),
         Command::Demote { epoch } => format!("be the backup of epoch {epoch}"),
         Command::OrderSwitch { epoch } => format!("order to be primary in epoch {epoch}"),
         Command::OrderEnd => "order to end".into(),

@@ -79,6 +79,7 @@ impl World {
                         | Command::Quiesce
                         | Command::Resume
                         | Command::Promote { .. }
+                        | Command::Probe
                         | Command::Demote { .. }
                         | Command::ReportPaired { .. }
                         | Command::ReportAlone { .. }

@@ -243,12 +243,10 @@ impl Process {
             }
             Command::Quiesce => (self.takes_input, self.draining) = (false, true),
             Command::Resume => (self.takes_input, self.draining) = (true, false),
-            Command::Promote { epoch, took_over } => {
-                self.speak_as_primary(epoch);
-                if !took_over {
-                    let probe = self.checkpoint(Vec::new(), Vec::new());
-                    self.work.push_back(Work::Send(probe));
-                }
+            Command::Promote { epoch, .. } => self.speak_as_primary(epoch),
+            Command::Probe => {
+                let probe = self.checkpoint(Vec::new(), Vec::new());
+                self.work.push_back(Work::Send(probe));
             }
             Command::Demote { .. } => {
                 self.outputs.clear();

@@ -219,8 +219,7 @@ impl Engine {
         (*turn_records_at, *turn_descriptors_at, *turn_outputs_at) = (0, 0, 0);
     }
 
-    /// A checkpoint of nothing, after an exchange of roles: its acknowledgement says that the old primary is a backup that
-    /// works. One that hangs before it has told its openers is found like any other that does not acknowledge (L3).
+    /// A checkpoint of nothing.
     pub(super) fn probe_partner(&mut self) {
         if let Some(partner) = &mut self.partner {
             self.number = self.number.next();

@@ -48,6 +48,7 @@ impl Engine {
                 Command::Quiesce => self.quiesce(),
                 Command::Resume => self.resume()?,
                 Command::Promote { epoch, took_over } => self.promote(epoch, took_over)?,
+                Command::Probe => self.probe_partner(),
                 Command::Demote { .. } => self.demote(),
                 Command::OrderSwitch { epoch } => {
                     self.tell_partner(checkpoint::SWITCH, |out| epoch.put(out));
@@ -146,8 +147,6 @@ impl Engine {
         self.note_speaking(epoch, took_over);
         if took_over {
             points::pass(Mark::TookOver, Subject::of(0, epoch.0, &[]));
-        } else {
-            self.probe_partner();
         }
         let now = clock::monotonic_ns();
         self.promoted = Some(Promoted { at_ns: now, took_over });
