@@ -1,7 +1,7 @@
 //! The gate: what must hold before a change lands. Reads only; `cargo xtask fix` is what rewrites.
 
 use crate::run::{Outcome, cargo, has, program, root, target};
-use crate::{tidy, torture};
+use crate::{counts, tidy, torture};
 
 /// Debian packages with programs that the tests drive; tests that need one say so when it is missing.
 const PACKAGES: [(&str, &str); 9] = [
@@ -16,7 +16,7 @@ const PACKAGES: [(&str, &str); 9] = [
     ("strace", "strace"),
 ];
 
-/// Runs every check. `demo`: also a million simulated takeovers, a thousand real kills, and the demo, in their release builds.
+/// Runs every check. `demo`: also a million simulated takeovers, a thousand real kills, the demo, and the counts of the hot paths, in their release builds.
 pub(crate) fn all(demo: bool) -> Outcome {
     prerequisites()?;
     tidy::check()?;
@@ -42,6 +42,10 @@ pub(crate) fn all(demo: bool) -> Outcome {
         }
         let demo = ["demo", "--fault", "mix", "--kills", "60", "--every", "50", "--json"];
         program(&built("pollux"), &demo)?;
+        if has("valgrind") {
+            println!("--- counts");
+            counts::all(&[])?;
+        }
     }
     println!("--- all checks passed");
     Ok(())

@@ -3,7 +3,9 @@
 mod bench;
 mod bugbank;
 mod ci;
+mod counts;
 mod fuzz;
+mod performance;
 mod run;
 mod tidy;
 mod torture;
@@ -15,8 +17,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask VERB
 
-  ci             the gate: prerequisites, format, lints, tidy, tests, documentation, simulated takeovers, a demo and pairs under kills
-  ci --quick     the same without the last three
+  ci             the gate: prerequisites, format, lints, tidy, tests, documentation, simulated takeovers, pairs under kills, a demo, counts
+  ci --quick     the same without the last four
   fix            formats the code
   tidy           checks our own source: banned words, blobs, tabs, dead documents
   sim [ARG..]    simulated takeovers: `--takeovers N` (a million without it), adds to the tally in target/sim.json
@@ -24,6 +26,8 @@ usage: cargo xtask VERB
   torture [ARG..]  real kills and pauses: `--kills N --pauses N`, adds to the tally in target/torture.json; see `--help`
   bugbank [NAME..]  applies each patch of bugbank/ to a copy of the source: the simulator must find what it breaks
   bench [ARG..]  the benchmarks: see `cargo xtask bench --help`
+  performance [FILE]  writes what the benchmarks have measured into docs/performance.md, with plots: see `--help`
+  counts [ARG..] instructions of the hot paths, against those in the tree: see `cargo xtask counts --help`
   fuzz [ARG..]   libFuzzer over every decoder, adds to the tally in target/fuzz.json: see `cargo xtask fuzz --help`
   trials         writes what the campaigns have counted into docs/guarantees.md
   headers        writes docs/reference/procedures.md from the procedure table
@@ -48,6 +52,8 @@ fn main() -> ExitCode {
         },
         ["bugbank", names @ ..] => bugbank::all(names),
         ["bench", rest @ ..] => bench::all(rest),
+        ["performance", rest @ ..] => performance::write(rest),
+        ["counts", rest @ ..] => counts::all(rest),
         ["fuzz", rest @ ..] => fuzz::all(rest),
         ["trials"] => trials::write(),
         ["headers"] => headers(),

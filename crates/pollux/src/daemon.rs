@@ -67,7 +67,7 @@ impl Daemon {
         Err(Error::NoNode { directory: directory.display().to_string(), reason })
     }
 
-    fn over(fd: OwnedFd) -> Self {
+    pub(crate) fn over(fd: OwnedFd) -> Self {
         let mut channel = Channel::new(fd, CONTROL_BODY_BYTES_MAX);
         // A path for which there is no room is one path less, not the end of this process.
         channel.forgive_lost_descriptors();

@@ -36,6 +36,8 @@
 mod acceptor;
 #[doc(hidden)]
 pub mod binding;
+#[cfg(feature = "counts")]
+pub mod counts;
 mod daemon;
 mod engine;
 mod error;

@@ -33,7 +33,7 @@ use std::rc::Rc;
 /// A pair is used from one thread.
 #[derive(Clone)]
 pub struct Pair {
-    handle: Handle,
+    pub(crate) handle: Handle,
 }
 
 /// What is told to the engine when a machine's object has its number.

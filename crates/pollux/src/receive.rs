@@ -92,8 +92,12 @@ impl Receive {
     /// Whatever comes next. `None`: the pair has been stopped.
     pub fn event(&mut self) -> Result<Option<Event>> {
         let delivery = self.handle.engine().next_delivery()?;
+        Ok(delivery.map(|delivery| self.event_of(delivery)))
+    }
+
+    pub(crate) fn event_of(&self, delivery: Delivery) -> Event {
         let handle = self.handle.clone();
-        Ok(delivery.map(|delivery| match delivery {
+        match delivery {
             Delivery::Request(arrived, promotions) => {
                 let Arrived { open, sync, io, reply_bytes_max, payload, descriptor } = arrived;
                 let key = RequestKey { open, sync, promotions, deferred: false };
@@ -114,7 +118,7 @@ impl Receive {
             Delivery::Input(data) => Event::Input(Input { handle, data: Some(data) }),
             Delivery::Disconnected(id) => Event::Disconnected(id),
             Delivery::Tick => Event::Tick,
-        }))
+        }
     }
 
     /// From here on system messages are handed out.

@@ -18,10 +18,13 @@
 //! | `sync.rs` | bringing a new backup in step |
 //! | `calls.rs` | the pair as a requester |
 //! | `report.rs` | events |
+//! | `counts.rs` | the loop by hand, for `pollux-counts` |
 
 mod calls;
 mod checkpoints;
 mod commands;
+#[cfg(feature = "counts")]
+mod counts;
 mod delivery;
 mod held;
 mod local;
@@ -201,10 +204,14 @@ fn tick_us(hang_after_ms: u32) -> u64 {
 impl Engine {
     /// Attaches to the daemon and becomes what it says.
     pub(crate) fn attach(objects: Objects) -> Result<Self> {
+        Self::attach_to(Daemon::inherited()?.ok_or(Error::NotInNode)?, objects)
+    }
+
+    /// The same over this control channel.
+    pub(crate) fn attach_to(mut daemon: Daemon, objects: Objects) -> Result<Self> {
         let life = LifePage::create().context("make the life page")?;
         life.hold().context("hold the life page")?;
         life.install_crash_marks().context("install the crash marks")?;
-        let mut daemon = Daemon::inherited()?.ok_or(Error::NotInNode)?;
         let (message, descriptors) = daemon.attach(&life, StateKeeping::Managed)?;
         let (phandle, name, start, program, hang_after_ms) = match message {
             ToProcess::Welcome { phandle, name, start, program, hang_after_ms, .. } => {
@@ -313,21 +320,34 @@ impl Engine {
             if self.stopped {
                 return Ok(None);
             }
-            if self.pair.is_primary() && !self.quiescing {
-                while let Some(ready) = self.next_ready() {
-                    if let Some(delivery) = self.deliver(ready)? {
-                        return Ok(Some(delivery));
-                    }
-                    self.end_turn();
-                    self.relieve_batch();
-                }
+            if let Some(delivery) = self.deliver_next()? {
+                return Ok(Some(delivery));
             }
-            self.flush_batch()?;
-            self.run_commands()?;
-            self.send_state_parts()?;
-            self.tell_when_drained()?;
+            self.finish_turns()?;
             self.wait(Place::Between)?;
         }
+    }
+
+    /// What has arrived, one at a time.
+    fn deliver_next(&mut self) -> Result<Option<Delivery>> {
+        if self.pair.is_primary() && !self.quiescing {
+            while let Some(ready) = self.next_ready() {
+                if let Some(delivery) = self.deliver(ready)? {
+                    return Ok(Some(delivery));
+                }
+                self.end_turn();
+                self.relieve_batch();
+            }
+        }
+        Ok(None)
+    }
+
+    /// Nothing more has arrived: what the turns have made is sent.
+    fn finish_turns(&mut self) -> Result<()> {
+        self.flush_batch()?;
+        self.run_commands()?;
+        self.send_state_parts()?;
+        self.tell_when_drained()
     }
 
     /// Asks for the end of the pair and runs until it has come.
@@ -432,9 +452,18 @@ impl Engine {
 
     /// Waits for something to happen and takes it in.
     fn wait(&mut self, place: Place) -> Result<()> {
+        let timeout = self.fall_asleep()?;
+        self.wake_up(place, timeout)
+    }
+
+    /// Before a wait: from here on whoever sends something rings. How long the wait may be.
+    fn fall_asleep(&mut self) -> Result<Option<Duration>> {
         self.watch_blocked_writers()?;
         // What was in a ring already may not wait; the descriptors are looked at all the same.
-        let timeout = if self.look_at_rings()? { Some(Duration::ZERO) } else { self.timeout() };
+        Ok(if self.look_at_rings()? { Some(Duration::ZERO) } else { self.timeout() })
+    }
+
+    fn wake_up(&mut self, place: Place, timeout: Option<Duration>) -> Result<()> {
         self.events.clear();
         match self.poller.wait(timeout) {
             Ok(events) => self.events.extend_from_slice(events),
