@@ -6,11 +6,13 @@ use crate::run::{Outcome, cargo};
 pub(crate) fn all(arguments: &[&str]) -> Outcome {
     let mut build = vec!["build", "--quiet", "--release"];
     // The library is what C programs run with.
-    for package in ["pollux-cli", "pollux-bench", "pollux-guardian-rt"] {
+    for package in ["pollux-cli", "pollux-bench", "pollux-kv", "pollux-guardian-rt"] {
         build.extend(["--package", package]);
     }
+    build.extend(["--features", "pollux-bench/grpc"]);
     cargo(&build)?;
-    let mut words = vec!["run", "--quiet", "--release", "--package", "pollux-bench", "--"];
+    let mut words =
+        vec!["run", "--quiet", "--release", "--package", "pollux-bench", "--features", "grpc", "--"];
     words.extend(arguments);
     cargo(&words)
 }

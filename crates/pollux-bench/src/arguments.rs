@@ -28,6 +28,14 @@ pub(crate) enum Benchmark {
     Footprint,
     /// What a request costs among many pairs, and among many opens
     Scale,
+    /// Checkpointed requests, against Redis with WAIT and others that reply when a second copy is there
+    PeersReplicated,
+    /// Requests and replies, against ZeroMQ and others without a second copy
+    PeersMessage,
+    /// redis-benchmark on replicated pollux-kv, against redis-server without a replica
+    Kv,
+    /// From the end of a service to the next reply, of others than Pollux
+    PeersTakeover,
 }
 
 /// Benchmarks of Pollux, as ratios taken in one run
@@ -64,6 +72,8 @@ pub(crate) struct Plan {
     pub(crate) again: Duration,
     /// Kills at each size of [`crate::takeover::SIZES_MIB`], for each placement.
     pub(crate) kills: [u32; 3],
+    /// Only what is needed most.
+    pub(crate) quick: bool,
     /// State of the pairs that are repaired.
     pub(crate) repair_mib: &'static [u32],
     /// Repairs of each.
@@ -97,6 +107,7 @@ impl Arguments {
                 pairs: &[1, 100],
                 losses: 2,
                 opens: 1_000,
+                quick: true,
             }
         } else {
             Plan {
@@ -110,6 +121,7 @@ impl Arguments {
                 pairs: &[1, 100, 1_000],
                 losses: 6,
                 opens: 10_000,
+                quick: false,
             }
         };
         plan.rounds = self.rounds.unwrap_or(plan.rounds);

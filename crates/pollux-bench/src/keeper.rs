@@ -2,6 +2,7 @@
 //! failure its logs and events stay.
 
 use crate::node;
+use crate::peers::home::Homes;
 use anyhow::{Context, Result, bail};
 use pollux_os::StopSignals;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -21,6 +22,7 @@ pub(crate) fn run_inside_node() -> Result<ExitCode> {
     raise_descriptors();
     let directory =
         tempfile::Builder::new().prefix("pollux-bench.").tempdir().context("make a run directory")?;
+    let homes = Homes::new()?;
     let node = RunningNode::start(directory.path())?;
     let program = env::current_exe().context("find this program")?;
     let mut measurer = Command::new(program)
@@ -28,6 +30,7 @@ pub(crate) fn run_inside_node() -> Result<ExitCode> {
         .arg("--inside-node")
         .env(node::RUN_DIRECTORY_VARIABLE, directory.path())
         .env_remove(node::NODE_VARIABLE)
+        .envs(homes.variables())
         .spawn()
         .context("start the measurer")?;
     let outcome = wait(&mut measurer, &stop);

@@ -40,6 +40,7 @@ mod memory;
 mod node;
 mod noise;
 mod numbers;
+mod peers;
 mod placement;
 mod progress;
 mod raw;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
             load::ask(name, bytes, outstanding, seconds).map(|()| ExitCode::SUCCESS)
         }
         ["raw", ref rest @ ..] => raw::run(rest).map(|()| ExitCode::SUCCESS),
+        ["peer", ref rest @ ..] => peers::run(rest).map(|()| ExitCode::SUCCESS),
         _ => {
             let arguments = Arguments::parse();
             if arguments.inside_node {
@@ -103,7 +105,7 @@ fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let plan = arguments.plan();
     noise::allow_again(plan.again);
     let mut rows = Vec::new();
-    for (benchmarks, name, measure) in MEASURES {
+    for (benchmarks, name, measure) in MEASURES.into_iter().chain(peers::MEASURES) {
         if !benchmarks.iter().any(|benchmark| plan.wants(*benchmark)) {
             continue;
         }

@@ -133,7 +133,13 @@ fn figure(rounds: &[Measured<Samples>]) -> Figure {
     }
 }
 
-fn kill_often(bench: &Bench, server: &mut Server, placement: Placement, kills: u32) -> Result<Samples> {
+/// Kills so many primaries of a pair, which is whole before each: the pauses.
+pub(crate) fn kill_often(
+    bench: &Bench,
+    server: &mut Server,
+    placement: Placement,
+    kills: u32,
+) -> Result<Samples> {
     let mut pauses = Samples::default();
     for kill in 0..kills {
         Placement::Free.enter(bench, 0)?;
