@@ -1,4 +1,4 @@
-//! `pollux-bench`: how Pollux compares, in one run on this machine, with what it is made of.
+//! `pollux-bench`: how Pollux compares, in one run on this machine, with what it is made of and with its peers.
 //!
 //! | Benchmark | Measures | Against |
 //! | --- | --- | --- |
@@ -12,6 +12,7 @@
 //! | `cpu-loss` | from the loss of a CPU until all its primaries answer again | fewer primaries |
 //! | `footprint` | memory of a pair, of many pairs, of many opens | fewer pairs, fewer opens |
 //! | `scale` | a request among many pairs, and many opens of one server | one pair; a raw server with as many sockets |
+//! | `peers-...`, `kv` | the same work as above | what a user would pick instead: see `peers.rs` |
 //!
 //! Every figure is a median over rounds that visit all rows in turn, so that what disturbs the machine disturbs all of them;
 //! a round in which others took much of the machine is taken again. Ratios are what counts: absolute times are the machine's.
