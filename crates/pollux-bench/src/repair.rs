@@ -84,15 +84,7 @@ fn rows_of(mib: u32, repairs: &[Measured<Repair>], copies: &[Measured<Duration>]
         note: None,
     };
     let requests = |samples: fn(&Repair) -> &Samples| {
-        let mut all = Samples::default();
-        repairs.iter().for_each(|repair| all.append(samples(&repair.value)));
-        Figure {
-            p50_us: all.quantile_us(0.5),
-            p99_us: all.quantile_us(0.99),
-            max_us: all.max_us(),
-            samples: all.len(),
-            ..Figure::default()
-        }
+        Figure::of_samples(repairs.iter().map(|repair| samples(&repair.value)))
     };
     let meanwhile = Row {
         name: format!("{name}, p99 of requests meanwhile"),

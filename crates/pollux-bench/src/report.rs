@@ -1,6 +1,7 @@
 //! What was measured, as a table for people and as JSON for programs.
 
 use crate::noise::NOISE_PERCENT_MAX;
+use crate::numbers::Samples;
 use crate::placement::processors_allowed;
 use anyhow::Result;
 use serde::Serialize;
@@ -25,6 +26,19 @@ pub(crate) struct Figure {
 }
 
 impl Figure {
+    /// All of them together: one part has too few for a percentile of its own.
+    pub(crate) fn of_samples<'a>(parts: impl IntoIterator<Item = &'a Samples>) -> Self {
+        let mut all = Samples::default();
+        parts.into_iter().for_each(|part| all.append(part));
+        Self {
+            p50_us: all.quantile_us(0.5),
+            p99_us: all.quantile_us(0.99),
+            max_us: all.max_us(),
+            samples: all.len(),
+            ..Self::default()
+        }
+    }
+
     /// A figure that is one number and no time of requests.
     pub(crate) fn of_amount(amount: f64, samples: usize) -> Self {
         Self { amount: Some(amount), samples, ..Self::default() }

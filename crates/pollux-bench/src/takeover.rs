@@ -122,15 +122,7 @@ fn share(kills: u32, round: u32, rounds: u32) -> u32 {
 
 /// All kills together: a round has too few for a percentile of its own.
 fn figure(rounds: &[Measured<Samples>]) -> Figure {
-    let mut all = Samples::default();
-    rounds.iter().for_each(|round| all.append(&round.value));
-    Figure {
-        p50_us: all.quantile_us(0.5),
-        p99_us: all.quantile_us(0.99),
-        max_us: all.max_us(),
-        samples: all.len(),
-        ..Figure::default()
-    }
+    Figure::of_samples(rounds.iter().map(|round| &round.value))
 }
 
 /// Kills so many primaries of a pair, which is whole before each: the pauses.

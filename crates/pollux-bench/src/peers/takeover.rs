@@ -68,13 +68,5 @@ fn compare(bench: &Bench, name: &'static str, peer: &mut dyn FnMut() -> Result<S
 
 /// All together: a round has too few for a percentile of its own.
 fn figure(rounds: &[Measured<Samples>]) -> Figure {
-    let mut all = Samples::default();
-    rounds.iter().for_each(|round| all.append(&round.value));
-    Figure {
-        p50_us: all.quantile_us(0.5),
-        p99_us: all.quantile_us(0.99),
-        max_us: all.max_us(),
-        samples: all.len(),
-        ..Figure::default()
-    }
+    Figure::of_samples(rounds.iter().map(|round| &round.value))
 }
