@@ -1,6 +1,7 @@
 //! The replicated map.
 
-use super::{Object, PART_BYTES_MAX, Position, from_bytes, to_bytes};
+use super::value::{from_bytes, put_value, to_bytes};
+use super::{Object, PART_BYTES_MAX, Position};
 use crate::engine::Handle;
 use crate::error::Result;
 use pollux_core::replica::Misfit;
@@ -9,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::rc::Rc;
 
 pub(crate) const KIND: u8 = 1;
@@ -21,6 +22,36 @@ const CLEAR: u8 = 3;
 #[derive(Debug, Default)]
 pub(crate) struct RawMap {
     entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Room to encode a change in.
+    scratch: Vec<u8>,
+}
+
+impl RawMap {
+    /// Sets the value of a key. In room that is there already, unless most of it would be left over.
+    fn put(&mut self, key: &[u8], value: &[u8]) {
+        match self.entries.get_mut(key) {
+            Some(old) if old.capacity() / 2 <= value.len() => {
+                old.clear();
+                old.extend_from_slice(value);
+            }
+            Some(old) => *old = value.to_vec(),
+            None => drop(self.entries.insert(key.to_vec(), value.to_vec())),
+        }
+    }
+}
+
+/// Bytes of a buffer that is kept for the next change.
+const SCRATCH_BYTES_MAX: usize = 256 * 1024;
+
+/// Appends a length, and what is written behind it.
+fn put_prefixed(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<Range<usize>> {
+    let at = out.len();
+    0_u32.put(out);
+    let start = out.len();
+    write(out)?;
+    let length = u32::try_from(out.len() - start).expect("one value is far below 4 GiB");
+    out[at..start].copy_from_slice(&length.to_le_bytes());
+    Ok(start..out.len())
 }
 
 fn put_entry(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
@@ -39,9 +70,8 @@ impl Object for RawMap {
         let mut reader = Reader::new(change);
         match u8::take(&mut reader).map_err(misfit)? {
             PUT => {
-                let key = reader.prefixed().map_err(misfit)?.to_vec();
-                let value = reader.prefixed().map_err(misfit)?.to_vec();
-                self.entries.insert(key, value);
+                let key = reader.prefixed().map_err(misfit)?;
+                self.put(key, reader.prefixed().map_err(misfit)?);
             }
             REMOVE => {
                 self.entries.remove(reader.prefixed().map_err(misfit)?);
@@ -70,9 +100,8 @@ impl Object for RawMap {
     fn load_part(&mut self, part: &[u8]) -> Result<(), Misfit> {
         let mut reader = Reader::new(part);
         while !reader.is_empty() {
-            let key = reader.prefixed().map_err(misfit)?.to_vec();
-            let value = reader.prefixed().map_err(misfit)?.to_vec();
-            self.entries.insert(key, value);
+            let key = reader.prefixed().map_err(misfit)?;
+            self.put(key, reader.prefixed().map_err(misfit)?);
         }
         Ok(())
     }
@@ -100,29 +129,24 @@ pub struct Map<K, V> {
     types: PhantomData<fn() -> (K, V)>,
 }
 
-impl<K: Serialize + DeserializeOwned, V: Serialize + DeserializeOwned> Map<K, V> {
+impl<K: Serialize + DeserializeOwned + 'static, V: Serialize + DeserializeOwned + 'static> Map<K, V> {
     pub(crate) fn new(handle: Handle, id: ObjectId, name: &str, raw: Rc<RefCell<RawMap>>) -> Self {
         Self { handle, id, name: name.into(), raw, types: PhantomData }
     }
 
     /// Sets the value of a key; returns the value it had.
     pub fn insert(&self, key: K, value: V) -> Result<Option<V>> {
-        let (key, value) = (to_bytes(&self.name, &key)?, to_bytes(&self.name, &value)?);
-        self.put(key, value)
+        let change = self.begin_put(&key)?;
+        let old = self.old_value(&change)?;
+        self.put(change, &value)?;
+        Ok(old)
     }
 
     /// Computes a key's new value from its old one, and returns the new one.
-    pub fn update(&self, key: K, change: impl FnOnce(Option<V>) -> V) -> Result<V>
-    where
-        V: Clone,
-    {
-        let key = to_bytes(&self.name, &key)?;
-        let old = match self.raw.borrow().entries.get(&key) {
-            None => None,
-            Some(bytes) => Some(from_bytes(&self.name, bytes)?),
-        };
-        let value = change(old);
-        self.put(key, to_bytes(&self.name, &value)?)?;
+    pub fn update(&self, key: K, compute: impl FnOnce(Option<V>) -> V) -> Result<V> {
+        let change = self.begin_put(&key)?;
+        let value = compute(self.old_value(&change)?);
+        self.put(change, &value)?;
         Ok(value)
     }
 
@@ -172,14 +196,36 @@ impl<K: Serialize + DeserializeOwned, V: Serialize + DeserializeOwned> Map<K, V>
         self.len() == 0
     }
 
-    fn put(&self, key: Vec<u8>, value: Vec<u8>) -> Result<Option<V>> {
-        self.handle.object_changed(self.id, |out| {
-            out.push(PUT);
-            put_entry(out, &key, &value);
-        })?;
-        match self.raw.borrow_mut().entries.insert(key, value) {
-            None => Ok(None),
-            Some(old) => from_bytes(&self.name, &old).map(Some),
-        }
+    /// The change as far as its key.
+    fn begin_put(&self, key: &K) -> Result<Put> {
+        let mut bytes = std::mem::take(&mut self.raw.borrow_mut().scratch);
+        bytes.clear();
+        bytes.push(PUT);
+        let key = put_prefixed(&mut bytes, |out| put_value(&self.name, key, out))?;
+        Ok(Put { bytes, key })
     }
+
+    /// The value that the key of a change has now.
+    fn old_value(&self, change: &Put) -> Result<Option<V>> {
+        let raw = self.raw.borrow();
+        raw.entries.get(&change.bytes[change.key.clone()]).map(|old| from_bytes(&self.name, old)).transpose()
+    }
+
+    fn put(&self, change: Put, value: &V) -> Result<()> {
+        let Put { mut bytes, key } = change;
+        let value = put_prefixed(&mut bytes, |out| put_value(&self.name, value, out))?;
+        self.handle.object_changed(self.id, |out| out.extend_from_slice(&bytes))?;
+        let raw = &mut *self.raw.borrow_mut();
+        raw.put(&bytes[key], &bytes[value]);
+        if bytes.capacity() <= SCRATCH_BYTES_MAX {
+            raw.scratch = bytes;
+        }
+        Ok(())
+    }
+}
+
+/// A change that sets a value, in the bytes that the backup gets.
+struct Put {
+    bytes: Vec<u8>,
+    key: Range<usize>,
 }
