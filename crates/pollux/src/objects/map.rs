@@ -1,5 +1,6 @@
 //! The replicated map.
 
+use super::key::Key;
 use super::value::{from_bytes, put_value, to_bytes};
 use super::{Object, PART_BYTES_MAX, Position};
 use crate::engine::Handle;
@@ -21,21 +22,21 @@ const CLEAR: u8 = 3;
 /// Keys and values as bytes, so that a takeover costs the same whatever the size: nothing is converted in it.
 #[derive(Debug, Default)]
 pub(crate) struct RawMap {
-    entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    entries: BTreeMap<Key, Vec<u8>>,
     /// Room to encode a change in.
     scratch: Vec<u8>,
 }
 
 impl RawMap {
     /// Sets the value of a key. In room that is there already, unless most of it would be left over.
-    fn put(&mut self, key: &[u8], value: &[u8]) {
-        match self.entries.get_mut(key) {
+    fn put(&mut self, key: Key, value: &[u8]) {
+        match self.entries.get_mut(&key) {
             Some(old) if old.capacity() / 2 <= value.len() => {
                 old.clear();
                 old.extend_from_slice(value);
             }
             Some(old) => *old = value.to_vec(),
-            None => drop(self.entries.insert(key.to_vec(), value.to_vec())),
+            None => drop(self.entries.insert(key, value.to_vec())),
         }
     }
 }
@@ -54,11 +55,15 @@ fn put_prefixed(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<()
     Ok(start..out.len())
 }
 
-fn put_entry(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+fn put_entry(out: &mut Vec<u8>, key: &Key, value: &[u8]) {
     (key.len() as u32).put(out);
-    out.extend_from_slice(key);
+    key.put(out);
     (value.len() as u32).put(out);
     out.extend_from_slice(value);
+}
+
+fn take_key(reader: &mut Reader<'_>) -> Result<Key, Misfit> {
+    reader.prefixed().map(Key::new).map_err(misfit)
 }
 
 fn misfit(_: pollux_wire::DecodeError) -> Misfit {
@@ -70,11 +75,11 @@ impl Object for RawMap {
         let mut reader = Reader::new(change);
         match u8::take(&mut reader).map_err(misfit)? {
             PUT => {
-                let key = reader.prefixed().map_err(misfit)?;
+                let key = take_key(&mut reader)?;
                 self.put(key, reader.prefixed().map_err(misfit)?);
             }
             REMOVE => {
-                self.entries.remove(reader.prefixed().map_err(misfit)?);
+                self.entries.remove(&take_key(&mut reader)?);
             }
             CLEAR => self.entries.clear(),
             _ => return Err(Misfit("an unknown change of a map")),
@@ -85,12 +90,12 @@ impl Object for RawMap {
     fn save_part(&self, position: &mut Position, out: &mut Vec<u8>) -> bool {
         let from = match position.mark.take() {
             None => Bound::Unbounded,
-            Some(last) => Bound::Excluded(last),
+            Some(last) => Bound::Excluded(Key::new(&last)),
         };
         for (key, value) in self.entries.range((from, Bound::Unbounded)) {
             put_entry(out, key, value);
             if out.len() >= PART_BYTES_MAX {
-                position.mark = Some(key.clone());
+                position.mark = Some(key.to_bytes());
                 return true;
             }
         }
@@ -100,7 +105,7 @@ impl Object for RawMap {
     fn load_part(&mut self, part: &[u8]) -> Result<(), Misfit> {
         let mut reader = Reader::new(part);
         while !reader.is_empty() {
-            let key = reader.prefixed().map_err(misfit)?;
+            let key = take_key(&mut reader)?;
             self.put(key, reader.prefixed().map_err(misfit)?);
         }
         Ok(())
@@ -137,7 +142,7 @@ impl<K: Serialize + DeserializeOwned + 'static, V: Serialize + DeserializeOwned 
     /// Sets the value of a key; returns the value it had.
     pub fn insert(&self, key: K, value: V) -> Result<Option<V>> {
         let change = self.begin_put(&key)?;
-        let old = self.old_value(&change)?;
+        let old = self.value(&change.key)?;
         self.put(change, &value)?;
         Ok(old)
     }
@@ -145,7 +150,7 @@ impl<K: Serialize + DeserializeOwned + 'static, V: Serialize + DeserializeOwned 
     /// Computes a key's new value from its old one, and returns the new one.
     pub fn update(&self, key: K, compute: impl FnOnce(Option<V>) -> V) -> Result<V> {
         let change = self.begin_put(&key)?;
-        let value = compute(self.old_value(&change)?);
+        let value = compute(self.value(&change.key)?);
         self.put(change, &value)?;
         Ok(value)
     }
@@ -153,7 +158,7 @@ impl<K: Serialize + DeserializeOwned + 'static, V: Serialize + DeserializeOwned 
     /// Removes a key; returns the value it had.
     pub fn remove(&self, key: &K) -> Result<Option<V>> {
         let key = to_bytes(&self.name, key)?;
-        let Some(old) = self.raw.borrow_mut().entries.remove(&key) else { return Ok(None) };
+        let Some(old) = self.raw.borrow_mut().entries.remove(&Key::new(&key)) else { return Ok(None) };
         self.handle.object_changed(self.id, |out| {
             out.push(REMOVE);
             (key.len() as u32).put(out);
@@ -170,11 +175,7 @@ impl<K: Serialize + DeserializeOwned + 'static, V: Serialize + DeserializeOwned 
 
     /// The value of a key.
     pub fn get(&self, key: &K) -> Result<Option<V>> {
-        let key = to_bytes(&self.name, key)?;
-        match self.raw.borrow().entries.get(&key) {
-            None => Ok(None),
-            Some(bytes) => from_bytes(&self.name, bytes).map(Some),
-        }
+        self.value(&Key::new(&to_bytes(&self.name, key)?))
     }
 
     /// All entries. Their order is the same in both halves, and otherwise unspecified.
@@ -182,7 +183,9 @@ impl<K: Serialize + DeserializeOwned + 'static, V: Serialize + DeserializeOwned 
         let raw = self.raw.borrow();
         raw.entries
             .iter()
-            .map(|(key, value)| Ok((from_bytes(&self.name, key)?, from_bytes(&self.name, value)?)))
+            .map(|(key, value)| {
+                Ok((from_bytes(&self.name, &key.to_bytes())?, from_bytes(&self.name, value)?))
+            })
             .collect()
     }
 
@@ -202,13 +205,12 @@ impl<K: Serialize + DeserializeOwned + 'static, V: Serialize + DeserializeOwned 
         bytes.clear();
         bytes.push(PUT);
         let key = put_prefixed(&mut bytes, |out| put_value(&self.name, key, out))?;
+        let key = Key::new(&bytes[key]);
         Ok(Put { bytes, key })
     }
 
-    /// The value that the key of a change has now.
-    fn old_value(&self, change: &Put) -> Result<Option<V>> {
-        let raw = self.raw.borrow();
-        raw.entries.get(&change.bytes[change.key.clone()]).map(|old| from_bytes(&self.name, old)).transpose()
+    fn value(&self, key: &Key) -> Result<Option<V>> {
+        self.raw.borrow().entries.get(key).map(|bytes| from_bytes(&self.name, bytes)).transpose()
     }
 
     fn put(&self, change: Put, value: &V) -> Result<()> {
@@ -216,7 +218,7 @@ impl<K: Serialize + DeserializeOwned + 'static, V: Serialize + DeserializeOwned 
         let value = put_prefixed(&mut bytes, |out| put_value(&self.name, value, out))?;
         self.handle.object_changed(self.id, |out| out.extend_from_slice(&bytes))?;
         let raw = &mut *self.raw.borrow_mut();
-        raw.put(&bytes[key], &bytes[value]);
+        raw.put(key, &bytes[value]);
         if bytes.capacity() <= SCRATCH_BYTES_MAX {
             raw.scratch = bytes;
         }
@@ -227,5 +229,5 @@ impl<K: Serialize + DeserializeOwned + 'static, V: Serialize + DeserializeOwned 
 /// A change that sets a value, in the bytes that the backup gets.
 struct Put {
     bytes: Vec<u8>,
-    key: Range<usize>,
+    key: Key,
 }

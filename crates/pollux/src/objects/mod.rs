@@ -5,6 +5,7 @@
 //! sent too, in order; a part carries the values of the moment it was taken, and overwrites.
 
 pub(crate) mod cell;
+mod key;
 pub(crate) mod log;
 pub(crate) mod machine;
 pub(crate) mod map;
