@@ -8,9 +8,10 @@
 //! never lets its outstanding requests span more than that, so a sync id inside the window without a saved reply has
 //! not been answered, and one below the window is settled for ever.
 
+use crate::by_sync;
 use pollux_wire::checkpoint::Opener;
 use pollux_wire::{FileError, SyncId};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 /// A reply kept for repetitions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -48,41 +49,41 @@ pub struct Open {
     last: SyncId,
     /// In the order of the sync ids.
     saved: VecDeque<SavedReply>,
-    in_hand: BTreeSet<SyncId>,
+    /// In the order of the sync ids.
+    in_hand: VecDeque<SyncId>,
 }
 
 impl Open {
     /// A new open: nothing was requested.
     pub fn new(opener: Opener) -> Self {
-        Self { opener, label: -1, last: SyncId(0), saved: VecDeque::new(), in_hand: BTreeSet::new() }
+        Self { opener, label: -1, last: SyncId(0), saved: VecDeque::new(), in_hand: VecDeque::new() }
     }
 
     /// Takes in a request; a new one is in hand from here on.
     pub fn arrive(&mut self, sync: SyncId) -> Arrival<'_> {
-        if let Ok(at) = self.saved.binary_search_by_key(&sync, |reply| reply.sync) {
+        if let Ok(at) = by_sync::position(&self.saved, sync, |reply| reply.sync) {
             return Arrival::Repeated(&self.saved[at]);
         }
-        if self.in_hand.contains(&sync) {
-            return Arrival::InHand;
-        }
+        let Err(at) = by_sync::position(&self.in_hand, sync, |held| *held) else { return Arrival::InHand };
         if sync.0.saturating_add(self.window()) <= self.last.0 {
             return Arrival::TooOld;
         }
         if self.in_hand.len() as u64 >= self.window() {
             return Arrival::TooMany;
         }
-        self.in_hand.insert(sync);
+        by_sync::insert(&mut self.in_hand, at, sync);
         Arrival::New
     }
 
     /// Keeps the reply of a request and forgets those that left the window.
     pub fn replied(&mut self, reply: SavedReply) {
-        self.in_hand.remove(&reply.sync);
+        self.forget(reply.sync);
         self.last = self.last.max(reply.sync);
         let (last, window) = (self.last.0, self.window());
         // Nearly always at the end.
-        let at = self.saved.partition_point(|kept| kept.sync < reply.sync);
-        self.saved.insert(at, reply);
+        match by_sync::position(&self.saved, reply.sync, |kept| kept.sync) {
+            Ok(at) | Err(at) => by_sync::insert(&mut self.saved, at, reply),
+        }
         // Compared by distance: an opener may choose the last of all numbers as its sync id.
         while self.saved.front().is_some_and(|kept| last - kept.sync.0 >= window) {
             self.saved.pop_front();
@@ -91,7 +92,9 @@ impl Open {
 
     /// Forgets a request that is in hand without a reply: its sender cancelled it, or this half is no longer the primary.
     pub fn forget(&mut self, sync: SyncId) {
-        self.in_hand.remove(&sync);
+        if let Ok(at) = by_sync::position(&self.in_hand, sync, |held| *held) {
+            by_sync::remove(&mut self.in_hand, at);
+        }
     }
 
     /// Forgets all requests in hand: they will be sent again to the new primary.
@@ -107,7 +110,7 @@ impl Open {
 
     /// True while this request is being executed.
     pub fn is_in_hand(&self, sync: SyncId) -> bool {
-        self.in_hand.contains(&sync)
+        by_sync::position(&self.in_hand, sync, |held| *held).is_ok()
     }
 
     /// The saved replies, oldest first: what a new backup must get.
@@ -117,7 +120,7 @@ impl Open {
 
     /// The saved reply of a request.
     pub fn saved_reply(&self, sync: SyncId) -> Option<&SavedReply> {
-        let at = self.saved.binary_search_by_key(&sync, |reply| reply.sync).ok()?;
+        let at = by_sync::position(&self.saved, sync, |reply| reply.sync).ok()?;
         self.saved.get(at)
     }
 
