@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 pub mod acceptor;
+pub mod by_sync;
 pub mod directory;
 pub mod output;
 pub mod pair;

@@ -8,6 +8,7 @@
 //! never lets its outstanding requests span more than that, so a sync id inside the window without a saved reply has
 //! not been answered, and one below the window is settled for ever.
 
+use crate::by_sync;
 use pollux_wire::checkpoint::Opener;
 use pollux_wire::{FileError, SyncId};
 use std::collections::VecDeque;
@@ -48,7 +49,7 @@ pub struct Open {
     last: SyncId,
     /// In the order of the sync ids.
     saved: VecDeque<SavedReply>,
-    /// In order, too.
+    /// In the order of the sync ids.
     in_hand: VecDeque<SyncId>,
 }
 
@@ -60,21 +61,17 @@ impl Open {
 
     /// Takes in a request; a new one is in hand from here on.
     pub fn arrive(&mut self, sync: SyncId) -> Arrival<'_> {
-        if let Ok(at) = self.saved.binary_search_by_key(&sync, |reply| reply.sync) {
+        if let Ok(at) = by_sync::position(&self.saved, sync, |reply| reply.sync) {
             return Arrival::Repeated(&self.saved[at]);
         }
-        if self.is_in_hand(sync) {
-            return Arrival::InHand;
-        }
+        let Err(at) = by_sync::position(&self.in_hand, sync, |held| *held) else { return Arrival::InHand };
         if sync.0.saturating_add(self.window()) <= self.last.0 {
             return Arrival::TooOld;
         }
         if self.in_hand.len() as u64 >= self.window() {
             return Arrival::TooMany;
         }
-        // Nearly always at the end.
-        let at = self.in_hand.partition_point(|other| *other < sync);
-        self.in_hand.insert(at, sync);
+        by_sync::insert(&mut self.in_hand, at, sync);
         Arrival::New
     }
 
@@ -82,9 +79,12 @@ impl Open {
     pub fn replied(&mut self, reply: SavedReply) {
         self.forget(reply.sync);
         // Nearly always at the end.
-        let at = self.saved.partition_point(|kept| kept.sync < reply.sync);
-        self.last = self.last.max(reply.sync);
-        self.saved.insert(at, reply);
+        match by_sync::position(&self.saved, reply.sync, |kept| kept.sync) {
+            Ok(at) | Err(at) => {
+                self.last = self.last.max(reply.sync);
+                by_sync::insert(&mut self.saved, at, reply);
+            }
+        }
         while self.pop_settled().is_some() {}
     }
 
@@ -111,8 +111,8 @@ impl Open {
 
     /// Forgets a request that is in hand without a reply: its sender cancelled it, or this half is no longer the primary.
     pub fn forget(&mut self, sync: SyncId) {
-        if let Ok(at) = self.in_hand.binary_search(&sync) {
-            self.in_hand.remove(at);
+        if let Ok(at) = by_sync::position(&self.in_hand, sync, |held| *held) {
+            by_sync::remove(&mut self.in_hand, at);
         }
     }
 
@@ -129,7 +129,7 @@ impl Open {
 
     /// True while this request is being executed.
     pub fn is_in_hand(&self, sync: SyncId) -> bool {
-        self.in_hand.binary_search(&sync).is_ok()
+        by_sync::position(&self.in_hand, sync, |held| *held).is_ok()
     }
 
     /// The saved replies, oldest first: what a new backup must get.
@@ -139,7 +139,7 @@ impl Open {
 
     /// The saved reply of a request.
     pub fn saved_reply(&self, sync: SyncId) -> Option<&SavedReply> {
-        let at = self.saved.binary_search_by_key(&sync, |reply| reply.sync).ok()?;
+        let at = by_sync::position(&self.saved, sync, |reply| reply.sync).ok()?;
         self.saved.get(at)
     }
 

@@ -7,6 +7,7 @@
 //! Rules (Guardian Programmer's Guide, chapters 6 and 21): a request that is sent again keeps its sync id; with sync
 //! depth 0 nothing is sent again and the caller gets 201; reply 200 means "ask the other half".
 
+use crate::by_sync;
 use pollux_wire::{Epoch, FileError, SyncId};
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -165,8 +166,8 @@ impl Requester {
 
     /// Gives a request up; true if it was outstanding (then the server should be told).
     pub fn cancel(&mut self, sync: SyncId) -> bool {
-        match self.outstanding.binary_search_by_key(&sync, |request| request.sync) {
-            Ok(at) => self.outstanding.remove(at).is_some(),
+        match by_sync::position(&self.outstanding, sync, |request| request.sync) {
+            Ok(at) => by_sync::remove(&mut self.outstanding, at).is_some(),
             Err(_) => false,
         }
     }
@@ -348,8 +349,8 @@ impl Requester {
             return;
         };
         // Requests are sent in order, so those that were not are the last ones.
-        let first = self.outstanding.partition_point(|request| request.sent);
-        for request in self.outstanding.range_mut(first..) {
+        let unsent = self.outstanding.iter().rev().take_while(|request| !request.sent).count();
+        for request in self.outstanding.range_mut(self.outstanding.len() - unsent..) {
             request.sent = true;
             self.commands.push_back(Command::Send { path, sync: request.sync, again: false });
         }

@@ -29,10 +29,12 @@ const SMALL: usize = 64;
 const LARGE: usize = 64 * 1024;
 
 /// All paths: whole ones, which a user pays for, then parts of them, which tell where a growth is.
-pub const PATHS: [Path; 8] = [
+pub const PATHS: [Path; 9] = [
     // A request and its reply through a server without a backup.
     Path { name: "request", times: 800, run: |times| requests(false, SMALL, 1, times) },
     Path { name: "request-64k", times: 50, run: |times| requests(false, LARGE, 1, times) },
+    // One of 256 requests that are outstanding together: they share their wake-ups.
+    Path { name: "request-256", times: 12800, run: |times| requests(false, SMALL, 256, times) },
     // A request whose change is checkpointed: to the primary, to the backup, the acknowledgement, the reply.
     Path { name: "replicated", times: 800, run: |times| requests(true, SMALL, 1, times) },
     Path { name: "replicated-64k", times: 50, run: |times| requests(true, LARGE, 1, times) },

@@ -44,7 +44,7 @@ pub const FILL_BYTES_MAX: usize = 1 << 20;
 /// Received descriptors that may wait for their frames to be taken.
 pub const DESCRIPTORS_WAITING_MAX: usize = 8 * DESCRIPTORS_PER_FRAME_MAX;
 
-/// The input buffer of a channel that carries small frames, and what an output buffer is cut back to.
+/// The input buffer of a channel that holds small frames, and what an output buffer is cut back to.
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Small uses in a row before a buffer that a huge frame has grown is given back. One huge frame in so many
@@ -162,6 +162,12 @@ impl Channel {
     /// Reads until the socket is empty or enough is buffered. An error is a broken peer or a full descriptor
     /// table; the channel cannot go on, since descriptors were lost.
     pub fn fill(&mut self) -> io::Result<Fill> {
+        let filled = self.fill_input();
+        self.input.lay_down();
+        filled
+    }
+
+    fn fill_input(&mut self) -> io::Result<Fill> {
         if !self.reads_ring {
             return self.input.fill(self.fd.as_fd(), self.body_bytes_max, self.stop_at_short_read);
         }

@@ -30,15 +30,21 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat,
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
-use crate::raw::ring::{CAPACITY, Direction, FILE_BYTES, Mapping};
+use crate::raw::ring::{CAPACITY, CAPACITY_SMALL, Direction, Mapping, file_bytes};
 
-/// Rings that one process has at most. Each costs it two descriptors, and up to 260 KiB of memory once it has been
-/// filled; the paths beyond go on over their sockets.
-pub const RINGS_PER_PROCESS_MAX: usize = 512;
+/// Rings that one process has at most. Each costs it two descriptors; the paths beyond go on over their sockets.
+pub const RINGS_PER_PROCESS_MAX: usize = 16_384;
+
+/// Rings of a process that have room for much, and take up to 260 KiB of memory once they have been filled. Those that it
+/// makes beyond take up to 20 KiB.
+const LARGE_RINGS_MAX: usize = 256;
+
+/// Rings of a process beyond which it takes only small ones of others, who may have made few yet (S15).
+const LARGE_RINGS_TAKEN_MAX: usize = 512;
 
 /// At most one ring for so many descriptors that this process may have: what carries bytes faster must not use up
 /// what carries them at all.
-const DESCRIPTORS_PER_RING: u64 = 16;
+const DESCRIPTORS_PER_RING: u64 = 8;
 
 /// Descriptors that make up a ring: the memory, the bell of the one who opens it, the bell of the one who made it.
 pub const RING_DESCRIPTORS: usize = 3;
@@ -47,9 +53,9 @@ const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlag
 
 static RINGS: AtomicUsize = AtomicUsize::new(0);
 
-/// A place among the rings of this process.
+/// A place among the rings of this process: how many there were before it.
 #[derive(Debug)]
-struct Place;
+struct Place(usize);
 
 impl Place {
     fn take() -> io::Result<Place> {
@@ -59,7 +65,7 @@ impl Place {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |rings| (rings < limit).then_some(rings + 1));
         let text =
             || io::Error::new(io::ErrorKind::QuotaExceeded, format!("there are {limit} rings already"));
-        taken.map(|_| Place).map_err(|_| text())
+        taken.map(Place).map_err(|_| text())
     }
 }
 
@@ -95,15 +101,20 @@ impl Ring {
     /// A new ring: this side, and what the other side opens it with.
     pub(crate) fn create() -> io::Result<(Ring, Vec<OwnedFd>)> {
         let place = Place::take()?;
+        let capacity = if place.0 < LARGE_RINGS_MAX { CAPACITY } else { CAPACITY_SMALL };
+        Self::create_with(capacity, place)
+    }
+
+    fn create_with(capacity: usize, place: Place) -> io::Result<(Ring, Vec<OwnedFd>)> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         // Without NOEXEC_SEAL newer kernels complain in their log; older ones do not know it.
         let memfd = match memfd_create("pollux-ring", flags | MemfdFlags::NOEXEC_SEAL) {
             Err(Errno::INVAL) => memfd_create("pollux-ring", flags)?,
             other => other?,
         };
-        ftruncate(&memfd, FILE_BYTES as u64)?;
+        ftruncate(&memfd, file_bytes(capacity) as u64)?;
         fcntl_add_seals(&memfd, SEALS)?;
-        let memory = Mapping::new(&memfd)?;
+        let memory = Mapping::new(&memfd, capacity)?;
         for number in 0..2 {
             // Until a reader has looked for the first time it counts as asleep.
             memory.direction(number).reader.sleeps.store(1, Ordering::Relaxed);
@@ -124,11 +135,16 @@ impl Ring {
             Ok(seals) if seals.contains(SEALS) => {}
             _ => return Err(refuse("it is not sealed against changes of its size")),
         }
-        if fstat(&memfd)?.st_size != FILE_BYTES as i64 {
-            return Err(refuse("it is of the wrong size"));
-        }
+        let bytes = fstat(&memfd)?.st_size;
+        let capacity = [CAPACITY, CAPACITY_SMALL]
+            .into_iter()
+            .find(|capacity| file_bytes(*capacity) as i64 == bytes)
+            .ok_or_else(|| refuse("it is of the wrong size"))?;
         let place = Place::take()?;
-        Ok(Ring::new(Mapping::new(&memfd)?, bell, peers_bell, 1, place))
+        if capacity == CAPACITY && place.0 >= LARGE_RINGS_TAKEN_MAX {
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "there are many rings already"));
+        }
+        Ok(Ring::new(Mapping::new(&memfd, capacity)?, bell, peers_bell, 1, place))
     }
 
     fn new(memory: Mapping, bell: OwnedFd, peers_bell: OwnedFd, writes: usize, place: Place) -> Ring {
@@ -186,7 +202,7 @@ impl Ring {
     /// has read leaves less room to itself.
     fn room(&self) -> io::Result<usize> {
         match usize::try_from(self.written.wrapping_sub(self.peer_has_read)) {
-            Ok(used) if used <= CAPACITY => Ok(CAPACITY - used),
+            Ok(used) if used <= self.memory.capacity() => Ok(self.memory.capacity() - used),
             _ => Err(broken()),
         }
     }
@@ -237,7 +253,7 @@ impl Ring {
         }
         let tail = self.input().writer.tail.load(Ordering::Acquire);
         let there = match usize::try_from(tail.wrapping_sub(self.read)) {
-            Ok(there) if there <= CAPACITY => there,
+            Ok(there) if there <= self.memory.capacity() => there,
             _ => return Err(broken()),
         };
         let count = there.min(room.len());
@@ -272,4 +288,36 @@ impl Ring {
 
 fn broken() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the positions of a ring make no sense")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The open after very many others must carry the same requests as the first one.
+    #[test]
+    fn a_small_ring_carries_any_bytes_in_order() {
+        let (mut near, descriptors) = Ring::create_with(CAPACITY_SMALL, Place::take().unwrap()).unwrap();
+        let mut far = Ring::open(descriptors).unwrap();
+        assert_eq!((near.memory.capacity(), far.memory.capacity()), (CAPACITY_SMALL, CAPACITY_SMALL));
+        for (writer, reader) in [(0, 1), (1, 0)] {
+            let ends = [&mut near, &mut far];
+            let sent: Vec<u8> = (0..5 * CAPACITY_SMALL + 100).map(|at| (at % 251) as u8).collect();
+            let (mut written, mut read) = (0, Vec::new());
+            while read.len() < sent.len() {
+                let taken = ends[writer].write(&sent[written..]).unwrap();
+                assert!(taken <= CAPACITY_SMALL);
+                written += taken;
+                ends[writer].publish();
+                let mut room = [0; 3000];
+                let there = ends[reader].read(&mut room).unwrap();
+                read.extend_from_slice(&room[..there]);
+            }
+            assert_eq!(read, sent);
+            // S17: more between head and tail than fits is a broken ring, also where it would fit a large one.
+            let tail = sent.len() as u64 + CAPACITY_SMALL as u64 + 1;
+            ends[reader].input().writer.tail.store(tail, Ordering::Release);
+            assert!(ends[reader].read(&mut [0; 8]).is_err());
+        }
+    }
 }

@@ -274,13 +274,17 @@ macro_rules! wire_flat_enum {
             pub fn from_name(name: &str) -> Option<Self> {
                 match name { $( $text => Some(Self::$variant), )* _ => None }
             }
+            /// The byte that stands for it on the wire.
+            pub(crate) fn tag(self) -> u8 {
+                match self { $( Self::$variant => $tag, )* }
+            }
         }
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.pad(self.name()) }
         }
         impl $crate::Wire for $name {
             fn put(&self, out: &mut Vec<u8>) {
-                out.push(match self { $( Self::$variant => $tag, )* });
+                out.push(self.tag());
             }
             fn take(reader: &mut $crate::Reader<'_>) -> Result<Self, $crate::DecodeError> {
                 match <u8 as $crate::Wire>::take(reader)? {

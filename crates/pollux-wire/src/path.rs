@@ -15,7 +15,7 @@
 //! so that they can be written and read without a copy of their own.
 
 use crate::checkpoint::Opener;
-use crate::codec::{DecodeError, Reader, Wire, wire_flat_enum, wire_struct};
+use crate::codec::{DecodeError, decode, wire_flat_enum, wire_struct};
 use crate::{Epoch, FileError, OpenId, SyncId};
 
 /// Requester to server: a [`Request`].
@@ -69,6 +69,11 @@ wire_flat_enum! {
     }
 }
 
+/// Bytes of a [`Request`] before its payload.
+const REQUEST_HEADER_BYTES: usize = 14;
+/// Bytes of a [`Reply`] before its payload.
+const REPLY_HEADER_BYTES: usize = 18;
+
 /// A request as it stands on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request<'a> {
@@ -86,23 +91,30 @@ pub struct Request<'a> {
 
 impl<'a> Request<'a> {
     /// Appends the body.
+    #[inline]
     pub fn put(&self, out: &mut Vec<u8>) {
-        self.sync.put(out);
-        self.reply_bytes_max.put(out);
-        self.io.put(out);
-        self.again.put(out);
+        let mut header = [0; REQUEST_HEADER_BYTES];
+        header[..8].copy_from_slice(&self.sync.0.to_le_bytes());
+        header[8..12].copy_from_slice(&self.reply_bytes_max.to_le_bytes());
+        header[12] = self.io.tag();
+        header[13] = u8::from(self.again);
+        out.reserve(REQUEST_HEADER_BYTES + self.payload.len());
+        out.extend_from_slice(&header);
         out.extend_from_slice(self.payload);
     }
 
     /// The request that is this body.
+    #[inline]
     pub fn decode(body: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(body);
+        let (&header, payload) =
+            body.split_first_chunk::<REQUEST_HEADER_BYTES>().ok_or(DecodeError::Short)?;
+        let [s0, s1, s2, s3, s4, s5, s6, s7, m0, m1, m2, m3, io, again] = header;
         Ok(Self {
-            sync: SyncId::take(&mut reader)?,
-            reply_bytes_max: u32::take(&mut reader)?,
-            io: IoType::take(&mut reader)?,
-            again: bool::take(&mut reader)?,
-            payload: reader.remainder(),
+            sync: SyncId(u64::from_le_bytes([s0, s1, s2, s3, s4, s5, s6, s7])),
+            reply_bytes_max: u32::from_le_bytes([m0, m1, m2, m3]),
+            io: decode(&[io])?,
+            again: decode(&[again])?,
+            payload,
         })
     }
 }
@@ -122,21 +134,27 @@ pub struct Reply<'a> {
 
 impl<'a> Reply<'a> {
     /// Appends the body.
+    #[inline]
     pub fn put(&self, out: &mut Vec<u8>) {
-        self.sync.put(out);
-        self.error.put(out);
-        self.epoch.put(out);
+        let mut header = [0; REPLY_HEADER_BYTES];
+        header[..8].copy_from_slice(&self.sync.0.to_le_bytes());
+        header[8..10].copy_from_slice(&self.error.0.to_le_bytes());
+        header[10..].copy_from_slice(&self.epoch.0.to_le_bytes());
+        out.reserve(REPLY_HEADER_BYTES + self.payload.len());
+        out.extend_from_slice(&header);
         out.extend_from_slice(self.payload);
     }
 
     /// The reply that is this body.
+    #[inline]
     pub fn decode(body: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(body);
+        let (&header, payload) = body.split_first_chunk::<REPLY_HEADER_BYTES>().ok_or(DecodeError::Short)?;
+        let [s0, s1, s2, s3, s4, s5, s6, s7, error, class, e0, e1, e2, e3, e4, e5, e6, e7] = header;
         Ok(Self {
-            sync: SyncId::take(&mut reader)?,
-            error: FileError::take(&mut reader)?,
-            epoch: Epoch::take(&mut reader)?,
-            payload: reader.remainder(),
+            sync: SyncId(u64::from_le_bytes([s0, s1, s2, s3, s4, s5, s6, s7])),
+            error: FileError(u16::from_le_bytes([error, class])),
+            epoch: Epoch(u64::from_le_bytes([e0, e1, e2, e3, e4, e5, e6, e7])),
+            payload,
         })
     }
 }

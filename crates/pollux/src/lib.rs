@@ -50,6 +50,7 @@ mod pair;
 mod path_ring;
 mod receive;
 mod requester;
+mod spares;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 

@@ -6,6 +6,8 @@
 
 use crate::error::{Context, Error, Result};
 use crate::path_ring::unwatch;
+use crate::spares::Spares;
+use pollux_core::by_sync;
 use pollux_core::requester::{Command, PathNumber, ReplyIs, Requester};
 use pollux_os::points::{self, Mark, Subject};
 use pollux_os::{Channel, Fill, Interest, Poller, Registry};
@@ -33,18 +35,18 @@ struct Kept {
     descriptor: Option<OwnedFd>,
 }
 
-/// Values by sync id. The ids come in ascending order and go near the front, so a queue beats a tree.
+/// Values by sync id.
 struct BySync<T>(VecDeque<(SyncId, T)>);
 
 impl<T> BySync<T> {
     fn find(&self, sync: SyncId) -> Result<usize, usize> {
-        self.0.binary_search_by_key(&sync, |(known, _)| *known)
+        by_sync::position(&self.0, sync, |(known, _)| *known)
     }
 
     fn insert(&mut self, sync: SyncId, value: T) {
         match self.find(sync) {
             Ok(at) => self.0[at].1 = value,
-            Err(at) => self.0.insert(at, (sync, value)),
+            Err(at) => by_sync::insert(&mut self.0, at, (sync, value)),
         }
     }
 
@@ -54,7 +56,7 @@ impl<T> BySync<T> {
 
     fn remove(&mut self, sync: SyncId) -> Option<T> {
         let at = self.find(sync).ok()?;
-        self.0.remove(at).map(|(_, value)| value)
+        by_sync::remove(&mut self.0, at).map(|(_, value)| value)
     }
 }
 
@@ -124,6 +126,8 @@ pub(crate) struct Link {
     paths: BTreeMap<PathNumber, Path>,
     last_path: u32,
     kept: BySync<Kept>,
+    /// Buffers of requests that have their answers.
+    spares: Spares,
     answers: BySync<Answer>,
     wants_path: bool,
     accepted: Acceptance,
@@ -188,6 +192,7 @@ impl Link {
             paths: BTreeMap::new(),
             last_path: 0,
             kept: BySync(VecDeque::new()),
+            spares: Spares::default(),
             answers: BySync(VecDeque::new()),
             wants_path: false,
             accepted: Acceptance { label: -1, warning: FileError::OK },
@@ -224,6 +229,15 @@ impl Link {
         descriptor: Option<OwnedFd>,
     ) -> Result<SyncId> {
         self.start_as(IoType::WriteRead, payload, reply_bytes_max, descriptor)
+    }
+
+    /// The same for a request whose bytes are the caller's.
+    pub(crate) fn start_copy(&mut self, payload: &[u8], descriptor: Option<OwnedFd>) -> Result<SyncId> {
+        if payload.len() > pollux_wire::limits::PAYLOAD_BYTES_MAX {
+            return Err(Error::File(FileError::BAD_COUNT));
+        }
+        let payload = self.spares.lend(payload);
+        self.start(payload, pollux_wire::limits::PAYLOAD_BYTES_MAX as u32, descriptor)
     }
 
     /// The same for any kind of request.
@@ -544,7 +558,9 @@ impl Link {
                                 && requester.handle_reply(number, reply.sync, reply.error, reply.epoch)
                                     == ReplyIs::Wanted
                             {
-                                self.kept.remove(reply.sync);
+                                if let Some(kept) = self.kept.remove(reply.sync) {
+                                    self.spares.take_back(kept.payload);
+                                }
                                 let answer = Answer { error: reply.error, payload: reply.payload.to_vec() };
                                 note_answer(self.open, reply.sync, &answer);
                                 self.answers.insert(reply.sync, answer);

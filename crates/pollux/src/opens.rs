@@ -5,7 +5,6 @@ use crate::link::{Answer, TOKEN_BITS};
 use crate::requester::{PATIENCE, Server};
 use pollux_os::Poller;
 use pollux_wire::SyncId;
-use pollux_wire::limits::PAYLOAD_BYTES_MAX;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -93,7 +92,7 @@ impl Opens {
     pub fn start(&mut self, open: OpenNumber, payload: &[u8]) -> Result<SyncId> {
         let member = self.members.get_mut(open.0).and_then(Option::as_mut);
         let member = member.ok_or(Error::Misuse("this open was closed"))?;
-        let sync = member.server.link_mut().start(payload.to_vec(), PAYLOAD_BYTES_MAX as u32, None)?;
+        let sync = member.server.link_mut().start_copy(payload, None)?;
         if member.outstanding == 0 {
             member.is_heard = true;
         }

@@ -90,11 +90,13 @@ impl Receive {
     }
 
     /// Whatever comes next. `None`: the pair has been stopped.
+    #[inline]
     pub fn event(&mut self) -> Result<Option<Event>> {
         let delivery = self.handle.engine().next_delivery()?;
         Ok(delivery.map(|delivery| self.event_of(delivery)))
     }
 
+    #[inline]
     pub(crate) fn event_of(&self, delivery: Delivery) -> Event {
         let handle = self.handle.clone();
         match delivery {
@@ -242,7 +244,7 @@ impl Request {
         let mut payload = payload.into();
         payload.truncate((self.reply_bytes_max as usize).min(PAYLOAD_BYTES_MAX));
         if let Some(handle) = self.handle.take() {
-            handle.engine().reply(&self.key, error, payload);
+            handle.engine().reply(&self.key, std::mem::take(&mut self.payload), error, payload);
         }
         Ok(())
     }
@@ -258,7 +260,8 @@ impl Drop for Request {
         if let Some(handle) = self.handle.take()
             && !thread::panicking()
         {
-            handle.engine().reply(&self.key, FileError::INVALID_OPERATION, Vec::new());
+            let asked = std::mem::take(&mut self.payload);
+            handle.engine().reply(&self.key, asked, FileError::INVALID_OPERATION, Vec::new());
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::error::{Context, Error, Result};
 use crate::link::{Answer, Link};
 use pollux_os::LifePage;
 use pollux_wire::control::{OpenDetails, StateKeeping, Target, ToDaemon, ToProcess};
-use pollux_wire::limits::{PAYLOAD_BYTES_MAX, SYNC_DEPTH_MAX};
+use pollux_wire::limits::SYNC_DEPTH_MAX;
 use pollux_wire::{CpuNumber, Epoch, FileError, OpenId, ProcessName, SyncId};
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
@@ -254,7 +254,7 @@ impl Server {
 
     /// Sends a request without waiting: up to `nowait_depth` at a time.
     pub fn start(&mut self, payload: &[u8]) -> Result<Ticket> {
-        let sync = self.link.start(payload.to_vec(), PAYLOAD_BYTES_MAX as u32, None)?;
+        let sync = self.link.start_copy(payload, None)?;
         // The caller may do something else for long before it waits.
         self.link.flush();
         Ok(Ticket(sync))
@@ -269,7 +269,7 @@ impl Server {
     /// Sends a request with a descriptor, without waiting. A duplicate is kept here until the reply has come, since a new
     /// primary gets the request again.
     pub fn start_with(&mut self, payload: &[u8], descriptor: OwnedFd) -> Result<Ticket> {
-        let sync = self.link.start(payload.to_vec(), PAYLOAD_BYTES_MAX as u32, Some(descriptor))?;
+        let sync = self.link.start_copy(payload, Some(descriptor))?;
         self.link.flush();
         Ok(Ticket(sync))
     }

@@ -1,5 +1,6 @@
 //! Frames on their way in: from the socket, or from the ring.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -11,6 +12,14 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFl
 use super::{BUFFER_BYTES, DESCRIPTORS_WAITING_MAX, FILL_BYTES_MAX, Fill, worth_shrinking};
 use crate::frame::{DESCRIPTORS_PER_FRAME_MAX, FRAME_HEADER_BYTES, Frame, FrameError, FrameHeader};
 use crate::ring::Ring;
+
+/// Buffers of channels that held nothing when they were last looked at.
+const SPARES_MAX: usize = 4;
+
+thread_local! {
+    /// All of [`BUFFER_BYTES`]. What is in them means nothing.
+    static SPARES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Frames on their way in. `bytes[start..end]` is received and not yet taken; the rest of `bytes` is room.
 #[derive(Debug, Default)]
@@ -143,7 +152,7 @@ impl Input {
             }
         }
         if self.bytes.is_empty() {
-            self.bytes.resize(BUFFER_BYTES, 0);
+            self.bytes = SPARES.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; BUFFER_BYTES]);
         }
         // A broken header is told by next_frame, which the caller is sent to with `Full`.
         let Ok(header) = FrameHeader::decode(&self.bytes[self.start..self.end], body_bytes_max) else {
@@ -173,8 +182,22 @@ impl Input {
         Ok(true)
     }
 
+    /// A channel that holds nothing needs no buffer: the next one that is read uses it, while it is in the processor's cache.
+    pub(super) fn lay_down(&mut self) {
+        if self.start == self.end && self.bytes.len() == BUFFER_BYTES {
+            (self.start, self.end) = (0, 0);
+            let bytes = std::mem::take(&mut self.bytes);
+            SPARES.with_borrow_mut(|spares| {
+                if spares.len() < SPARES_MAX {
+                    spares.push(bytes);
+                }
+            });
+        }
+    }
+
     pub(super) fn next_frame(&mut self, body_bytes_max: usize) -> Result<Option<Frame<'_>>, FrameError> {
         let Some(header) = FrameHeader::decode(&self.bytes[self.start..self.end], body_bytes_max)? else {
+            self.lay_down();
             return Ok(None);
         };
         let body_start = self.start + FRAME_HEADER_BYTES;
@@ -182,17 +205,15 @@ impl Input {
         if body_end > self.end {
             return Ok(None);
         }
-        let count = match header.descriptors {
-            0 => 0,
-            announced => self
-                .take_count(announced)
-                .ok_or(FrameError::MissingDescriptors { announced, arrived: self.descriptors.len() })?,
+        let descriptors = match header.descriptors {
+            0 => Vec::new(),
+            announced => {
+                let missing = FrameError::MissingDescriptors { announced, arrived: self.descriptors.len() };
+                let count = self.take_count(announced).ok_or(missing)?;
+                self.descriptors.drain(..count).flatten().collect()
+            }
         };
         self.start = body_end;
-        let descriptors = match count {
-            0 => Vec::new(),
-            _ => self.descriptors.drain(..count).flatten().collect(),
-        };
         Ok(Some(Frame { kind: header.kind, body: &self.bytes[body_start..body_end], descriptors }))
     }
 }

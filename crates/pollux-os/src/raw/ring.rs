@@ -20,15 +20,20 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-/// Bytes of one direction; a power of two.
+/// Bytes of one direction of a ring that carries much; a power of two.
 pub(crate) const CAPACITY: usize = 128 * 1024;
+
+/// The same of a ring among very many, most of which carry little at a time.
+pub(crate) const CAPACITY_SMALL: usize = 8 * 1024;
 
 const CONTROL_BYTES: usize = 4096;
 
 /// The length of the file, to the byte.
-pub(crate) const FILE_BYTES: usize = CONTROL_BYTES + 2 * CAPACITY;
+pub(crate) const fn file_bytes(capacity: usize) -> usize {
+    CONTROL_BYTES + 2 * capacity
+}
 
-const _: () = assert!(CAPACITY.is_power_of_two());
+const _: () = assert!(CAPACITY.is_power_of_two() && CAPACITY_SMALL.is_power_of_two());
 const _: () = assert!(size_of::<Control>() <= CONTROL_BYTES);
 
 /// What the writer of a direction says.
@@ -67,18 +72,27 @@ const _: () = assert!(mem::offset_of!(Direction, reader) == 128);
 /// The mapped memory of a ring, unmapped when dropped.
 pub(crate) struct Mapping {
     start: NonNull<c_void>,
+    /// Bytes of one direction, a power of two.
+    capacity: usize,
 }
 
 impl Mapping {
-    /// Maps `memfd`. The caller has checked that the file is [`FILE_BYTES`] long and sealed against changes of its
+    /// Maps `memfd`. The caller has checked that the file is [`file_bytes`] long and sealed against changes of its
     /// size: otherwise touching it could kill us with SIGBUS.
-    pub(crate) fn new(memfd: impl AsFd) -> io::Result<Mapping> {
+    pub(crate) fn new(memfd: impl AsFd, capacity: usize) -> io::Result<Mapping> {
+        assert!(capacity.is_power_of_two(), "positions are taken modulo the capacity");
+        let bytes = file_bytes(capacity);
         let protection = ProtFlags::READ | ProtFlags::WRITE;
         // JUSTIFICATION: memory shared between processes can only be had by mapping it.
         // SAFETY: the kernel chooses the address, so no memory of ours is replaced.
-        let start = unsafe { mmap(ptr::null_mut(), FILE_BYTES, protection, MapFlags::SHARED, memfd, 0)? };
+        let start = unsafe { mmap(ptr::null_mut(), bytes, protection, MapFlags::SHARED, memfd, 0)? };
         let start = NonNull::new(start).ok_or_else(|| io::Error::other("a ring mapped at address zero"))?;
-        Ok(Mapping { start })
+        Ok(Mapping { start, capacity })
+    }
+
+    /// Bytes of one direction.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// The control words of a direction, 0 or 1.
@@ -90,26 +104,26 @@ impl Mapping {
         &control.directions[number]
     }
 
-    /// Copies `bytes` to where the byte number `position` of a direction is. At most [`CAPACITY`] bytes.
+    /// Copies `bytes` to where the byte number `position` of a direction is. At most so many as it has.
     pub(crate) fn copy_in(&self, direction: usize, position: u64, bytes: &[u8]) {
         let (start, first) = self.place(direction, position, bytes.len());
         // JUSTIFICATION: no reference may cover memory that another process changes, so the copy is by pointer.
         // SAFETY: `place` has checked that both pieces lie inside the bytes of the direction; `bytes` is memory
         // of ours, which the mapping does not overlap; u8 has no invalid value and no alignment.
         unsafe {
-            ptr::copy_nonoverlapping(bytes.as_ptr(), start.add((position % CAPACITY as u64) as usize), first);
+            ptr::copy_nonoverlapping(bytes.as_ptr(), start.add(self.offset(position)), first);
             ptr::copy_nonoverlapping(bytes.as_ptr().add(first), start, bytes.len() - first);
         }
     }
 
-    /// Copies the bytes at `position` of a direction to `room`. At most [`CAPACITY`] bytes.
+    /// Copies the bytes at `position` of a direction to `room`. At most so many as it has.
     pub(crate) fn copy_out(&self, direction: usize, position: u64, room: &mut [u8]) {
         let (start, first) = self.place(direction, position, room.len());
         // JUSTIFICATION: as in `copy_in`.
         // SAFETY: as in `copy_in`. If the other process writes at the same time the copy holds any bytes, which
         // is what the caller must expect of it anyhow.
         unsafe {
-            let from = start.add((position % CAPACITY as u64) as usize);
+            let from = start.add(self.offset(position));
             ptr::copy_nonoverlapping(from, room.as_mut_ptr(), first);
             ptr::copy_nonoverlapping(start, room.as_mut_ptr().add(first), room.len() - first);
         }
@@ -117,12 +131,17 @@ impl Mapping {
 
     /// Where the bytes of a direction begin, and how many of `length` bytes lie before the wrap.
     fn place(&self, direction: usize, position: u64, length: usize) -> (*mut u8, usize) {
-        assert!(direction < 2 && length <= CAPACITY, "outside of the ring");
-        let offset = CONTROL_BYTES + direction * CAPACITY;
+        assert!(direction < 2 && length <= self.capacity, "outside of the ring");
+        let offset = CONTROL_BYTES + direction * self.capacity;
         // JUSTIFICATION: the bytes of a direction are found by their offset.
         // SAFETY: the offset lies inside the mapping, as the direction was checked.
         let start = unsafe { self.start.cast::<u8>().as_ptr().add(offset) };
-        (start, length.min(CAPACITY - (position % CAPACITY as u64) as usize))
+        (start, length.min(self.capacity - self.offset(position)))
+    }
+
+    /// Where in its direction a byte stands.
+    fn offset(&self, position: u64) -> usize {
+        position as usize & (self.capacity - 1)
     }
 }
 
@@ -130,7 +149,7 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         // JUSTIFICATION: what was mapped must be unmapped, or a server with many openers grows.
         // SAFETY: the mapping is ours and no reference into it outlives `self`.
-        let _ = unsafe { munmap(self.start.as_ptr(), FILE_BYTES) };
+        let _ = unsafe { munmap(self.start.as_ptr(), file_bytes(self.capacity)) };
     }
 }
 

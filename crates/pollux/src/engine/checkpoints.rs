@@ -10,6 +10,7 @@
 
 use super::{Engine, Partner, rings};
 use crate::error::{Error, Result};
+use pollux_core::output::Gate;
 use pollux_core::pair::{Event as PairEvent, Handled, Pair};
 use pollux_core::receive::SavedReply;
 use pollux_os::points::{self, Mark, Subject};
@@ -22,6 +23,8 @@ use pollux_wire::{
 };
 use std::os::fd::{BorrowedFd, OwnedFd};
 
+/// Outputs that leave together though more could be gathered, where nothing has to be waited for.
+const OUTPUTS_TOGETHER: usize = 64;
 /// Bytes of a batch at which it is sent though more could be gathered.
 const BATCH_BYTES_MAX: usize = 512 * 1024;
 
@@ -167,7 +170,8 @@ impl Engine {
     pub(super) fn flush_batch(&mut self) -> Result<()> {
         self.send_completed();
         self.flush_partner();
-        self.release_outputs()
+        self.release_outputs();
+        Ok(())
     }
 
     pub(super) fn flush_partner(&mut self) {
@@ -187,6 +191,13 @@ impl Engine {
         if many || urgent || self.batch.turn_records_at > BATCH_BYTES_MAX {
             self.send_completed();
             self.flush_partner();
+        }
+        // What depends on no backup leaves while more is worked on: its requester works beside us.
+        if self.batch.turn_outputs_at >= OUTPUTS_TOGETHER && self.pair.gate() == Gate::Open && !self.turn.open
+        {
+            self.send_completed();
+            self.flush_partner();
+            self.release_outputs();
         }
     }
 
@@ -226,14 +237,13 @@ impl Engine {
     }
 
     /// Lets go what the gate admits.
-    pub(super) fn release_outputs(&mut self) -> Result<()> {
+    pub(super) fn release_outputs(&mut self) {
         while let Some(output) = self.outputs.release(self.pair.gate()) {
             self.emit(output);
         }
         self.flush_paths();
         self.write_connections();
         points::pass_sent(Mark::Replied);
-        Ok(())
     }
 
     fn emit(&mut self, output: Output) {
@@ -249,7 +259,7 @@ impl Engine {
                     points::pass_before(Mark::Replying, Mark::Replied, subject);
                     let reply = Reply { sync, error: *error, epoch, payload };
                     path.channel.queue(path::REPLY, |out| reply.put(out));
-                    self.queue_on_path_done(open);
+                    path.note_dirty(open, &mut self.dirty_paths);
                 }
             }
             Output::Refusal { open, sync, error } => {

@@ -38,6 +38,7 @@ use crate::daemon::{Daemon, Message};
 use crate::error::{Context, Error, Result};
 use crate::link::Link;
 use crate::objects::Objects;
+use crate::spares::Spares;
 use pollux_core::output::OutputQueue;
 use pollux_core::pair::{Event as PairEvent, Pair, SILENT_TICKS_MAX};
 use pollux_core::replica::Replica;
@@ -169,6 +170,8 @@ pub(crate) struct Engine {
     state_to_send: Option<sync::StateToSend>,
     ready: VecDeque<Ready>,
     dirty_paths: Vec<OpenId>,
+    /// Buffers of requests that were replied to.
+    spares: Spares,
     dirty_sockets: Vec<ConnectionId>,
     awake_rings: Vec<OpenId>,
     quiescing: bool,
@@ -274,6 +277,7 @@ impl Engine {
             state_to_send: None,
             ready: VecDeque::new(),
             dirty_paths: Vec::new(),
+            spares: Spares::default(),
             dirty_sockets: Vec::new(),
             awake_rings: Vec::new(),
             quiescing: false,
@@ -329,6 +333,7 @@ impl Engine {
     }
 
     /// What has arrived, one at a time.
+    #[inline]
     fn deliver_next(&mut self) -> Result<Option<Delivery>> {
         if self.pair.is_primary() && !self.quiescing {
             while let Some(ready) = self.next_ready() {
@@ -403,6 +408,7 @@ impl Engine {
         !self.replica.suspects.is_empty() && !whole && !self.promoted.as_ref().is_some_and(waited)
     }
 
+    #[inline]
     fn deliver(&mut self, ready: Ready) -> Result<Option<Delivery>> {
         Ok(match ready {
             Ready::Request(request) => {
@@ -498,7 +504,7 @@ impl Engine {
             self.look_for_death()?;
         }
         self.handle_time(place)?;
-        self.release_outputs()?;
+        self.release_outputs();
         self.run_commands()?;
         self.report_state();
         Ok(())
@@ -706,7 +712,7 @@ impl Engine {
         self.read_partner()?;
         // What it acknowledged last lets outputs go, which the gate holds from its death to the end of the removal: when
         // the pair stops that never comes.
-        self.release_outputs()?;
+        self.release_outputs();
         self.pair_event(PairEvent::PartnerDead { partner: phandle })?;
         self.run_commands()
     }

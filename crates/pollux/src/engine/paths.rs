@@ -4,6 +4,7 @@ use super::checkpoints::Output;
 use super::{Arrived, Engine, Ready, TOKEN_PATH, rings};
 use crate::error::{Context, Result};
 use crate::path_ring::RingOffer;
+use crate::spares::Spares;
 use pollux_core::receive::{Arrival, SavedReply};
 use pollux_os::points::{self, Mark, Subject};
 use pollux_os::{Channel, Fill, Interest, clock, socket_pair};
@@ -57,6 +58,13 @@ impl Path {
     pub(super) fn watched(mut channel: Channel) -> Self {
         channel.set_stop_at_short_read(true);
         Self { watched: true, ..Self::standby(channel) }
+    }
+
+    /// Something was queued: it is sent with the others.
+    pub(super) fn note_dirty(&mut self, open: OpenId, dirty_paths: &mut Vec<OpenId>) {
+        if !std::mem::replace(&mut self.dirty, true) {
+            dirty_paths.push(open);
+        }
     }
 }
 
@@ -188,7 +196,7 @@ impl Engine {
                 let Some(path) = self.paths.get_mut(&open) else { return Ok(()) };
                 let incoming = match path.channel.next_frame() {
                     Ok(None) => break,
-                    Ok(Some(frame)) => incoming(frame.kind, frame.body, frame.descriptors),
+                    Ok(Some(frame)) => incoming(frame.kind, frame.body, frame.descriptors, &mut self.spares),
                     Err(_) => None,
                 };
                 match incoming {
@@ -304,8 +312,10 @@ impl Engine {
         Ok(true)
     }
 
-    /// The program has replied to a request that it got when this half had become the primary so many times.
-    pub(crate) fn reply(&mut self, request: &RequestKey, error: FileError, payload: Vec<u8>) {
+    /// The program has replied to a request that it got when this half had become the primary so many times. The bytes of the
+    /// request are needed no longer.
+    pub(crate) fn reply(&mut self, request: &RequestKey, asked: Vec<u8>, error: FileError, payload: Vec<u8>) {
+        self.spares.take_back(asked);
         let RequestKey { open, sync, promotions, deferred } = *request;
         // The roles were exchanged since: the requester asks the new primary.
         if promotions != self.promotions || !self.pair.is_primary() {
@@ -416,17 +426,14 @@ impl Engine {
     pub(super) fn queue_on_path(&mut self, open: OpenId, kind: u8, write: impl FnOnce(&mut Vec<u8>)) {
         if let Some(path) = self.paths.get_mut(&open) {
             path.channel.queue(kind, write);
-            self.queue_on_path_done(open);
+            path.note_dirty(open, &mut self.dirty_paths);
         }
     }
 
     /// Something was queued for this opener.
     pub(super) fn queue_on_path_done(&mut self, open: OpenId) {
-        if let Some(path) = self.paths.get_mut(&open)
-            && !path.dirty
-        {
-            path.dirty = true;
-            self.dirty_paths.push(open);
+        if let Some(path) = self.paths.get_mut(&open) {
+            path.note_dirty(open, &mut self.dirty_paths);
         }
     }
 
@@ -536,7 +543,7 @@ fn same_opener(known: &Opener, opener: &Opener) -> bool {
     known.uid == opener.uid && known.name == opener.name && same_process
 }
 
-fn incoming(kind: u8, body: &[u8], descriptors: Vec<OwnedFd>) -> Option<Incoming> {
+fn incoming(kind: u8, body: &[u8], descriptors: Vec<OwnedFd>, spares: &mut Spares) -> Option<Incoming> {
     match kind {
         path::REQUEST => {
             let request = Request::decode(body).ok()?;
@@ -545,7 +552,7 @@ fn incoming(kind: u8, body: &[u8], descriptors: Vec<OwnedFd>) -> Option<Incoming
                 io: request.io,
                 reply_bytes_max: request.reply_bytes_max,
                 again: request.again,
-                payload: request.payload.to_vec(),
+                payload: spares.lend(request.payload),
                 descriptor: descriptors.into_iter().next(),
             })
         }
