@@ -299,6 +299,7 @@ impl Engine {
                     {
                         partner.closed = true;
                         rings::unwatch(&self.poller, &partner.channel);
+                        rings::unwatch(&self.backup_poller, &partner.channel);
                     }
                     break;
                 }
@@ -323,7 +324,8 @@ impl Engine {
                 Ok(Some(frame)) if is_about_ring(frame.kind) => {
                     let step = (frame.kind, frame.body == [1]);
                     let descriptors = frame.descriptors;
-                    outcome = rings::turn_pair_channel(&self.poller, &mut partner.channel, step, descriptors);
+                    let pollers = [&self.poller, &self.backup_poller];
+                    outcome = rings::turn_pair_channel(pollers, &mut partner.channel, step, descriptors);
                     if !matches!(outcome, Ok(false)) {
                         break;
                     }
