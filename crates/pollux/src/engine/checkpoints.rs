@@ -99,6 +99,11 @@ impl Batch {
         self.records.splice(at..at, bytes);
     }
 
+    /// Bytes of the completed turns.
+    pub(super) fn completed_bytes(&self) -> usize {
+        self.turn_records_at
+    }
+
     /// Descriptors of the turn that is open.
     pub(super) fn turn_descriptors(&self) -> usize {
         self.descriptors.len() - self.turn_descriptors_at
@@ -191,6 +196,8 @@ impl Engine {
     }
 
     fn send_completed(&mut self) {
+        let bytes_before = if self.awaiting() { self.unacknowledged_bytes } else { 0 };
+        self.unacknowledged_bytes = bytes_before + self.batch.completed_bytes();
         let Batch {
             records,
             descriptors,

@@ -174,6 +174,10 @@ pub(crate) struct Engine {
     dirty_sockets: Vec<ConnectionId>,
     /// Outputs of connections that are not released yet.
     connection_outputs: usize,
+    /// As many of them when more was looked for.
+    outputs_at_look: usize,
+    /// Bytes of the checkpoints that were sent since the backup had acknowledged all.
+    unacknowledged_bytes: usize,
     /// The buffer of the last turn's output.
     spare_output: Vec<u8>,
     awake_rings: Vec<OpenId>,
@@ -286,6 +290,8 @@ impl Engine {
             dirty_paths: Vec::new(),
             dirty_sockets: Vec::new(),
             connection_outputs: 0,
+            outputs_at_look: 0,
+            unacknowledged_bytes: 0,
             spare_output: Vec::new(),
             awake_rings: Vec::new(),
             quiescing: false,
@@ -335,6 +341,10 @@ impl Engine {
             if let Some(delivery) = self.deliver_next()? {
                 return Ok(Some(delivery));
             }
+            if self.more_may_share() {
+                self.wake_up(Place::Between, Some(Duration::ZERO))?;
+                continue;
+            }
             self.finish_turns()?;
             self.wait(Place::Between)?;
         }
@@ -356,6 +366,7 @@ impl Engine {
 
     /// Nothing more has arrived: what the turns have made is sent.
     fn finish_turns(&mut self) -> Result<()> {
+        self.outputs_at_look = 0;
         self.flush_batch()?;
         self.run_commands()?;
         self.send_state_parts()?;

@@ -39,6 +39,8 @@ const WRITTEN_TOLD_BYTES: u64 = 1024;
 /// Answers of connections that wait for the backup, at which its acknowledgement is waited for before more input is looked
 /// at. Fewer are answered soonest with a checkpoint each; more cost less when they share one.
 const OUTPUTS_BEFORE_SHARING: usize = 4;
+/// Records up to which waiting is worth while: a backup that has more to apply works side by side with the primary.
+const SHARED_BYTES_MAX: usize = 4 * 1024;
 /// A buffer for output that is kept for the next turn is at most so large.
 const SPARE_BYTES_MAX: usize = 64 * 1024;
 /// Marks the opens that a pair makes itself, for its acceptors; all others get their number from the coordinator.
@@ -249,7 +251,7 @@ impl Engine {
             &Record::Connected { connection, listener, peer, consumed: 0, written: 0 },
             Some(fd.as_fd()),
         );
-        // What a turn makes is written at once: held back until the peer has acknowledged, it could wait for the peer's timer.
+        // Replies leave at once: the program gathers them itself, turn by turn. Not every socket family knows the option.
         let _ = sockopt::set_tcp_nodelay(&fd, true);
         self.hold_socket(connection, fd);
         self.watch_socket(connection);
@@ -503,7 +505,21 @@ impl Engine {
     /// Whether many connections have asked and wait for the backup. What comes meanwhile waits outside, wakes nobody, and
     /// goes with one checkpoint when the acknowledgement is there: on a busy processor each wake-up costs more than a request.
     pub(super) fn backup_comes_first(&self) -> bool {
-        self.connection_outputs >= OUTPUTS_BEFORE_SHARING && self.awaiting()
+        self.connection_outputs >= OUTPUTS_BEFORE_SHARING
+            && self.unacknowledged_bytes <= SHARED_BYTES_MAX
+            && self.awaiting()
+    }
+
+    /// Whether to look for more input before the checkpoint is sent: many share it already, and the last look has found
+    /// something. Ends with the first look in vain.
+    pub(super) fn more_may_share(&mut self) -> bool {
+        let outputs = self.connection_outputs;
+        let found = outputs > std::mem::replace(&mut self.outputs_at_look, outputs);
+        found
+            && outputs >= OUTPUTS_BEFORE_SHARING
+            && self.batch.completed_bytes() <= SHARED_BYTES_MAX
+            && self.pair.checkpoints()
+            && !self.awaiting()
     }
 
     pub(super) fn release_connection(&mut self, connection: ConnectionId, made: u64, taken: u64) {
