@@ -17,8 +17,10 @@
 //! | --- | --- |
 //! | [`paths`] | the table of paths |
 //! | [`node`] | a pair and a requester, and the daemon that is played for them |
+//! | [`connections`] | clients of a pair over TCP, and the acceptor that is played for them |
 #![forbid(unsafe_code)]
 
+pub mod connections;
 pub mod node;
 pub mod paths;
 

@@ -3,7 +3,7 @@
 use crate::Result;
 use pollux::binding::{Answer, Link};
 use pollux::counts::Half;
-use pollux::{Event, Map, Opener, PairState, Request};
+use pollux::{Event, Input, Map, Opener, PairState, Request};
 use pollux_os::{Channel, Poller, socket_pair};
 use pollux_wire::admin::ProgramSpec;
 use pollux_wire::control::{CONTROL, OpenDetails, Recorded, StartAs, ToDaemon, ToProcess};
@@ -11,6 +11,7 @@ use pollux_wire::limits::CONTROL_BODY_BYTES_MAX;
 use pollux_wire::path::IoType;
 use pollux_wire::{CpuNumber, Epoch, NodeName, OpenId, Phandle, Pin, ProcessName, Wire as _};
 use std::fs::File;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ struct Control {
     channel: Channel,
     /// Of the half, as it said when it attached.
     life_page: Option<OwnedFd>,
+    /// An acceptor's end of its path, as the half wants one started.
+    acceptor: Option<OwnedFd>,
 }
 
 impl Control {
@@ -41,8 +44,11 @@ impl Control {
         let _ = self.channel.fill()?;
         let Some(frame) = self.channel.next_frame()? else { return Ok(None) };
         let message = pollux_wire::decode(frame.body)?;
-        if let ToDaemon::Attach { .. } = message {
-            self.life_page = frame.descriptors.into_iter().next();
+        let mut descriptors = frame.descriptors.into_iter();
+        match message {
+            ToDaemon::Attach { .. } => self.life_page = descriptors.next(),
+            ToDaemon::StartAcceptor { .. } => self.acceptor = descriptors.nth(1),
+            _ => {}
         }
         Ok(Some(message))
     }
@@ -57,7 +63,8 @@ struct Process {
 impl Process {
     fn start(cpu: u8, pair: bool, start: StartAs, descriptors: Vec<OwnedFd>) -> Result<Self> {
         let (ours, theirs) = socket_pair()?;
-        let mut control = Control { channel: Channel::new(ours, CONTROL_BODY_BYTES_MAX), life_page: None };
+        let channel = Channel::new(ours, CONTROL_BODY_BYTES_MAX);
+        let mut control = Control { channel, life_page: None, acceptor: None };
         let welcome = ToProcess::Welcome {
             phandle: phandle(cpu),
             name: Some(ProcessName::new("$COUNT")?),
@@ -195,13 +202,36 @@ impl Node {
         Err("a request is not answered".into())
     }
 
-    fn turn_primary(&mut self, stores: bool) -> Result<()> {
+    /// Makes the pair listen; the acceptor's end of its path, and the listener's address.
+    pub(crate) fn listen(&mut self) -> Result<(OwnedFd, SocketAddr)> {
+        let address = self.primary.half.pair().listen("127.0.0.1:0")?.local_address()?;
+        while self.primary.control.take()?.is_some() {}
+        Ok((self.primary.control.acceptor.take().ok_or("no acceptor is asked for")?, address))
+    }
+
+    /// Runs the primary until it would wait; how often the program was handed input of connections.
+    pub fn turn_primary(&mut self, stores: bool) -> Result<usize> {
         self.primary.half.wake()?;
+        let mut inputs = 0;
         while let Some(event) = self.primary.half.step()? {
-            if let Event::Request(request) = event {
-                self.serve(request, stores)?;
+            match event {
+                Event::Request(request) => self.serve(request, stores)?,
+                Event::Input(input) => {
+                    inputs += 1;
+                    self.serve_input(input)?;
+                }
+                _ => {}
             }
         }
+        Ok(inputs)
+    }
+
+    /// The same for a connection: all that came is stored, and is the reply.
+    fn serve_input(&self, mut input: Input) -> Result<()> {
+        let bytes = input.bytes().to_vec();
+        self.table.insert(input.connection().0 as u32 % TABLE_ENTRIES, bytes.clone())?;
+        input.output().extend_from_slice(&bytes);
+        input.consume(bytes.len());
         Ok(())
     }
 
@@ -215,7 +245,8 @@ impl Node {
         Ok(())
     }
 
-    fn turn_backup(&mut self) -> Result<()> {
+    /// Runs the backup, if there is one, until it would wait.
+    pub fn turn_backup(&mut self) -> Result<()> {
         if let Some(backup) = &self.backup {
             backup.half.wake()?;
             while backup.half.step()?.is_some() {}

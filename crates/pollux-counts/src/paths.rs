@@ -1,6 +1,7 @@
 //! The table of paths.
 
 use crate::Result;
+use crate::connections::Connections;
 use crate::node::Node;
 use pollux_core::output::OutputQueue;
 use pollux_core::pair::{Event, Handled, Pair};
@@ -29,7 +30,7 @@ const SMALL: usize = 64;
 const LARGE: usize = 64 * 1024;
 
 /// All paths: whole ones, which a user pays for, then parts of them, which tell where a growth is.
-pub const PATHS: [Path; 9] = [
+pub const PATHS: [Path; 11] = [
     // A request and its reply through a server without a backup.
     Path { name: "request", times: 800, run: |times| requests(false, SMALL, 1, times) },
     Path { name: "request-64k", times: 50, run: |times| requests(false, LARGE, 1, times) },
@@ -40,6 +41,9 @@ pub const PATHS: [Path; 9] = [
     Path { name: "replicated-64k", times: 50, run: |times| requests(true, LARGE, 1, times) },
     // One of 16 requests that are outstanding together: they share their wake-ups and a checkpoint.
     Path { name: "replicated-16", times: 1600, run: |times| requests(true, SMALL, 16, times) },
+    // A request over a TCP connection, stored like the others, and its reply; then one of 16 that come together.
+    Path { name: "connection", times: 800, run: |times| connections(1, times) },
+    Path { name: "connection-16", times: 1600, run: |times| connections(16, times) },
     // A frame of a request from one end of a ring to the other.
     Path { name: "frame", times: 2000, run: frames },
     // The records of a request, from the primary's bytes to the backup's state.
@@ -53,6 +57,15 @@ fn requests(pair: bool, bytes: usize, outstanding: usize, times: usize) -> Resul
     let payload = vec![7; bytes];
     for _ in 0..times / outstanding {
         node.request(&payload, outstanding)?;
+    }
+    Ok(())
+}
+
+fn connections(count: usize, times: usize) -> Result<()> {
+    let mut connections = Connections::start(count)?;
+    let payload = [7; SMALL];
+    for _ in 0..times / count {
+        connections.exchange(&payload)?;
     }
     Ok(())
 }

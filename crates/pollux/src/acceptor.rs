@@ -19,7 +19,7 @@ use pollux_wire::{CpuNumber, OpenId, ProcessName, SocketId, SyncId};
 use provider::{News, Provider};
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
-use rustix::net::{SocketFlags, accept_with, getpeername, sockopt};
+use rustix::net::{SocketFlags, accept_with, getpeername};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -176,8 +176,6 @@ impl Shell {
     }
 
     fn hand_over(&mut self, connection: OwnedFd) -> Result<()> {
-        // Replies leave at once: the server gathers them itself. Not every socket family knows the option.
-        let _ = sockopt::set_tcp_nodelay(&connection, true);
         let peer = match getpeername(&connection) {
             Ok(Some(address)) => {
                 SocketAddr::try_from(address).map_or_else(|_| "?".to_owned(), |a| a.to_string())

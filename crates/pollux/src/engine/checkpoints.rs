@@ -102,6 +102,11 @@ impl Batch {
         self.records.splice(at..at, bytes);
     }
 
+    /// Bytes of the completed turns.
+    pub(super) fn completed_bytes(&self) -> usize {
+        self.turn_records_at
+    }
+
     /// Descriptors of the turn that is open.
     pub(super) fn turn_descriptors(&self) -> usize {
         self.descriptors.len() - self.turn_descriptors_at
@@ -202,6 +207,8 @@ impl Engine {
     }
 
     fn send_completed(&mut self) {
+        let bytes_before = if self.awaiting() { self.unacknowledged_bytes } else { 0 };
+        self.unacknowledged_bytes = bytes_before + self.batch.completed_bytes();
         let Batch {
             records,
             descriptors,
@@ -305,6 +312,7 @@ impl Engine {
                     {
                         partner.closed = true;
                         rings::unwatch(&self.poller, &partner.channel);
+                        rings::unwatch(&self.backup_poller, &partner.channel);
                     }
                     break;
                 }
@@ -329,7 +337,8 @@ impl Engine {
                 Ok(Some(frame)) if is_about_ring(frame.kind) => {
                     let step = (frame.kind, frame.body == [1]);
                     let descriptors = frame.descriptors;
-                    outcome = rings::turn_pair_channel(&self.poller, &mut partner.channel, step, descriptors);
+                    let pollers = [&self.poller, &self.backup_poller];
+                    outcome = rings::turn_pair_channel(pollers, &mut partner.channel, step, descriptors);
                     if !matches!(outcome, Ok(false)) {
                         break;
                     }

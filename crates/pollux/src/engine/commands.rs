@@ -109,6 +109,7 @@ impl Engine {
     pub(super) fn drop_partner(&mut self) {
         if let Some(partner) = self.partner.take() {
             rings::unwatch(&self.poller, &partner.channel);
+            rings::unwatch(&self.backup_poller, &partner.channel);
             if !partner.watch.is_dead() {
                 // Off record and not wanted any more: it must not linger.
                 let _ = pollux_os::signal(&partner.pidfd, Signal::KILL);

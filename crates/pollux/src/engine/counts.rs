@@ -22,6 +22,10 @@ impl Engine {
             if let Some(delivery) = self.deliver_next()? {
                 return Ok(Some(delivery));
             }
+            if self.more_may_share() {
+                self.wake()?;
+                continue;
+            }
             self.finish_turns()?;
             if self.fall_asleep()? != Some(Duration::ZERO) {
                 return Ok(None);

@@ -144,6 +144,8 @@ pub(crate) struct Engine {
     pub(crate) tick_every: Option<Duration>,
     life: LifePage,
     poller: Poller,
+    /// The few of its descriptors by which the wait for an acknowledgement ends.
+    backup_poller: Poller,
     events: Vec<pollux_os::Event>,
     bell: Arc<Doorbell>,
     pair: Pair,
@@ -173,6 +175,14 @@ pub(crate) struct Engine {
     /// Buffers of requests that were replied to.
     spares: Spares,
     dirty_sockets: Vec<ConnectionId>,
+    /// Outputs of connections that are not released yet.
+    connection_outputs: usize,
+    /// As many of them when more was looked for.
+    outputs_at_look: usize,
+    /// Bytes of the checkpoints that were sent since the backup had acknowledged all.
+    unacknowledged_bytes: usize,
+    /// The buffer of the last turn's output.
+    spare_output: Vec<u8>,
     awake_rings: Vec<OpenId>,
     quiescing: bool,
     stopped: bool,
@@ -227,9 +237,12 @@ impl Engine {
             "a pair needs a name\n  next: start the program with `pollux run --name '$NAME' PROGRAM`",
         ))?;
         let poller = Poller::new().context("make a poller")?;
+        let backup_poller = Poller::new().context("make a poller")?;
         let bell = Arc::new(Doorbell::new().context("make a doorbell")?);
-        poller.add(daemon.as_fd(), TOKEN_DAEMON, Interest::READ).context("watch the daemon")?;
-        poller.add(&*bell, TOKEN_BELL, Interest::READ).context("watch the doorbell")?;
+        for poller in [&poller, &backup_poller] {
+            poller.add(daemon.as_fd(), TOKEN_DAEMON, Interest::READ).context("watch the daemon")?;
+            poller.add(&*bell, TOKEN_BELL, Interest::READ).context("watch the doorbell")?;
+        }
         let pair = match &start {
             StartAs::Primary { epoch } => Pair::primary(*epoch, program.pair),
             StartAs::Backup { epoch, primary } => Pair::backup(*epoch, *primary),
@@ -254,6 +267,7 @@ impl Engine {
             tick_every: None,
             life,
             poller,
+            backup_poller,
             events: Vec::new(),
             bell,
             pair,
@@ -279,6 +293,10 @@ impl Engine {
             dirty_paths: Vec::new(),
             spares: Spares::default(),
             dirty_sockets: Vec::new(),
+            connection_outputs: 0,
+            outputs_at_look: 0,
+            unacknowledged_bytes: 0,
+            spare_output: Vec::new(),
             awake_rings: Vec::new(),
             quiescing: false,
             stopped: false,
@@ -327,6 +345,10 @@ impl Engine {
             if let Some(delivery) = self.deliver_next()? {
                 return Ok(Some(delivery));
             }
+            if self.more_may_share() {
+                self.wake_up(Place::Between, Some(Duration::ZERO))?;
+                continue;
+            }
             self.finish_turns()?;
             self.wait(Place::Between)?;
         }
@@ -349,6 +371,7 @@ impl Engine {
 
     /// Nothing more has arrived: what the turns have made is sent.
     fn finish_turns(&mut self) -> Result<()> {
+        self.outputs_at_look = 0;
         self.flush_batch()?;
         self.run_commands()?;
         self.send_state_parts()?;
@@ -471,7 +494,9 @@ impl Engine {
 
     fn wake_up(&mut self, place: Place, timeout: Option<Duration>) -> Result<()> {
         self.events.clear();
-        match self.poller.wait(timeout) {
+        let only_backup = place == Place::Between && self.backup_comes_first();
+        let poller = if only_backup { &mut self.backup_poller } else { &mut self.poller };
+        match poller.wait(timeout) {
             Ok(events) => self.events.extend_from_slice(events),
             Err(error) => return Err(Error::System { what: "wait for events", source: error }),
         }
@@ -680,7 +705,9 @@ impl Engine {
         watch.clone().on_death("partner", self.bell.clone()).context("watch the other half")?;
         let mut channel = Channel::new(channel, CHECKPOINT_BODY_BYTES_MAX);
         channel.set_stop_at_short_read(true);
-        self.poller.add(channel.as_fd(), TOKEN_PARTNER, Interest::READ).context("watch the pair channel")?;
+        for poller in [&self.poller, &self.backup_poller] {
+            poller.add(channel.as_fd(), TOKEN_PARTNER, Interest::READ).context("watch the pair channel")?;
+        }
         self.partner = Some(Partner { phandle, channel, watch, pidfd, closed: false, writing: false });
         self.partner_heard_ns = clock::monotonic_ns();
         (self.number, self.applied) = (CheckpointNumber(0), CheckpointNumber(0));
@@ -725,9 +752,11 @@ impl Engine {
         {
             partner.writing = !partner.writing;
             let interest = if partner.writing { Interest::READ_WRITE } else { Interest::READ };
-            self.poller
-                .modify(partner.channel.as_fd(), TOKEN_PARTNER, interest)
-                .context("watch the pair channel")?;
+            for poller in [&self.poller, &self.backup_poller] {
+                poller
+                    .modify(partner.channel.as_fd(), TOKEN_PARTNER, interest)
+                    .context("watch the pair channel")?;
+            }
         }
         if self.daemon.is_blocked() {
             self.daemon.flush()?;

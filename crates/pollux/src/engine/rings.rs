@@ -34,7 +34,7 @@ pub(super) fn unwatch(poller: &Poller, channel: &Channel) {
 /// One of the three frames by which the pair channel turns to a ring: its kind, and what it says. True if what comes next
 /// comes through the ring.
 pub(super) fn turn_pair_channel(
-    poller: &Poller,
+    pollers: [&Poller; 2],
     channel: &mut Channel,
     (kind, yes): (u8, bool),
     descriptors: Vec<OwnedFd>,
@@ -42,9 +42,7 @@ pub(super) fn turn_pair_channel(
     match kind {
         checkpoint::RING_OFFER => {
             let mut taken = channel.take_ring(descriptors).is_ok();
-            if taken && let Some(bell) = channel.bell() {
-                taken = poller.add(bell, TOKEN_PARTNER_RING, Interest::READ | Interest::EDGE).is_ok();
-            }
+            taken &= watch_partner_bell(pollers, channel).is_ok();
             channel.queue(checkpoint::RING_TAKEN, |out| taken.put(out));
             if taken {
                 channel.write_to_ring();
@@ -63,14 +61,18 @@ pub(super) fn turn_pair_channel(
         .read_from_ring()
         .map_err(|_| Error::Refused("the other half speaks of a ring that is not there".to_owned()))?;
     if kind == checkpoint::RING_TAKEN {
-        let bell = channel.bell().expect("it is read from");
-        poller
-            .add(bell, TOKEN_PARTNER_RING, Interest::READ | Interest::EDGE)
-            .context("watch the pair channel's ring")?;
+        watch_partner_bell(pollers, channel).context("watch the pair channel's ring")?;
         channel.queue(checkpoint::RING_BEGUN, |_| {});
         channel.write_to_ring();
     }
     Ok(true)
+}
+
+fn watch_partner_bell(pollers: [&Poller; 2], channel: &Channel) -> std::io::Result<()> {
+    let Some(bell) = channel.bell() else { return Ok(()) };
+    pollers
+        .iter()
+        .try_for_each(|poller| poller.add(bell, TOKEN_PARTNER_RING, Interest::READ | Interest::EDGE))
 }
 
 impl Engine {

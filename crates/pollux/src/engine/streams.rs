@@ -34,6 +34,15 @@ const KEEP_BYTES: usize = 32 * 1024;
 const KEPT_BYTES_MAX: usize = 320 * 1024 * 1024;
 /// Unwritten output after which a connection's input waits (S15).
 const OUTPUT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Written output of a connection after which the backup is told that it may forget it; less is told by the next sweep.
+const WRITTEN_TOLD_BYTES: u64 = 1024;
+/// Answers of connections that wait for the backup, at which its acknowledgement is waited for before more input is looked
+/// at. Fewer are answered soonest with a checkpoint each; more cost less when they share one.
+const OUTPUTS_BEFORE_SHARING: usize = 4;
+/// Records up to which waiting is worth while: a backup that has more to apply works side by side with the primary.
+const SHARED_BYTES_MAX: usize = 4 * 1024;
+/// A buffer for output that is kept for the next turn is at most so large.
+const SPARE_BYTES_MAX: usize = 64 * 1024;
 /// Marks the opens that a pair makes itself, for its acceptors; all others get their number from the coordinator.
 const LOCAL_OPEN: u64 = 1 << 55;
 
@@ -100,6 +109,11 @@ impl Socket {
         (self.reads, self.write_blocked, self.dirty, self.queued) = (0, false, false, false);
         (self.in_turn, self.stalled, self.end_heard) = (false, false, false);
         (self.peer_finished, self.closing) = (false, false);
+    }
+
+    /// True if its input is to be queued for the program: it is not yet, and may be.
+    fn begin_to_queue(&mut self) -> bool {
+        !self.in_turn && !self.closing && !std::mem::replace(&mut self.queued, true)
     }
 
     /// The state sent to a new backup told it this position.
@@ -237,6 +251,8 @@ impl Engine {
             &Record::Connected { connection, listener, peer, consumed: 0, written: 0 },
             Some(fd.as_fd()),
         );
+        // Replies leave at once: the program gathers them itself, turn by turn. Not every socket family knows the option.
+        let _ = sockopt::set_tcp_nodelay(&fd, true);
         self.hold_socket(connection, fd);
         self.watch_socket(connection);
         self.save_reply(open, sync, FileError::OK, Vec::new());
@@ -275,17 +291,10 @@ impl Engine {
     }
 
     pub(super) fn handle_socket(&mut self, connection: ConnectionId, event: &pollux_os::Event) {
-        if event.writable
-            && let Some(socket) = self.sockets.get_mut(&connection)
-            && socket.write_blocked
-        {
-            socket.write_blocked = false;
+        let Some(socket) = self.sockets.get_mut(&connection) else { return };
+        socket.end_heard |= event.closed;
+        if event.writable && std::mem::take(&mut socket.write_blocked) {
             self.mark_dirty(connection);
-        }
-        if event.closed
-            && let Some(socket) = self.sockets.get_mut(&connection)
-        {
-            socket.end_heard = true;
         }
         if (event.readable || event.closed) && !self.quiescing {
             self.read_socket(connection);
@@ -338,16 +347,16 @@ impl Engine {
             }
         }
         if !socket.input.is_empty() {
-            self.queue_input(connection);
+            if socket.begin_to_queue() {
+                self.ready.push_back(Ready::Input(connection));
+            }
         } else if socket.peer_finished && !socket.queued && !socket.in_turn {
             self.close_when_written(connection);
         }
     }
 
     fn queue_input(&mut self, connection: ConnectionId) {
-        let Some(socket) = self.sockets.get_mut(&connection) else { return };
-        if !socket.queued && !socket.in_turn && !socket.closing {
-            socket.queued = true;
+        if self.sockets.get_mut(&connection).is_some_and(Socket::begin_to_queue) {
             self.ready.push_back(Ready::Input(connection));
         }
     }
@@ -379,12 +388,13 @@ impl Engine {
             self.finish_input(InputData { connection, input, used: 0, output: Vec::new(), close: true });
             return Ok(None);
         }
-        Ok(Some(InputData { connection, input, used: 0, output: Vec::new(), close: false }))
+        let output = std::mem::take(&mut self.spare_output);
+        Ok(Some(InputData { connection, input, used: 0, output, close: false }))
     }
 
     /// The program is done with a connection's input for this turn.
     pub(crate) fn finish_input(&mut self, data: InputData) {
-        let InputData { connection, mut input, used, output, close } = data;
+        let InputData { connection, mut input, used, mut output, close } = data;
         let (Some(socket), Some(state)) =
             (self.sockets.get_mut(&connection), self.replica.connections.get_mut(&connection))
         else {
@@ -395,23 +405,28 @@ impl Engine {
         let arrived = std::mem::replace(&mut socket.input, input);
         let arrived_while_in_turn = !arrived.is_empty();
         socket.input.extend_from_slice(&arrived);
-        let left = socket.input.len();
+        let has_left = !socket.input.is_empty();
+        let finished = socket.peer_finished;
         if used > 0 || !output.is_empty() {
             let consumed = state.stream.consumed() + used as u64;
-            if socket.told_written < state.stream.written() {
-                socket.told_written = state.stream.written();
-                let written = socket.told_written;
+            let written = state.stream.written();
+            if written - socket.told_written >= WRITTEN_TOLD_BYTES {
+                socket.told_written = written;
                 self.tell(&Record::Written { connection, written }, None);
             }
             self.record(&Record::Progress { connection, consumed, output: &output }, None);
         }
-        self.keep_what_finds_no_room(connection);
+        if has_left {
+            self.keep_what_finds_no_room(connection);
+        }
         self.release_later(connection);
-        let Some(socket) = self.sockets.get_mut(&connection) else { return };
-        let finished = socket.peer_finished;
+        if output.capacity() <= SPARE_BYTES_MAX {
+            output.clear();
+            self.spare_output = output;
+        }
         if close {
             self.close_by_program(connection);
-        } else if left > 0 && (used > 0 || arrived_while_in_turn) {
+        } else if has_left && (used > 0 || arrived_while_in_turn) {
             self.queue_input(connection);
         } else if finished {
             self.close_when_written(connection);
@@ -483,14 +498,38 @@ impl Engine {
         if let Some(state) = self.replica.connections.get(&connection) {
             let (made, taken) = (state.stream.made(), state.stream.taken());
             self.batch.outputs.push(Output::Connection { connection, made, taken });
+            self.connection_outputs += 1;
         }
     }
 
+    /// Whether many connections have asked and wait for the backup. What comes meanwhile waits outside, wakes nobody, and
+    /// goes with one checkpoint when the acknowledgement is there: on a busy processor each wake-up costs more than a request.
+    pub(super) fn backup_comes_first(&self) -> bool {
+        self.connection_outputs >= OUTPUTS_BEFORE_SHARING
+            && self.unacknowledged_bytes <= SHARED_BYTES_MAX
+            && self.awaiting()
+    }
+
+    /// Whether to look for more input before the checkpoint is sent: many share it already, and the last look has found
+    /// something. Ends with the first look in vain.
+    pub(super) fn more_may_share(&mut self) -> bool {
+        let outputs = self.connection_outputs;
+        let found = outputs > std::mem::replace(&mut self.outputs_at_look, outputs);
+        found
+            && outputs >= OUTPUTS_BEFORE_SHARING
+            && self.batch.completed_bytes() <= SHARED_BYTES_MAX
+            && self.pair.checkpoints()
+            && !self.awaiting()
+    }
+
     pub(super) fn release_connection(&mut self, connection: ConnectionId, made: u64, taken: u64) {
+        self.connection_outputs -= 1;
         if let Some(socket) = self.sockets.get_mut(&connection) {
             socket.released = socket.released.max(made);
             socket.discardable = socket.discardable.max(taken);
-            self.mark_dirty(connection);
+            if !std::mem::replace(&mut socket.dirty, true) {
+                self.dirty_sockets.push(connection);
+            }
         }
     }
 
