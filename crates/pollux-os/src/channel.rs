@@ -47,6 +47,9 @@ pub const DESCRIPTORS_WAITING_MAX: usize = 8 * DESCRIPTORS_PER_FRAME_MAX;
 /// The input buffer of a channel that carries small frames, and what an output buffer is cut back to.
 const BUFFER_BYTES: usize = 64 * 1024;
 
+/// The input buffer of a channel over which little has come.
+const FIRST_BUFFER_BYTES: usize = 4 * 1024;
+
 /// Small uses in a row before a buffer that a huge frame has grown is given back. One huge frame in so many
 /// small ones keeps its buffer: allocating 2 MiB anew for each costs more than sending them.
 const SMALL_USES_BEFORE_SHRINK: u32 = 64;

@@ -122,6 +122,9 @@ pub(crate) struct Link {
     /// None for a link whose owner has a poller.
     poller: Option<Poller>,
     paths: BTreeMap<PathNumber, Path>,
+    /// Paths that the other end has closed, until the next one comes: to give back a ring takes longer than to send a request again, and
+    /// who waits for a takeover has just lost one.
+    lost: Vec<Path>,
     last_path: u32,
     kept: BySync<Kept>,
     answers: BySync<Answer>,
@@ -186,6 +189,7 @@ impl Link {
             token,
             poller: None,
             paths: BTreeMap::new(),
+            lost: Vec::new(),
             last_path: 0,
             kept: BySync(VecDeque::new()),
             answers: BySync(VecDeque::new()),
@@ -387,6 +391,7 @@ impl Link {
 
     /// A path that the daemon has handed out.
     pub(crate) fn add_path(&mut self, path: OwnedFd) {
+        self.lost.clear();
         self.last_path += 1;
         let number = PathNumber(self.last_path);
         let mut channel = Channel::new(path, PATH_BODY_BYTES_MAX);
@@ -529,6 +534,7 @@ impl Link {
         let mut takeover = None;
         let mut opened = false;
         let mut offer = None;
+        let mut ended = false;
         let Some(Path { channel, .. }) = self.paths.get_mut(&number) else { return };
         let lost = loop {
             let filled = channel.fill();
@@ -607,7 +613,11 @@ impl Link {
             match filled {
                 Ok(Fill::Full) => {}
                 Ok(Fill::Open) => break false,
-                Ok(Fill::Closed) | Err(_) => break true,
+                Ok(Fill::Closed) => {
+                    ended = true;
+                    break true;
+                }
+                Err(_) => break true,
             }
         };
         if opened && let State::Open(requester) = &mut self.state {
@@ -639,7 +649,7 @@ impl Link {
             }
         }
         if lost {
-            self.lose(number);
+            self.lose(number, ended);
         }
     }
 
@@ -659,9 +669,13 @@ impl Link {
         }
     }
 
-    fn lose(&mut self, number: PathNumber) {
+    /// A path that its other end has not closed is closed here at once, for it to see.
+    fn lose(&mut self, number: PathNumber, ended: bool) {
         if let Some(path) = self.paths.remove(&number) {
             unwatch(&self.registry, &path.channel);
+            if ended {
+                self.lost.push(path);
+            }
         }
         match &mut self.state {
             State::Open(requester) => requester.handle_path_lost(number),
@@ -718,7 +732,7 @@ impl Link {
         for number in lost {
             // What the other end had still written is read before the path counts as lost.
             self.read(number);
-            self.lose(number);
+            self.lose(number, true);
             self.act();
         }
     }

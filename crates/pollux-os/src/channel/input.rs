@@ -8,7 +8,9 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 
-use super::{BUFFER_BYTES, DESCRIPTORS_WAITING_MAX, FILL_BYTES_MAX, Fill, worth_shrinking};
+use super::{
+    BUFFER_BYTES, DESCRIPTORS_WAITING_MAX, FILL_BYTES_MAX, FIRST_BUFFER_BYTES, Fill, worth_shrinking,
+};
 use crate::frame::{DESCRIPTORS_PER_FRAME_MAX, FRAME_HEADER_BYTES, Frame, FrameError, FrameHeader};
 use crate::ring::Ring;
 
@@ -142,8 +144,10 @@ impl Input {
                 self.bytes.shrink_to_fit();
             }
         }
+        // To touch the pages of the usual one for the first request costs a new primary, for whose answer a requester waits,
+        // more than the whole rest of that request.
         if self.bytes.is_empty() {
-            self.bytes.resize(BUFFER_BYTES, 0);
+            self.bytes.resize(FIRST_BUFFER_BYTES, 0);
         }
         // A broken header is told by next_frame, which the caller is sent to with `Full`.
         let Ok(header) = FrameHeader::decode(&self.bytes[self.start..self.end], body_bytes_max) else {
@@ -155,6 +159,10 @@ impl Input {
             return Ok(false);
         }
         if self.end < self.bytes.len() {
+            return Ok(true);
+        }
+        if self.bytes.len() < BUFFER_BYTES {
+            self.bytes.resize(BUFFER_BYTES, 0);
             return Ok(true);
         }
         if has_frame {
