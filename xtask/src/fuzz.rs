@@ -32,9 +32,10 @@ usage: cargo xtask fuzz [OPTION..] [TARGET..]
 
   --seconds N     processor seconds for each target in this run; 60 without it
   --cpu-hours H   processor hours for all targets together, in equal shares
+  --group-hours H until each group of decoders has had so many processor hours, those of earlier runs included
   --jobs N        targets at the same time; 1 without it
   --keep          afterwards (with --seconds 0: only this) merges what reached something new into fuzz/corpus, minimised
-  --list          the targets, with whose bytes they decode
+  --list          the targets, their groups, and whose bytes they decode
   --json          prints the tally of all runs (with --list: the targets) as JSON
 
 The tally is fuzz.json among the build's files. Exit code 1 after a crash: its input and the command that repeats it are printed.";
@@ -75,8 +76,13 @@ pub(crate) fn all(arguments: &[&str]) -> Outcome {
         .collect();
     let mut tally = Tally::read(file())?;
     engine.collect_meters(&mut tally)?;
-    let share_us = options.share_us(chosen.len());
-    let left = chosen.iter().filter(|_| share_us > 0).map(|name| (name.clone(), share_us)).collect();
+    let groups = engine.groups();
+    let mut left = BTreeMap::new();
+    for members in groups.values() {
+        let here = members.iter().filter(|name| chosen.contains(name));
+        let share_us = options.share_us(chosen.len(), here.clone().count(), tally.processor_us(members));
+        left.extend(here.filter(|_| share_us > 0).map(|name| (name.clone(), share_us)));
+    }
     let campaign = Mutex::new(Campaign { engine, tally, left, busy: Vec::new(), crashes: Vec::new() });
     let outcomes: Vec<Outcome> = thread::scope(|scope| {
         let jobs: Vec<_> = (0..options.jobs)
@@ -97,7 +103,14 @@ pub(crate) fn all(arguments: &[&str]) -> Outcome {
             keep::merge(&campaign.engine, name)?;
         }
     }
-    print!("{}", if options.json { campaign.tally.to_json() } else { campaign.tally.to_table(&chosen) });
+    print!(
+        "{}",
+        if options.json {
+            campaign.tally.to_json(&groups)
+        } else {
+            campaign.tally.to_table(&chosen, &groups)
+        }
+    );
     match &campaign.crashes[..] {
         [] => Ok(()),
         crashes => Err(format!("fuzz: a promise is broken\n\n{}", crashes.join("\n\n"))),
@@ -131,7 +144,7 @@ fn work(campaign: &Mutex<Campaign>, job: usize, quiet: bool) -> Outcome {
         campaign.busy.retain(|busy| *busy != name);
         let Slice { processor_us, executions, crash } = slice?;
         campaign.tally.add(&name, processor_us, executions, u64::from(crash.is_some()));
-        campaign.tally.write(file())?;
+        campaign.tally.write(file(), &campaign.engine.groups())?;
         // A slice that did nothing counts, too: else a target that cannot start would go on for ever.
         let left = left_us.saturating_sub(processor_us.max(1_000_000));
         campaign.left.insert(name.clone(), if crash.is_some() { 0 } else { left });

@@ -150,10 +150,17 @@ fn fuzzed(tally: &Value) -> Option<Row> {
     let (inputs, crashes) = (count(total, "executions")?, count(total, "crashes")?);
     let minutes = count(total, "processor_us")? / 60_000_000;
     let targets = tally.get("targets")?.as_object()?.len();
+    let groups = tally.get("groups")?.as_object()?;
+    let least = groups.values().filter_map(|group| count(group, "processor_us")).min()? / 60_000_000;
     Some(Row {
         campaign: "`xtask fuzz`: inputs of decoders",
         promises: "S17",
-        trials: format!("{} for {targets} decoders in {minutes} minutes of a processor", grouped(inputs)),
+        trials: format!(
+            "{} for {targets} decoders in {} minutes of a processor; of {} groups of decoders each had {least} or more",
+            grouped(inputs),
+            grouped(minutes),
+            groups.len()
+        ),
         broken: crashes,
         bound: "coverage, not chance".to_owned(),
     })

@@ -10,7 +10,7 @@
 
 use pollux_wire::checkpoint::Opener;
 use pollux_wire::{FileError, SyncId};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 /// A reply kept for repetitions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -48,13 +48,14 @@ pub struct Open {
     last: SyncId,
     /// In the order of the sync ids.
     saved: VecDeque<SavedReply>,
-    in_hand: BTreeSet<SyncId>,
+    /// In order, too.
+    in_hand: VecDeque<SyncId>,
 }
 
 impl Open {
     /// A new open: nothing was requested.
     pub fn new(opener: Opener) -> Self {
-        Self { opener, label: -1, last: SyncId(0), saved: VecDeque::new(), in_hand: BTreeSet::new() }
+        Self { opener, label: -1, last: SyncId(0), saved: VecDeque::new(), in_hand: VecDeque::new() }
     }
 
     /// Takes in a request; a new one is in hand from here on.
@@ -62,7 +63,7 @@ impl Open {
         if let Ok(at) = self.saved.binary_search_by_key(&sync, |reply| reply.sync) {
             return Arrival::Repeated(&self.saved[at]);
         }
-        if self.in_hand.contains(&sync) {
+        if self.is_in_hand(sync) {
             return Arrival::InHand;
         }
         if sync.0.saturating_add(self.window()) <= self.last.0 {
@@ -71,27 +72,48 @@ impl Open {
         if self.in_hand.len() as u64 >= self.window() {
             return Arrival::TooMany;
         }
-        self.in_hand.insert(sync);
+        // Nearly always at the end.
+        let at = self.in_hand.partition_point(|other| *other < sync);
+        self.in_hand.insert(at, sync);
         Arrival::New
     }
 
     /// Keeps the reply of a request and forgets those that left the window.
     pub fn replied(&mut self, reply: SavedReply) {
-        self.in_hand.remove(&reply.sync);
-        self.last = self.last.max(reply.sync);
-        let (last, window) = (self.last.0, self.window());
+        self.forget(reply.sync);
         // Nearly always at the end.
         let at = self.saved.partition_point(|kept| kept.sync < reply.sync);
+        self.last = self.last.max(reply.sync);
         self.saved.insert(at, reply);
+        while self.pop_settled().is_some() {}
+    }
+
+    /// The same with a copy of the payload, in the room of a reply that leaves the window.
+    pub fn replied_copy(&mut self, sync: SyncId, error: FileError, payload: &[u8]) {
+        self.last = self.last.max(sync);
+        let payload = match self.pop_settled() {
+            Some(SavedReply { payload: mut room, .. }) if room.capacity() / 2 <= payload.len() => {
+                room.clear();
+                room.extend_from_slice(payload);
+                room
+            }
+            _ => payload.to_vec(),
+        };
+        self.replied(SavedReply { sync, error, payload });
+    }
+
+    /// The oldest saved reply, if it has left the window.
+    fn pop_settled(&mut self) -> Option<SavedReply> {
         // Compared by distance: an opener may choose the last of all numbers as its sync id.
-        while self.saved.front().is_some_and(|kept| last - kept.sync.0 >= window) {
-            self.saved.pop_front();
-        }
+        let settled = self.saved.front().is_some_and(|kept| self.last.0 - kept.sync.0 >= self.window());
+        if settled { self.saved.pop_front() } else { None }
     }
 
     /// Forgets a request that is in hand without a reply: its sender cancelled it, or this half is no longer the primary.
     pub fn forget(&mut self, sync: SyncId) {
-        self.in_hand.remove(&sync);
+        if let Ok(at) = self.in_hand.binary_search(&sync) {
+            self.in_hand.remove(at);
+        }
     }
 
     /// Forgets all requests in hand: they will be sent again to the new primary.
@@ -107,7 +129,7 @@ impl Open {
 
     /// True while this request is being executed.
     pub fn is_in_hand(&self, sync: SyncId) -> bool {
-        self.in_hand.contains(&sync)
+        self.in_hand.binary_search(&sync).is_ok()
     }
 
     /// The saved replies, oldest first: what a new backup must get.
@@ -196,6 +218,17 @@ mod tests {
         }
         assert_eq!(open.arrive(SyncId(u64::MAX)), Arrival::Repeated(&reply(u64::MAX)));
         assert_eq!(open.arrive(SyncId(1)), Arrival::TooOld);
+    }
+
+    // The backup saves its replies in the room of old ones: what a retry finds must be the same in both halves (S3).
+    #[test]
+    fn a_copied_reply_is_saved_as_a_given_one() {
+        let [mut given, mut copied] = [open(2, 1), open(2, 1)];
+        for sync in [1, 3, 2, 9, u64::MAX, 4] {
+            given.replied(reply(sync));
+            copied.replied_copy(SyncId(sync), FileError(0), &[sync as u8]);
+            assert_eq!(copied, given);
+        }
     }
 
     // With sync depth 0 the opener was told 201 for what it had sent over its old path. Its next request over the new one would

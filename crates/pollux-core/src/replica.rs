@@ -3,7 +3,7 @@
 //! The primary changes its replica by the same [`Record`]s that it sends, so that the backup's replica is the
 //! primary's by construction (S4). The application's objects (`Record::Object*`) and all descriptors are the shell's.
 
-use crate::receive::{Open, SavedReply};
+use crate::receive::Open;
 use crate::stream::Stream;
 use pollux_wire::checkpoint::{Record, TurnKey};
 use pollux_wire::{ConnectionId, FileError, HeldId, ListenerId, OpenId, ProcessName, SyncId};
@@ -90,7 +90,7 @@ impl Replica {
                 self.end_turn(&turn);
                 // The opener may have gone while its request was in hand.
                 if let Some(open) = self.opens.get_mut(open) {
-                    open.replied(SavedReply { sync: *sync, error: *error, payload: payload.to_vec() });
+                    open.replied_copy(*sync, *error, payload);
                 }
             }
             Record::Closed { open } => {

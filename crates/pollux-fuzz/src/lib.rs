@@ -34,6 +34,8 @@ use std::fmt;
 pub struct Target {
     /// Its name, and the name of its corpus.
     pub name: &'static str,
+    /// The decoders that it belongs to: a campaign gives each group its time.
+    pub group: &'static str,
     /// Whose bytes it decodes.
     pub of: &'static str,
     /// Panics when a promise is broken.

@@ -723,12 +723,12 @@ impl Link {
 
     /// Sends what is queued, as far as there is room.
     pub(crate) fn flush(&mut self) {
-        let lost: Vec<PathNumber> = self
-            .paths
-            .iter_mut()
-            .filter(|(_, path)| path.channel.is_blocked())
-            .filter_map(|(number, path)| path.channel.flush().is_err().then_some(*number))
-            .collect();
+        let mut lost = Vec::new();
+        for (number, path) in &mut self.paths {
+            if path.channel.is_blocked() && path.channel.flush().is_err() {
+                lost.push(*number);
+            }
+        }
         for number in lost {
             // What the other end had still written is read before the path counts as lost.
             self.read(number);

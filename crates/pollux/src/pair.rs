@@ -91,21 +91,21 @@ impl Pair {
     /// The replicated map of that name; empty if the pair has none yet.
     pub fn map<K, V>(&self, name: &str) -> Result<Map<K, V>>
     where
-        K: Serialize + DeserializeOwned,
-        V: Serialize + DeserializeOwned,
+        K: Serialize + DeserializeOwned + 'static,
+        V: Serialize + DeserializeOwned + 'static,
     {
         let (id, raw) = self.object::<RawMap>(map::KIND, name)?;
         Ok(Map::new(self.handle.clone(), id, name, raw))
     }
 
     /// The replicated cell of that name; unset if the pair has none yet.
-    pub fn cell<T: Serialize + DeserializeOwned>(&self, name: &str) -> Result<Cell<T>> {
+    pub fn cell<T: Serialize + DeserializeOwned + 'static>(&self, name: &str) -> Result<Cell<T>> {
         let (id, raw) = self.object::<RawCell>(cell::KIND, name)?;
         Ok(Cell::new(self.handle.clone(), id, name, raw))
     }
 
     /// The replicated log of that name; empty if the pair has none yet.
-    pub fn log<T: Serialize + DeserializeOwned>(&self, name: &str) -> Result<Log<T>> {
+    pub fn log<T: Serialize + DeserializeOwned + 'static>(&self, name: &str) -> Result<Log<T>> {
         let (id, raw) = self.object::<RawLog>(log::KIND, name)?;
         Ok(Log::new(self.handle.clone(), id, name, raw))
     }

@@ -2,6 +2,7 @@
 
 use super::tally::Tally;
 use crate::run::{output, root, target};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,11 +33,16 @@ pub(super) struct Engine {
 pub(super) struct Known {
     /// Its name.
     pub(super) name: String,
+    /// The decoders that it belongs to.
+    pub(super) group: String,
     /// Longest input.
     pub(super) input_bytes_max: u64,
     /// Whose bytes.
     pub(super) of: String,
 }
+
+/// Groups of decoders, with the names of their targets.
+pub(super) type Groups = BTreeMap<String, Vec<String>>;
 
 /// What came of a run.
 #[derive(Debug)]
@@ -81,6 +87,15 @@ impl Engine {
     }
 
     /// The targets.
+    /// The names of the targets of each group.
+    pub(super) fn groups(&self) -> Groups {
+        let mut groups = Groups::new();
+        for Known { name, group, .. } in &self.targets {
+            groups.entry(group.clone()).or_default().push(name.clone());
+        }
+        groups
+    }
+
     pub(super) fn targets(&self) -> &[Known] {
         &self.targets
     }
@@ -94,7 +109,7 @@ impl Engine {
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let (processor_us, executions) = read_meter(&path);
             tally.add(&name, processor_us, executions, 0);
-            tally.write(super::file())?;
+            tally.write(super::file(), &self.groups())?;
             let _ = fs::remove_file(&path);
         }
         Ok(())
@@ -192,9 +207,10 @@ pub(super) fn files(directory: &Path) -> Vec<PathBuf> {
 fn known(program: &Path) -> Result<Vec<Known>, String> {
     let text = output(Command::new(program).env("POLLUX_FUZZ_LIST", "1"))?;
     let known = |line: &str| {
-        let mut words = line.splitn(3, ' ');
-        let (name, bytes, of) = (words.next()?, words.next()?, words.next()?);
-        Some(Known { name: name.to_owned(), input_bytes_max: bytes.parse().ok()?, of: of.to_owned() })
+        let mut words = line.splitn(4, ' ');
+        let (name, bytes, group, of) = (words.next()?, words.next()?, words.next()?, words.next()?);
+        let (name, group, of) = (name.to_owned(), group.to_owned(), of.to_owned());
+        Some(Known { name, group, input_bytes_max: bytes.parse().ok()?, of })
     };
     text.lines()
         .map(|line| known(line).ok_or_else(|| format!("the engine says {line:?} of its targets")))

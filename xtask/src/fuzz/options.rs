@@ -12,6 +12,7 @@ pub(super) struct Options {
     pub(super) targets: Vec<String>,
     seconds: Option<u64>,
     cpu_seconds_total: Option<u64>,
+    group_seconds: Option<u64>,
     /// Engines at the same time.
     pub(super) jobs: usize,
     /// Merges into the corpora of the tree.
@@ -28,6 +29,7 @@ impl Options {
             targets: Vec::new(),
             seconds: None,
             cpu_seconds_total: None,
+            group_seconds: None,
             jobs: 1,
             keep: false,
             list: false,
@@ -40,14 +42,8 @@ impl Options {
                 |text: &str| text.parse::<u64>().map_err(|_| format!("{word} {text}: not a whole number"));
             match *word {
                 "--seconds" => options.seconds = Some(number(value()?)?),
-                "--cpu-hours" => {
-                    let text = value()?;
-                    let hours: f64 = text.parse().map_err(|_| format!("{word} {text}: not a number"))?;
-                    if !(0.0..=100_000.0).contains(&hours) {
-                        return Err(format!("{word} {text}: not from 0 to 100000"));
-                    }
-                    options.cpu_seconds_total = Some((hours * 3600.0) as u64);
-                }
+                "--cpu-hours" => options.cpu_seconds_total = Some(seconds_of_hours(word, value()?)?),
+                "--group-hours" => options.group_seconds = Some(seconds_of_hours(word, value()?)?),
                 "--jobs" => options.jobs = number(value()?)?.clamp(1, 256) as usize,
                 "--keep" => options.keep = true,
                 "--list" => options.list = true,
@@ -56,17 +52,31 @@ impl Options {
                 target => options.targets.push(target.to_owned()),
             }
         }
-        if options.seconds.is_some() && options.cpu_seconds_total.is_some() {
-            return Err("--seconds and --cpu-hours say the same; give one of them".to_owned());
+        let times = [options.seconds, options.cpu_seconds_total, options.group_seconds];
+        if times.iter().flatten().count() > 1 {
+            return Err("--seconds, --cpu-hours and --group-hours say the same; give one of them".to_owned());
         }
         Ok(options)
     }
 
-    /// Processor microseconds of each of so many targets.
-    pub(super) fn share_us(&self, targets: usize) -> u64 {
-        let seconds = self.cpu_seconds_total.map(|total| total.div_ceil(targets.max(1) as u64));
-        seconds.or(self.seconds).unwrap_or(SECONDS) * 1_000_000
+    /// Processor microseconds of each of so many targets, of a group that has had so many in earlier runs.
+    pub(super) fn share_us(&self, chosen: usize, chosen_of_group: usize, group_had_us: u64) -> u64 {
+        match (self.group_seconds, self.cpu_seconds_total) {
+            (Some(seconds), _) => {
+                (seconds * 1_000_000).saturating_sub(group_had_us).div_ceil(chosen_of_group.max(1) as u64)
+            }
+            (None, Some(total)) => total.div_ceil(chosen.max(1) as u64) * 1_000_000,
+            (None, None) => self.seconds.unwrap_or(SECONDS) * 1_000_000,
+        }
     }
+}
+
+fn seconds_of_hours(option: &str, text: &str) -> Result<u64, String> {
+    let hours: f64 = text.parse().map_err(|_| format!("{option} {text}: not a number"))?;
+    if !(0.0..=100_000.0).contains(&hours) {
+        return Err(format!("{option} {text}: not from 0 to 100000"));
+    }
+    Ok((hours * 3600.0) as u64)
 }
 
 /// Prints the targets.
@@ -74,13 +84,13 @@ pub(super) fn print_list(targets: &[Known], json: bool) {
     if json {
         let list: Vec<_> = targets
             .iter()
-            .map(|target| serde_json::json!({ "name": target.name, "input_bytes_max": target.input_bytes_max, "of": target.of }))
+            .map(|target| serde_json::json!({ "name": target.name, "group": target.group, "input_bytes_max": target.input_bytes_max, "of": target.of }))
             .collect();
         println!("{:#}", serde_json::Value::from(list));
         return;
     }
     for target in targets {
-        println!("{:<20} {}", target.name, target.of);
+        println!("{:<20} {:<14} {}", target.name, target.group, target.of);
     }
 }
 
@@ -91,11 +101,15 @@ mod tests {
     // A share that is read wrongly makes a night's run end after a minute, or never.
     #[test]
     fn shares() {
-        let share = |words: &[&str], targets| Options::parse(words).map(|options| options.share_us(targets));
+        let share = |words: &[&str], targets| {
+            Options::parse(words).map(|options| options.share_us(targets, 2, 1_000_000))
+        };
         assert_eq!(share(&[], 3), Ok(60_000_000));
         assert_eq!(share(&["--seconds", "5", "ring"], 1), Ok(5_000_000));
         assert_eq!(share(&["--cpu-hours", "0.5"], 60), Ok(30_000_000));
         assert_eq!(share(&["--seconds", "0", "--keep"], 60), Ok(0));
+        assert_eq!(share(&["--group-hours", "0.001"], 60), Ok(1_000_000));
+        assert_eq!(share(&["--group-hours", "0.0001"], 60), Ok(0), "it has had that already");
         for wrong in [
             &["--seconds"][..],
             &["--seconds", "x"],

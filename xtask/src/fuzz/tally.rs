@@ -1,5 +1,6 @@
 //! The tally over all runs: processor time, executions and crashes of each target.
 
+use super::engine::Groups;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -55,24 +56,26 @@ impl Tally {
     }
 
     /// Writes the file, at one stroke: a run that is cut leaves the tally before or behind.
-    pub(super) fn write(&self, file: PathBuf) -> Result<(), String> {
+    pub(super) fn write(&self, file: PathBuf, groups: &Groups) -> Result<(), String> {
         let failed = |path: &Path, error: std::io::Error| format!("cannot write {}: {error}", path.display());
         let new = file.with_extension("json.new");
-        fs::write(&new, self.to_json()).map_err(|error| failed(&new, error))?;
+        fs::write(&new, self.to_json(groups)).map_err(|error| failed(&new, error))?;
         fs::rename(&new, &file).map_err(|error| failed(&file, error))
     }
 
     /// For programs.
-    pub(super) fn to_json(&self) -> String {
-        let total = self.total();
+    pub(super) fn to_json(&self, groups: &Groups) -> String {
+        let total = self.sum(self.targets.keys());
         let object = |sum: &Sum| json!({ "processor_us": sum.processor_us, "executions": sum.executions, "crashes": sum.crashes });
         let targets: serde_json::Map<String, Value> =
             self.targets.iter().map(|(name, sum)| (name.clone(), object(sum))).collect();
-        format!("{:#}\n", json!({ "targets": targets, "total": object(&total) }))
+        let groups: serde_json::Map<String, Value> =
+            groups.iter().map(|(name, members)| (name.clone(), object(&self.sum(members)))).collect();
+        format!("{:#}\n", json!({ "targets": targets, "groups": groups, "total": object(&total) }))
     }
 
-    /// For people: the targets named, and the total of all.
-    pub(super) fn to_table(&self, names: &[String]) -> String {
+    /// For people: the targets named, the groups, and the total of all.
+    pub(super) fn to_table(&self, names: &[String], groups: &Groups) -> String {
         let mut text = format!("{:<20} {:>12} {:>14} {:>8}\n", "target", "processor s", "inputs", "crashes");
         let mut line = |name: &str, sum: &Sum| {
             let seconds = sum.processor_us as f64 / 1e6;
@@ -81,12 +84,21 @@ impl Tally {
         for (name, sum) in self.targets.iter().filter(|(name, _)| names.contains(name)) {
             line(name, sum);
         }
-        line("all of all runs", &self.total());
+        for (group, members) in groups {
+            line(&format!("group {group}"), &self.sum(members));
+        }
+        line("all of all runs", &self.sum(self.targets.keys()));
         text
     }
 
-    fn total(&self) -> Sum {
-        self.targets.values().fold(Sum::default(), |all, sum| Sum {
+    /// What these have had in all runs.
+    pub(super) fn processor_us(&self, names: &[String]) -> u64 {
+        self.sum(names).processor_us
+    }
+
+    fn sum<'a>(&self, names: impl IntoIterator<Item = &'a String>) -> Sum {
+        let sums = names.into_iter().filter_map(|name| self.targets.get(name));
+        sums.fold(Sum::default(), |all, sum| Sum {
             processor_us: all.processor_us + sum.processor_us,
             executions: all.executions + sum.executions,
             crashes: all.crashes + sum.crashes,
@@ -105,15 +117,22 @@ mod tests {
         tally.add("ring", 1_500_000, 10, 0);
         tally.add("ring", 500_000, 5, 1);
         tally.add("nof", 1, 1, 0);
-        let mut again = Tally::from_json(&tally.to_json()).unwrap();
+        let groups = Groups::from([("frames".to_owned(), vec!["ring".to_owned(), "channel".to_owned()])]);
+        let mut again = Tally::from_json(&tally.to_json(&groups)).unwrap();
         assert_eq!(again, tally);
         again.add("nof", 9, 9, 0);
-        assert_eq!(again.total(), Sum { processor_us: 2_000_010, executions: 25, crashes: 1 });
-        assert!(
-            again
-                .to_table(&["ring".to_owned()])
-                .contains("ring                          2.0             15        1")
+        assert_eq!(
+            again.sum(again.targets.keys()),
+            Sum { processor_us: 2_000_010, executions: 25, crashes: 1 }
         );
+        assert_eq!(again.processor_us(&groups["frames"]), 2_000_000);
+        let table = again.to_table(&["ring".to_owned()], &groups);
+        for line in [
+            "ring                          2.0             15        1",
+            "group frames                  2.0             15        1",
+        ] {
+            assert!(table.contains(line), "{table}");
+        }
         assert_eq!(Tally::from_json("{}"), None);
     }
 }

@@ -18,7 +18,7 @@ mod engine {
     fn begin() {
         if std::env::var_os("POLLUX_FUZZ_LIST").is_some() {
             for target in targets::all() {
-                println!("{} {} {}", target.name, target.limits.input_bytes_max, target.of);
+                println!("{} {} {} {}", target.name, target.limits.input_bytes_max, target.group, target.of);
             }
             std::process::exit(0);
         }

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 static ALLOCATOR: allocator::Counting = allocator::Counting;
 
 const USAGE: &str = "\
-usage: pollux-fuzz list                    the targets, with whose bytes they decode
-       pollux-fuzz list --limits           name and longest input, for programs
+usage: pollux-fuzz list                    the targets, their groups, and whose bytes they decode
+       pollux-fuzz list --limits           name, longest input and group, for programs
        pollux-fuzz seeds                   writes fuzz/corpus/*/seed-* anew from the encoders
        pollux-fuzz replay TARGET FILE..    runs each file through the target, with its limits";
 
@@ -18,13 +18,13 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["list"] => {
             for target in targets::all() {
-                println!("{:<20} {}", target.name, target.of);
+                println!("{:<20} {:<14} {}", target.name, target.group, target.of);
             }
             ExitCode::SUCCESS
         }
         ["list", "--limits"] => {
             for target in targets::all() {
-                println!("{} {}", target.name, target.limits.input_bytes_max);
+                println!("{} {} {}", target.name, target.limits.input_bytes_max, target.group);
             }
             ExitCode::SUCCESS
         }

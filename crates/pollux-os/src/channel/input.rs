@@ -197,7 +197,10 @@ impl Input {
                 .ok_or(FrameError::MissingDescriptors { announced, arrived: self.descriptors.len() })?,
         };
         self.start = body_end;
-        let descriptors = self.descriptors.drain(..count).flatten().collect();
+        let descriptors = match count {
+            0 => Vec::new(),
+            _ => self.descriptors.drain(..count).flatten().collect(),
+        };
         Ok(Some(Frame { kind: header.kind, body: &self.bytes[body_start..body_end], descriptors }))
     }
 }

@@ -211,10 +211,8 @@ impl Engine {
             }
             records.drain(..*turn_records_at);
         }
-        if *turn_outputs_at > 0 {
-            let rest = outputs.split_off(*turn_outputs_at);
-            let completed = std::mem::replace(outputs, rest);
-            self.outputs.hold(self.number, completed);
+        for output in outputs.drain(..*turn_outputs_at) {
+            self.outputs.hold(self.number, output);
         }
         (*turn_records_at, *turn_descriptors_at, *turn_outputs_at) = (0, 0, 0);
     }
@@ -229,10 +227,8 @@ impl Engine {
 
     /// Lets go what the gate admits.
     pub(super) fn release_outputs(&mut self) -> Result<()> {
-        while let Some(outputs) = self.outputs.release(self.pair.gate()) {
-            for output in outputs {
-                self.emit(output);
-            }
+        while let Some(output) = self.outputs.release(self.pair.gate()) {
+            self.emit(output);
         }
         self.flush_paths();
         self.write_connections();

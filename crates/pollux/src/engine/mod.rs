@@ -155,7 +155,7 @@ pub(crate) struct Engine {
     batch: checkpoints::Batch,
     number: CheckpointNumber,
     applied: CheckpointNumber,
-    outputs: OutputQueue<Vec<checkpoints::Output>>,
+    outputs: OutputQueue<checkpoints::Output>,
     paths: BTreeMap<OpenId, paths::Path>,
     /// Opens of this primary that have no path, and since when.
     pathless: BTreeMap<OpenId, u64>,

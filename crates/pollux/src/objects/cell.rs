@@ -1,6 +1,7 @@
 //! The replicated cell.
 
-use super::{Object, Position, from_bytes, to_bytes};
+use super::value::{from_bytes, to_bytes};
+use super::{Object, Position};
 use crate::engine::Handle;
 use crate::error::Result;
 use pollux_core::replica::Misfit;
@@ -48,7 +49,7 @@ pub struct Cell<T> {
     types: PhantomData<fn() -> T>,
 }
 
-impl<T: Serialize + DeserializeOwned> Cell<T> {
+impl<T: Serialize + DeserializeOwned + 'static> Cell<T> {
     pub(crate) fn new(handle: Handle, id: ObjectId, name: &str, raw: Rc<RefCell<RawCell>>) -> Self {
         Self { handle, id, name: name.into(), raw, types: PhantomData }
     }

@@ -1,6 +1,7 @@
 //! The replicated log.
 
-use super::{Object, PART_BYTES_MAX, Position, from_bytes, to_bytes};
+use super::value::{from_bytes, to_bytes};
+use super::{Object, PART_BYTES_MAX, Position};
 use crate::engine::Handle;
 use crate::error::Result;
 use pollux_core::replica::Misfit;
@@ -96,7 +97,7 @@ pub struct Log<T> {
     types: PhantomData<fn() -> T>,
 }
 
-impl<T: Serialize + DeserializeOwned> Log<T> {
+impl<T: Serialize + DeserializeOwned + 'static> Log<T> {
     pub(crate) fn new(handle: Handle, id: ObjectId, name: &str, raw: Rc<RefCell<RawLog>>) -> Self {
         Self { handle, id, name: name.into(), raw, types: PhantomData }
     }

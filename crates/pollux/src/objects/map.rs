@@ -1,6 +1,8 @@
 //! The replicated map.
 
-use super::{Object, PART_BYTES_MAX, Position, from_bytes, to_bytes};
+use super::key::Key;
+use super::value::{from_bytes, put_value, to_bytes};
+use super::{Object, PART_BYTES_MAX, Position};
 use crate::engine::Handle;
 use crate::error::Result;
 use pollux_core::replica::Misfit;
@@ -9,7 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::rc::Rc;
 
 pub(crate) const KIND: u8 = 1;
@@ -20,14 +22,48 @@ const CLEAR: u8 = 3;
 /// Keys and values as bytes, so that a takeover costs the same whatever the size: nothing is converted in it.
 #[derive(Debug, Default)]
 pub(crate) struct RawMap {
-    entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    entries: BTreeMap<Key, Vec<u8>>,
+    /// Room to encode a change in.
+    scratch: Vec<u8>,
 }
 
-fn put_entry(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+impl RawMap {
+    /// Sets the value of a key. In room that is there already, unless most of it would be left over.
+    fn put(&mut self, key: Key, value: &[u8]) {
+        match self.entries.get_mut(&key) {
+            Some(old) if old.capacity() / 2 <= value.len() => {
+                old.clear();
+                old.extend_from_slice(value);
+            }
+            Some(old) => *old = value.to_vec(),
+            None => drop(self.entries.insert(key, value.to_vec())),
+        }
+    }
+}
+
+/// Bytes of a buffer that is kept for the next change.
+const SCRATCH_BYTES_MAX: usize = 256 * 1024;
+
+/// Appends a length, and what is written behind it.
+fn put_prefixed(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<Range<usize>> {
+    let at = out.len();
+    0_u32.put(out);
+    let start = out.len();
+    write(out)?;
+    let length = u32::try_from(out.len() - start).expect("one value is far below 4 GiB");
+    out[at..start].copy_from_slice(&length.to_le_bytes());
+    Ok(start..out.len())
+}
+
+fn put_entry(out: &mut Vec<u8>, key: &Key, value: &[u8]) {
     (key.len() as u32).put(out);
-    out.extend_from_slice(key);
+    key.put(out);
     (value.len() as u32).put(out);
     out.extend_from_slice(value);
+}
+
+fn take_key(reader: &mut Reader<'_>) -> Result<Key, Misfit> {
+    reader.prefixed().map(Key::new).map_err(misfit)
 }
 
 fn misfit(_: pollux_wire::DecodeError) -> Misfit {
@@ -39,12 +75,11 @@ impl Object for RawMap {
         let mut reader = Reader::new(change);
         match u8::take(&mut reader).map_err(misfit)? {
             PUT => {
-                let key = reader.prefixed().map_err(misfit)?.to_vec();
-                let value = reader.prefixed().map_err(misfit)?.to_vec();
-                self.entries.insert(key, value);
+                let key = take_key(&mut reader)?;
+                self.put(key, reader.prefixed().map_err(misfit)?);
             }
             REMOVE => {
-                self.entries.remove(reader.prefixed().map_err(misfit)?);
+                self.entries.remove(&take_key(&mut reader)?);
             }
             CLEAR => self.entries.clear(),
             _ => return Err(Misfit("an unknown change of a map")),
@@ -55,12 +90,12 @@ impl Object for RawMap {
     fn save_part(&self, position: &mut Position, out: &mut Vec<u8>) -> bool {
         let from = match position.mark.take() {
             None => Bound::Unbounded,
-            Some(last) => Bound::Excluded(last),
+            Some(last) => Bound::Excluded(Key::new(&last)),
         };
         for (key, value) in self.entries.range((from, Bound::Unbounded)) {
             put_entry(out, key, value);
             if out.len() >= PART_BYTES_MAX {
-                position.mark = Some(key.clone());
+                position.mark = Some(key.to_bytes());
                 return true;
             }
         }
@@ -70,9 +105,8 @@ impl Object for RawMap {
     fn load_part(&mut self, part: &[u8]) -> Result<(), Misfit> {
         let mut reader = Reader::new(part);
         while !reader.is_empty() {
-            let key = reader.prefixed().map_err(misfit)?.to_vec();
-            let value = reader.prefixed().map_err(misfit)?.to_vec();
-            self.entries.insert(key, value);
+            let key = take_key(&mut reader)?;
+            self.put(key, reader.prefixed().map_err(misfit)?);
         }
         Ok(())
     }
@@ -100,36 +134,31 @@ pub struct Map<K, V> {
     types: PhantomData<fn() -> (K, V)>,
 }
 
-impl<K: Serialize + DeserializeOwned, V: Serialize + DeserializeOwned> Map<K, V> {
+impl<K: Serialize + DeserializeOwned + 'static, V: Serialize + DeserializeOwned + 'static> Map<K, V> {
     pub(crate) fn new(handle: Handle, id: ObjectId, name: &str, raw: Rc<RefCell<RawMap>>) -> Self {
         Self { handle, id, name: name.into(), raw, types: PhantomData }
     }
 
     /// Sets the value of a key; returns the value it had.
     pub fn insert(&self, key: K, value: V) -> Result<Option<V>> {
-        let (key, value) = (to_bytes(&self.name, &key)?, to_bytes(&self.name, &value)?);
-        self.put(key, value)
+        let change = self.begin_put(&key)?;
+        let old = self.value(&change.key)?;
+        self.put(change, &value)?;
+        Ok(old)
     }
 
     /// Computes a key's new value from its old one, and returns the new one.
-    pub fn update(&self, key: K, change: impl FnOnce(Option<V>) -> V) -> Result<V>
-    where
-        V: Clone,
-    {
-        let key = to_bytes(&self.name, &key)?;
-        let old = match self.raw.borrow().entries.get(&key) {
-            None => None,
-            Some(bytes) => Some(from_bytes(&self.name, bytes)?),
-        };
-        let value = change(old);
-        self.put(key, to_bytes(&self.name, &value)?)?;
+    pub fn update(&self, key: K, compute: impl FnOnce(Option<V>) -> V) -> Result<V> {
+        let change = self.begin_put(&key)?;
+        let value = compute(self.value(&change.key)?);
+        self.put(change, &value)?;
         Ok(value)
     }
 
     /// Removes a key; returns the value it had.
     pub fn remove(&self, key: &K) -> Result<Option<V>> {
         let key = to_bytes(&self.name, key)?;
-        let Some(old) = self.raw.borrow_mut().entries.remove(&key) else { return Ok(None) };
+        let Some(old) = self.raw.borrow_mut().entries.remove(&Key::new(&key)) else { return Ok(None) };
         self.handle.object_changed(self.id, |out| {
             out.push(REMOVE);
             (key.len() as u32).put(out);
@@ -146,11 +175,7 @@ impl<K: Serialize + DeserializeOwned, V: Serialize + DeserializeOwned> Map<K, V>
 
     /// The value of a key.
     pub fn get(&self, key: &K) -> Result<Option<V>> {
-        let key = to_bytes(&self.name, key)?;
-        match self.raw.borrow().entries.get(&key) {
-            None => Ok(None),
-            Some(bytes) => from_bytes(&self.name, bytes).map(Some),
-        }
+        self.value(&Key::new(&to_bytes(&self.name, key)?))
     }
 
     /// All entries. Their order is the same in both halves, and otherwise unspecified.
@@ -158,7 +183,9 @@ impl<K: Serialize + DeserializeOwned, V: Serialize + DeserializeOwned> Map<K, V>
         let raw = self.raw.borrow();
         raw.entries
             .iter()
-            .map(|(key, value)| Ok((from_bytes(&self.name, key)?, from_bytes(&self.name, value)?)))
+            .map(|(key, value)| {
+                Ok((from_bytes(&self.name, &key.to_bytes())?, from_bytes(&self.name, value)?))
+            })
             .collect()
     }
 
@@ -172,14 +199,35 @@ impl<K: Serialize + DeserializeOwned, V: Serialize + DeserializeOwned> Map<K, V>
         self.len() == 0
     }
 
-    fn put(&self, key: Vec<u8>, value: Vec<u8>) -> Result<Option<V>> {
-        self.handle.object_changed(self.id, |out| {
-            out.push(PUT);
-            put_entry(out, &key, &value);
-        })?;
-        match self.raw.borrow_mut().entries.insert(key, value) {
-            None => Ok(None),
-            Some(old) => from_bytes(&self.name, &old).map(Some),
-        }
+    /// The change as far as its key.
+    fn begin_put(&self, key: &K) -> Result<Put> {
+        let mut bytes = std::mem::take(&mut self.raw.borrow_mut().scratch);
+        bytes.clear();
+        bytes.push(PUT);
+        let key = put_prefixed(&mut bytes, |out| put_value(&self.name, key, out))?;
+        let key = Key::new(&bytes[key]);
+        Ok(Put { bytes, key })
     }
+
+    fn value(&self, key: &Key) -> Result<Option<V>> {
+        self.raw.borrow().entries.get(key).map(|bytes| from_bytes(&self.name, bytes)).transpose()
+    }
+
+    fn put(&self, change: Put, value: &V) -> Result<()> {
+        let Put { mut bytes, key } = change;
+        let value = put_prefixed(&mut bytes, |out| put_value(&self.name, value, out))?;
+        self.handle.object_changed(self.id, |out| out.extend_from_slice(&bytes))?;
+        let raw = &mut *self.raw.borrow_mut();
+        raw.put(key, &bytes[value]);
+        if bytes.capacity() <= SCRATCH_BYTES_MAX {
+            raw.scratch = bytes;
+        }
+        Ok(())
+    }
+}
+
+/// A change that sets a value, in the bytes that the backup gets.
+struct Put {
+    bytes: Vec<u8>,
+    key: Key,
 }

@@ -5,19 +5,18 @@
 //! sent too, in order; a part carries the values of the moment it was taken, and overwrites.
 
 pub(crate) mod cell;
+mod key;
 pub(crate) mod log;
 pub(crate) mod machine;
 pub(crate) mod map;
+mod value;
 
 use pollux_core::replica::Misfit;
 use pollux_wire::ObjectId;
-use serde::{Serialize, de::DeserializeOwned};
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-
-use crate::error::{Error, Result};
 
 /// Bytes of one part of an object's state: small enough that service goes on between two parts.
 pub(crate) const PART_BYTES_MAX: usize = 64 * 1024;
@@ -129,16 +128,4 @@ impl Objects {
         self.insert(id, kind, name.to_owned(), object);
         Ok(())
     }
-}
-
-pub(crate) fn to_bytes<T: Serialize + ?Sized>(object: &str, value: &T) -> Result<Vec<u8>> {
-    postcard::to_stdvec(value).map_err(|error| value_error(object, &error))
-}
-
-pub(crate) fn from_bytes<T: DeserializeOwned>(object: &str, bytes: &[u8]) -> Result<T> {
-    postcard::from_bytes(bytes).map_err(|error| value_error(object, &error))
-}
-
-fn value_error(object: &str, error: &postcard::Error) -> Error {
-    Error::Value { object: object.to_owned(), reason: error.to_string() }
 }
