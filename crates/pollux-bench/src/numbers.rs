@@ -37,6 +37,13 @@ impl Samples {
     }
 }
 
+impl std::fmt::Display for Samples {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let us: Vec<String> = self.nanoseconds.iter().map(|ns| (ns / 1000).to_string()).collect();
+        write!(formatter, "{}", us.join(" "))
+    }
+}
+
 /// The middle value; 0 without values.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = values.into_iter().collect();

@@ -125,6 +125,20 @@ fn figure(rounds: &[Measured<Samples>]) -> Figure {
     Figure::of_samples(rounds.iter().map(|round| &round.value))
 }
 
+/// `pollux-bench kill MIB KILLS`: kills so many primaries of a pair in the node that the environment names, with the requester
+/// on the survivor's processor.
+pub(crate) fn kill(mib: &str, kills: &str) -> Result<()> {
+    let bench = Bench::find()?;
+    let kills = kills.parse().context("KILLS is a number")?;
+    bench.run_server(NAMES[0], true, &["store", mib])?;
+    let mut server = bench.requester.open(NAMES[0])?;
+    let pauses = kill_often(&bench, &mut server, Placement::Other, kills)?;
+    bench.stop_server(NAMES[0])?;
+    let [p50, p90, p99] = [0.5, 0.9, 0.99].map(|share| pauses.quantile_us(share));
+    println!("{pauses}\np50 {p50:.0} us, p90 {p90:.0} us, p99 {p99:.0} us, most {:.0} us", pauses.max_us());
+    Ok(())
+}
+
 /// Kills so many primaries of a pair, which is whole before each: the pauses.
 pub(crate) fn kill_often(
     bench: &Bench,

@@ -181,6 +181,7 @@ impl Shared {
             Stage::Existing(_) => Self::find(env, floor)?,
         };
         if let Stage::Fresh(generation) = stage {
+            directory.warm()?;
             directory.finish(boot_id, generation)?;
         }
         shared.clear_stale_readers()?;

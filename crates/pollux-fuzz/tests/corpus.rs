@@ -78,7 +78,7 @@ fn the_seeds_in_the_tree_are_those_of_the_encoders() {
 #[test]
 fn the_limits_are_held() {
     let limits = Limits { input_bytes_max: 10, bytes_per_byte: 10, bytes_fixed: 1000, time_ms: 50 };
-    let target = |run| Target { name: "made-up", of: "a test", run, limits };
+    let target = |run| Target { name: "made-up", group: "none", of: "a test", run, limits };
     let calm = target(|bytes| drop(bytes.to_vec()));
     assert!(calm.check(&[7; 10]).unwrap().peak_bytes >= 10);
     let greedy = target(|_| drop(vec![0_u8; 5000]));

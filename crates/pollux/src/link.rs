@@ -124,6 +124,9 @@ pub(crate) struct Link {
     /// None for a link whose owner has a poller.
     poller: Option<Poller>,
     paths: BTreeMap<PathNumber, Path>,
+    /// Paths that the other end has closed, until the next one comes: to give back a ring takes longer than to send a request again, and
+    /// who waits for a takeover has just lost one.
+    lost: Vec<Path>,
     last_path: u32,
     kept: BySync<Kept>,
     /// Buffers of requests that have their answers.
@@ -190,6 +193,7 @@ impl Link {
             token,
             poller: None,
             paths: BTreeMap::new(),
+            lost: Vec::new(),
             last_path: 0,
             kept: BySync(VecDeque::new()),
             spares: Spares::default(),
@@ -401,6 +405,7 @@ impl Link {
 
     /// A path that the daemon has handed out.
     pub(crate) fn add_path(&mut self, path: OwnedFd) {
+        self.lost.clear();
         self.last_path += 1;
         let number = PathNumber(self.last_path);
         let mut channel = Channel::new(path, PATH_BODY_BYTES_MAX);
@@ -543,6 +548,7 @@ impl Link {
         let mut takeover = None;
         let mut opened = false;
         let mut offer = None;
+        let mut ended = false;
         let Some(Path { channel, .. }) = self.paths.get_mut(&number) else { return };
         let lost = loop {
             let filled = channel.fill();
@@ -623,7 +629,11 @@ impl Link {
             match filled {
                 Ok(Fill::Full) => {}
                 Ok(Fill::Open) => break false,
-                Ok(Fill::Closed) | Err(_) => break true,
+                Ok(Fill::Closed) => {
+                    ended = true;
+                    break true;
+                }
+                Err(_) => break true,
             }
         };
         if opened && let State::Open(requester) = &mut self.state {
@@ -655,7 +665,7 @@ impl Link {
             }
         }
         if lost {
-            self.lose(number);
+            self.lose(number, ended);
         }
     }
 
@@ -675,9 +685,13 @@ impl Link {
         }
     }
 
-    fn lose(&mut self, number: PathNumber) {
+    /// A path that its other end has not closed is closed here at once, for it to see.
+    fn lose(&mut self, number: PathNumber, ended: bool) {
         if let Some(path) = self.paths.remove(&number) {
             unwatch(&self.registry, &path.channel);
+            if ended {
+                self.lost.push(path);
+            }
         }
         match &mut self.state {
             State::Open(requester) => requester.handle_path_lost(number),
@@ -734,7 +748,7 @@ impl Link {
         for number in lost {
             // What the other end had still written is read before the path counts as lost.
             self.read(number);
-            self.lose(number);
+            self.lose(number, true);
             self.act();
         }
     }

@@ -3,6 +3,10 @@
 //! A commit waits for the transaction of another daemon, and one that is stopped inside a transaction holds it until it
 //! is killed as hung. The loop must not wait with it: it would be taken for hung itself. So jobs go to this thread as
 //! values, in order, and come back as results; each carries what the daemon needs to go on.
+//!
+//! A takeover is answered by this thread itself, over the control channel of who asks: a requester waits for it, and the
+//! loop would first have to be woken. The loop hears of it a moment later, so that it does not take the processor from the
+//! new primary. Until then it sends nothing over that channel ([`Answerer`]).
 
 use crate::creation::Role;
 use crate::ends::GoneProcess;
@@ -14,23 +18,26 @@ use crate::process::{Origin, Request};
 use crate::start::unix_ms;
 use crate::stops::TakeOff;
 use pollux_coordinator::{Coordinator, Error};
-use pollux_os::Doorbell;
+use pollux_os::{Channel, Doorbell, Flush};
 use pollux_wire::admin::ProgramSpec;
-use pollux_wire::control::{Answer, Change, Creation, Query, Recorded, Target};
+use pollux_wire::control::{Answer, CONTROL, Change, Creation, Query, Recorded, Target, ToProcess};
+use pollux_wire::limits::CONTROL_BODY_BYTES_MAX;
 use pollux_wire::record::{CpuRecord, NameRecord};
-use pollux_wire::{CpuNumber, Epoch, FileError, Phandle, Pin, ProcessName};
+use pollux_wire::{CpuNumber, Epoch, FileError, Phandle, Pin, ProcessName, Wire};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 /// What the daemon asks of the ledger.
 #[derive(Debug)]
 pub(crate) enum Job {
     /// Numbers that were never given before.
     Numbers { count: u32, purpose: NumbersFor },
-    /// A process asks for a change of its name's record.
-    Change { asker: Request, name: ProcessName, change: Change },
+    /// A process asks for a change of its name's record. With an answerer it is told by the clerk.
+    Change { asker: Request, name: ProcessName, change: Change, answerer: Option<Answerer> },
     /// A name is created for the process of this pin.
     CreateName { pin: Pin, record: NameRecord },
     /// A named process is proven gone.
@@ -79,6 +86,7 @@ pub(crate) enum Done {
         change: Change,
         outcome: Recorded,
         written: Option<NameRecord>,
+        told: Option<Told>,
     },
     NameCreated {
         pin: Pin,
@@ -167,13 +175,34 @@ pub(crate) enum NumbersFor {
     Creation { asker: Request, creation: Box<Creation>, role: Role },
 }
 
+/// How long the loop is not told of what was answered without it.
+const ANSWERED_PAUSE: Duration = Duration::from_millis(2);
+
+/// The control channel of a process, lent to the clerk for one answer.
+#[derive(Debug)]
+pub(crate) struct Answerer {
+    pub(crate) link: LinkId,
+    pub(crate) socket: OwnedFd,
+}
+
+/// What the clerk has told over a channel that was lent to it.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// The channel, which the loop has back.
+    pub(crate) link: LinkId,
+    /// False if the answer did not fit in whole, which is left to the loop.
+    pub(crate) whole: bool,
+}
+
 /// The daemon's side.
 #[derive(Debug)]
 pub(crate) struct Clerk {
-    jobs: Sender<Job>,
+    /// None only while this is dropped.
+    jobs: Option<Sender<Job>>,
     done: Receiver<Done>,
     under_way: usize,
     bell: Arc<Doorbell>,
+    thread: Thread,
 }
 
 impl Clerk {
@@ -183,9 +212,9 @@ impl Clerk {
         let (done_jobs, done) = channel();
         let bell = Arc::new(Doorbell::new()?);
         let ring = Arc::clone(&bell);
-        let thread = std::thread::Builder::new().name("clerk".to_owned());
-        thread.spawn(move || keep(ledger, &jobs_to_do, &done_jobs, &ring))?;
-        Ok(Self { jobs, done, under_way: 0, bell })
+        let thread = thread::Builder::new().name("clerk".to_owned());
+        let thread = thread.spawn(move || keep(ledger, &jobs_to_do, &done_jobs, &ring))?.thread().clone();
+        Ok(Self { jobs: Some(jobs), done, under_way: 0, bell, thread })
     }
 
     /// Rings when results are there.
@@ -201,7 +230,10 @@ impl Clerk {
     /// Gives a job. Those that follow from a death are never refused: there is a bounded number of processes and CPUs.
     pub(crate) fn ask(&mut self, job: Job) {
         self.under_way += 1;
-        self.jobs.send(job).expect("the thread ends only after this side, and a panic ends the process");
+        let jobs = self.jobs.as_ref().expect("only drop takes it");
+        jobs.send(job).expect("the thread ends only after this side, and a panic ends the process");
+        // Not by the queue, which would hold a lock meanwhile that the thread comes to wait for.
+        self.thread.unpark();
     }
 
     /// The next result.
@@ -212,21 +244,65 @@ impl Clerk {
     }
 }
 
+impl Drop for Clerk {
+    fn drop(&mut self) {
+        self.jobs = None;
+        self.thread.unpark();
+    }
+}
+
 fn keep<C: Coordinator>(mut ledger: Ledger<C>, jobs: &Receiver<Job>, done: &Sender<Done>, bell: &Doorbell) {
-    while let Ok(job) = jobs.recv() {
-        if done.send(perform(&mut ledger, job)).is_err() {
-            return;
+    let mut ring_at: Option<Instant> = None;
+    loop {
+        match jobs.try_recv() {
+            Ok(job) => {
+                let result = perform(&mut ledger, job);
+                let told = matches!(result, Done::Changed { told: Some(Told { whole: true, .. }), .. });
+                if done.send(result).is_err() {
+                    return;
+                }
+                if told {
+                    ring_at.get_or_insert_with(|| Instant::now() + ANSWERED_PAUSE);
+                } else {
+                    ring_at = None;
+                    bell.ring();
+                }
+            }
+            Err(TryRecvError::Empty) => match ring_at {
+                None => thread::park(),
+                Some(at) => {
+                    let left = at.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        ring_at = None;
+                        bell.ring();
+                    } else {
+                        thread::park_timeout(left);
+                    }
+                }
+            },
+            Err(TryRecvError::Disconnected) => return,
         }
-        bell.ring();
+    }
+}
+
+impl Answerer {
+    /// Tells the outcome. A frame this short goes into the socket whole or not at all.
+    fn tell(self, request: u32, outcome: &Recorded) -> Told {
+        let mut channel = Channel::new(self.socket, CONTROL_BODY_BYTES_MAX);
+        let message = ToProcess::Recorded { request, outcome: outcome.clone() };
+        channel.queue(CONTROL, |out| message.put(out));
+        let whole = !matches!(channel.flush(), Ok(Flush::Blocked));
+        Told { link: self.link, whole }
     }
 }
 
 fn perform<C: Coordinator>(ledger: &mut Ledger<C>, job: Job) -> Done {
     match job {
         Job::Numbers { count, purpose } => Done::Numbers { count, purpose, first: ledger.numbers(count) },
-        Job::Change { asker, name, change } => {
+        Job::Change { asker, name, change, answerer } => {
             let (outcome, written) = ledger.change(&name, asker.process, &change);
-            Done::Changed { asker, name, change, outcome, written }
+            let told = answerer.map(|answerer| answerer.tell(asker.request, &outcome));
+            Done::Changed { asker, name, change, outcome, written, told }
         }
         Job::CreateName { pin, record } => {
             let result = ledger.create_name(&record);

@@ -2,7 +2,7 @@
 //!
 //! Nothing a process says about itself is believed where it matters: who asks is known from its channel (S16).
 
-use crate::clerk::{Job, NumbersFor};
+use crate::clerk::{Answerer, Job, NumbersFor, Told};
 use crate::daemon::{Daemon, Timer, label};
 use crate::limits::{COORDINATOR_RETRY_MS, NUMBERS_PER_REQUEST_MAX};
 use crate::links::{LinkId, Role};
@@ -221,7 +221,14 @@ impl Daemon {
             }
             Some(name) => {
                 let name = name.clone();
-                return self.clerk.ask(Job::Change { asker, name, change });
+                // Halves that keep their state themselves hear of the record before the answer.
+                let answerer = match (&change, process.link) {
+                    (Change::TakeOver { .. }, Some(link)) if !process.is_active() => {
+                        self.links.lend(link).map(|socket| Answerer { link, socket })
+                    }
+                    _ => None,
+                };
+                return self.clerk.ask(Job::Change { asker, name, change, answerer });
             }
         };
         self.tell(asker.process, &ToProcess::Recorded { request: asker.request, outcome: refusal });
@@ -234,16 +241,22 @@ impl Daemon {
         name: &ProcessName,
         change: &Change,
         outcome: Recorded,
-        written: Option<&NameRecord>,
+        (written, told): (Option<&NameRecord>, Option<Told>),
     ) {
         let by = asker.process;
+        let was_told = told.as_ref().is_some_and(|told| told.whole);
+        if let Some(told) = told {
+            self.links.take_back(told.link);
+        }
         // Halves that keep their state themselves know the record before the answer.
         if let Some(record) = written {
             self.follow_change(by, change, record);
         }
         // The answer first: a takeover waits for it.
         let message = ToProcess::Recorded { request: asker.request, outcome };
-        self.tell(by, &message);
+        if !was_told {
+            self.tell(by, &message);
+        }
         self.flush();
         let takes_over = matches!(change, Change::TakeOver { .. });
         let change = described(change);
@@ -265,6 +278,8 @@ impl Daemon {
     }
 
     fn handle_report(&mut self, process: Phandle, mut event: Event) {
+        // That the takeover is on record is known before its report.
+        self.take_results();
         let Some(found) = self.processes.get_mut(process) else { return };
         if event.kind == EventKind::Takeover {
             found.unreported_takeover = None;

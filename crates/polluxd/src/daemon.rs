@@ -354,9 +354,7 @@ impl Daemon {
             LISTENER => self.accept(),
             CLERK => {
                 self.clerk.bell().quiet();
-                while let Some(done) = self.clerk.poll() {
-                    self.handle_done(done);
-                }
+                self.take_results();
             }
             STARTER => {
                 self.starter.bell().quiet();
@@ -433,6 +431,13 @@ impl Daemon {
         }
     }
 
+    /// Takes in what the clerk has done.
+    pub(crate) fn take_results(&mut self) {
+        while let Some(done) = self.clerk.poll() {
+            self.handle_done(done);
+        }
+    }
+
     fn handle_done(&mut self, done: Done) {
         match done {
             Done::Numbers { count, purpose, first } => match purpose {
@@ -446,8 +451,8 @@ impl Daemon {
                     self.handle_creation_number(asker, *creation, role, first);
                 }
             },
-            Done::Changed { asker, name, change, outcome, written } => {
-                self.handle_changed(asker, &name, &change, outcome, written.as_ref());
+            Done::Changed { asker, name, change, outcome, written, told } => {
+                self.handle_changed(asker, &name, &change, outcome, (written.as_ref(), told));
             }
             Done::NameCreated { pin, record, result } => self.handle_name_created(pin, &record, result),
             Done::ProcessGone { gone, result } => self.handle_gone_recorded(gone, result),

@@ -104,6 +104,8 @@ impl Daemon {
     /// A process is proven gone.
     pub(crate) fn process_gone(&mut self, phandle: Phandle, event: ProcessEvent) {
         self.read_last_words(phandle);
+        // It may have taken over, which its end is to be told with.
+        self.take_results();
         let Some(process) = self.processes.remove(phandle) else { return };
         if let Some(pidfd) = &process.pidfd {
             // Its duplicates live on with its partner, and the poller would go on telling.

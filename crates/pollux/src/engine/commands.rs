@@ -108,17 +108,24 @@ impl Engine {
 
     pub(super) fn drop_partner(&mut self) {
         if let Some(partner) = self.partner.take() {
-            rings::unwatch(&self.poller, &partner.channel);
-            rings::unwatch(&self.backup_poller, &partner.channel);
             if !partner.watch.is_dead() {
                 // Off record and not wanted any more: it must not linger.
                 let _ = pollux_os::signal(&partner.pidfd, Signal::KILL);
+                partner.watch.retire();
             }
-            partner.watch.retire();
-            // Its memory and descriptors go when there is time: what follows may be a takeover.
-            self.buried.push(partner);
+            // What it leaves is cleared away when there is time: what follows may be a takeover.
+            self.dropped = Some(partner);
         }
         self.state_to_send = None;
+    }
+
+    /// Looks no more at the channel of the other half that was dropped. Its memory and descriptors go later.
+    pub(super) fn bury_dropped(&mut self) {
+        if let Some(partner) = self.dropped.take() {
+            rings::unwatch(&self.poller, &partner.channel);
+            rings::unwatch(&self.backup_poller, &partner.channel);
+            self.buried.push(partner);
+        }
     }
 
     /// Takes nothing in any more, so that no checkpoint is made until the roles are exchanged; what is in hand is finished.

@@ -150,6 +150,8 @@ pub(crate) struct Engine {
     bell: Arc<Doorbell>,
     pair: Pair,
     partner: Option<Partner>,
+    /// Another half that is gone, and that the poller may still tell of.
+    dropped: Option<Partner>,
     /// Other halves that are gone.
     buried: Vec<Partner>,
     turn: Turn,
@@ -272,6 +274,7 @@ impl Engine {
             bell,
             pair,
             partner: None,
+            dropped: None,
             buried: Vec::new(),
             turn: Turn::default(),
             batch: checkpoints::Batch::default(),
@@ -506,6 +509,7 @@ impl Engine {
         for event in &events {
             match event.token & TOKEN_KIND {
                 TOKEN_DAEMON => self.daemon.fill()?,
+                TOKEN_PARTNER | TOKEN_PARTNER_RING if self.dropped.is_some() => self.bury_dropped(),
                 TOKEN_PARTNER => {
                     if let Some(partner) = &mut self.partner {
                         partner.channel.note_socket_ready();
@@ -553,6 +557,9 @@ impl Engine {
 
     fn handle_time(&mut self, place: Place) -> Result<()> {
         let now = clock::monotonic_ns();
+        if self.answers_first_until_ns.is_none() {
+            self.bury_dropped();
+        }
         if self.answers_first_until_ns.take_if(|until| now >= *until).is_some()
             && std::mem::take(&mut self.backup_wanted)
         {
@@ -701,6 +708,7 @@ impl Engine {
         else {
             return Err(Error::Refused("the daemon named another half without its descriptors".to_owned()));
         };
+        self.bury_dropped();
         let watch = Arc::new(LifeWatch::open(page).context("open the other half's life page")?);
         watch.clone().on_death("partner", self.bell.clone()).context("watch the other half")?;
         let mut channel = Channel::new(channel, CHECKPOINT_BODY_BYTES_MAX);
