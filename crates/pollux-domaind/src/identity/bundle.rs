@@ -125,16 +125,18 @@ impl Bundle {
         if text.len() > BUNDLE_BYTES_MAX {
             return Err(no("it is too long"));
         }
+        // What stands inside of a certificate is no word of ours.
+        let head = text.split("-----BEGIN ").next().unwrap_or_default();
         let value = |key: &str| {
             let begin = format!("{key} = ");
-            text.lines().find_map(|line| line.strip_prefix(&begin)).map(str::to_owned)
+            head.lines().find_map(|line| line.strip_prefix(&begin)).map(str::to_owned)
         };
         let domain = value("domain").ok_or_else(|| no("no domain is in it"))?;
         pollux_domain::name::check_domain_name(&domain).map_err(|error| no(&error.to_string()))?;
         let server = value("server").ok_or_else(|| no("no server is in it"))?;
         let server = ServerName::new(&server).map_err(|error| no(&error.to_string()))?;
         let mode = value("mode").ok_or_else(|| no("no mode is in it"))?;
-        let contacts = parse_contacts(text);
+        let contacts = parse_contacts(head);
         let parts: Vec<String> = text
             .split("-----BEGIN ")
             .skip(1)

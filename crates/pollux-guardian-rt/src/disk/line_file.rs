@@ -28,6 +28,10 @@ pub(crate) const TERMINAL_TYPE_WORDS: [i16; 5] = [6, 0, -1, -1, -1];
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     bytes: Vec<u8>,
+    /// Those before were taken. They go when more comes.
+    start: usize,
+    /// No end of a line is before.
+    searched: usize,
     ended: bool,
 }
 
@@ -35,26 +39,34 @@ impl Lines {
     /// More input; none means its end.
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.ended |= bytes.is_empty();
+        self.bytes.drain(..self.start);
+        self.searched -= self.start;
+        self.start = 0;
         self.bytes.extend_from_slice(bytes);
     }
 
     /// The next line, at most so many bytes of it. Error 1 at the end of the input; nothing while the line is not whole.
     pub(crate) fn take(&mut self, room: usize) -> Option<Result<Vec<u8>, FileError>> {
-        let end = self.bytes.iter().position(|byte| *byte == b'\n');
-        let whole = end.is_some() || self.ended || self.bytes.len() >= LINE_BYTES_MAX;
+        let end =
+            self.bytes[self.searched..].iter().position(|byte| *byte == b'\n').map(|at| self.searched + at);
+        self.searched = end.unwrap_or(self.bytes.len());
+        let waiting = self.bytes.len() - self.start;
+        let whole = end.is_some() || self.ended || waiting >= LINE_BYTES_MAX;
         if !whole {
             return None;
         }
-        if self.bytes.is_empty() {
+        if waiting == 0 {
             // A terminal can be read again after its end-of-file key.
             self.ended = false;
             return Some(Err(FileError::END_OF_FILE));
         }
-        let length = end.unwrap_or(self.bytes.len());
+        let length = self.searched - self.start;
         let taken = length.min(room);
-        let mut line: Vec<u8> = self.bytes.drain(..taken).collect();
+        let mut line = self.bytes[self.start..self.start + taken].to_vec();
+        self.start += taken;
         if taken == length && end.is_some() {
-            self.bytes.remove(0);
+            self.start += 1;
+            self.searched = self.start;
         }
         if line.last() == Some(&b'\r') {
             line.pop();

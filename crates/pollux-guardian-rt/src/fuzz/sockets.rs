@@ -61,7 +61,7 @@ pub fn line_file(bytes: &[u8]) {
     for piece in pieces {
         lines.feed(piece);
         // A read without room takes nothing and would go on for ever.
-        for _ in 0..=input.len() {
+        for _ in 0..if room == 0 { 1 } else { input.len() + 1 } {
             match lines.take(room) {
                 Some(Ok(line)) => {
                     assert!(line.len() <= room, "a line fits");

@@ -21,6 +21,20 @@ thread_local! {
     static SPARES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
+/// None as well while the thread ends: a C program talks to its daemon from `exit`, when the thread's variables are gone.
+fn spare() -> Option<Vec<u8>> {
+    SPARES.try_with(|spares| spares.borrow_mut().pop()).ok().flatten()
+}
+
+fn keep_spare(bytes: Vec<u8>) {
+    let _ = SPARES.try_with(|spares| {
+        let mut spares = spares.borrow_mut();
+        if spares.len() < SPARES_MAX {
+            spares.push(bytes);
+        }
+    });
+}
+
 /// Frames on their way in. `bytes[start..end]` is received and not yet taken; the rest of `bytes` is room.
 #[derive(Debug, Default)]
 pub(super) struct Input {
@@ -152,7 +166,7 @@ impl Input {
             }
         }
         if self.bytes.is_empty() {
-            self.bytes = SPARES.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; BUFFER_BYTES]);
+            self.bytes = spare().unwrap_or_else(|| vec![0; BUFFER_BYTES]);
         }
         // A broken header is told by next_frame, which the caller is sent to with `Full`.
         let Ok(header) = FrameHeader::decode(&self.bytes[self.start..self.end], body_bytes_max) else {
@@ -186,12 +200,7 @@ impl Input {
     pub(super) fn lay_down(&mut self) {
         if self.start == self.end && self.bytes.len() == BUFFER_BYTES {
             (self.start, self.end) = (0, 0);
-            let bytes = std::mem::take(&mut self.bytes);
-            SPARES.with_borrow_mut(|spares| {
-                if spares.len() < SPARES_MAX {
-                    spares.push(bytes);
-                }
-            });
+            keep_spare(std::mem::take(&mut self.bytes));
         }
     }
 
