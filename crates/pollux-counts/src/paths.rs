@@ -8,7 +8,7 @@ use pollux_core::pair::{Event, Handled, Pair};
 use pollux_core::receive::{Arrival, Open, SavedReply};
 use pollux_core::replica::Replica;
 use pollux_core::requester::{PathNumber, ReplyIs, Requester};
-use pollux_os::{Channel, socket_pair};
+use pollux_os::{Among, Channel, socket_pair};
 use pollux_wire::checkpoint::{Opener, Record, begin_checkpoint, open_checkpoint};
 use pollux_wire::control::{OpenDetails, Recorded};
 use pollux_wire::limits::PATH_BODY_BYTES_MAX;
@@ -73,8 +73,8 @@ fn connections(count: usize, times: usize) -> Result<()> {
 fn frames(times: usize) -> Result<()> {
     let (one, other) = socket_pair()?;
     let mut ends = [one, other].map(|fd| Channel::new(fd, PATH_BODY_BYTES_MAX));
-    let descriptors = ends[0].offer_ring()?;
-    ends[1].take_ring(descriptors)?;
+    let descriptors = ends[0].offer_ring(Among::Many)?;
+    ends[1].take_ring(descriptors, Among::Many)?;
     for end in &mut ends {
         end.write_to_ring();
         end.read_from_ring()?;

@@ -34,7 +34,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::frame::{DESCRIPTORS_PER_FRAME_MAX, Frame, FrameError};
-use crate::ring::Ring;
+use crate::ring::{Among, Ring};
 use input::Input;
 use output::Output;
 
@@ -196,22 +196,22 @@ impl Channel {
         self.input.next_frame(self.body_bytes_max)
     }
 
-    /// Makes a ring. The descriptors are for the peer's [`take_ring`](Channel::take_ring). Fails where descriptors or
+    /// Makes a ring, the larger one if the process has few such channels. The descriptors are for the peer's [`take_ring`](Channel::take_ring). Fails where descriptors or
     /// rings are used up; then all stays as it is.
-    pub fn offer_ring(&mut self) -> io::Result<Vec<OwnedFd>> {
+    pub fn offer_ring(&mut self, among: Among) -> io::Result<Vec<OwnedFd>> {
         assert!(self.ring.is_none(), "a channel has one ring");
-        let (ring, descriptors) = Ring::create()?;
+        let (ring, descriptors) = Ring::create(among)?;
         self.ring = Some(ring);
         Ok(descriptors)
     }
 
     /// Opens a ring that the peer has made. Fails if it is not one, or where rings are used up, or if there is one
     /// already; then all stays as it is.
-    pub fn take_ring(&mut self, descriptors: Vec<OwnedFd>) -> io::Result<()> {
+    pub fn take_ring(&mut self, descriptors: Vec<OwnedFd>, among: Among) -> io::Result<()> {
         if self.ring.is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        self.ring = Some(Ring::open(descriptors)?);
+        self.ring = Some(Ring::open(descriptors, among)?);
         Ok(())
     }
 

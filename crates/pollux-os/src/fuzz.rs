@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::channel::socket_pair;
 use crate::frame::FrameHeader;
-use crate::ring::Ring;
+use crate::ring::{Among, Ring};
 use crate::{Channel, FRAME_HEADER_BYTES, Fill};
 
 /// Largest body of the channels here: small, so that a length beyond it is near.
@@ -113,8 +113,8 @@ fn step(rest: &mut &[u8]) -> Option<Step> {
 /// A ring whose peer writes what it likes to the words that it can reach: its side and ours. Reading and writing go on or
 /// end with an error that says so; never more comes out than there is room.
 pub fn ring(bytes: &[u8]) {
-    let Ok((mut ours, descriptors)) = Ring::create() else { return };
-    let Ok(mut theirs) = Ring::open(descriptors) else { panic!("a ring that was made opens") };
+    let Ok((mut ours, descriptors)) = Ring::create(Among::Many) else { return };
+    let Ok(mut theirs) = Ring::open(descriptors, Among::Many) else { panic!("a ring that was made opens") };
     let filler = [0x5a; 1 << 16];
     let mut room = [0; 1 << 16];
     let mut rest = bytes;

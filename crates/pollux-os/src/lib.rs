@@ -48,7 +48,7 @@ pub use process::{
     bind_to, launch, launcher_main, processors_allowed, reap, signal, take_inherited, wait_gone,
     wait_readable,
 };
-pub use ring::{RING_DESCRIPTORS, RINGS_PER_PROCESS_MAX};
+pub use ring::{Among, RING_DESCRIPTORS, RINGS_PER_PROCESS_MAX};
 pub use rustix::process::{Pid, Signal};
 pub use signals::{ChildSignals, StopSignals};
 pub use socket::{at_urgent_mark, host_name, set_socket_option, socket_option};

@@ -53,6 +53,27 @@ const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlag
 
 static RINGS: AtomicUsize = AtomicUsize::new(0);
 
+/// Whether a process has many channels like this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Among {
+    /// Its ring is always one with room for much.
+    Few,
+    /// The first rings of the process have room for much, the others for little.
+    Many,
+}
+
+impl Among {
+    /// Bytes of one direction of a new ring.
+    fn capacity(self, place: &Place) -> usize {
+        if self == Among::Few || place.0 < LARGE_RINGS_MAX { CAPACITY } else { CAPACITY_SMALL }
+    }
+
+    /// Whether a ring of so many bytes, made by somebody else, is opened.
+    fn takes(self, capacity: usize, place: &Place) -> bool {
+        self == Among::Few || capacity == CAPACITY_SMALL || place.0 < LARGE_RINGS_TAKEN_MAX
+    }
+}
+
 /// A place among the rings of this process: how many there were before it.
 #[derive(Debug)]
 struct Place(usize);
@@ -99,10 +120,9 @@ pub(crate) struct Ring {
 
 impl Ring {
     /// A new ring: this side, and what the other side opens it with.
-    pub(crate) fn create() -> io::Result<(Ring, Vec<OwnedFd>)> {
+    pub(crate) fn create(among: Among) -> io::Result<(Ring, Vec<OwnedFd>)> {
         let place = Place::take()?;
-        let capacity = if place.0 < LARGE_RINGS_MAX { CAPACITY } else { CAPACITY_SMALL };
-        Self::create_with(capacity, place)
+        Self::create_with(among.capacity(&place), place)
     }
 
     fn create_with(capacity: usize, place: Place) -> io::Result<(Ring, Vec<OwnedFd>)> {
@@ -126,7 +146,7 @@ impl Ring {
     }
 
     /// Opens a ring that somebody has passed to us. Refused unless nobody can change the size of its file.
-    pub(crate) fn open(descriptors: Vec<OwnedFd>) -> io::Result<Ring> {
+    pub(crate) fn open(descriptors: Vec<OwnedFd>, among: Among) -> io::Result<Ring> {
         let refuse = |text: &str| io::Error::new(io::ErrorKind::InvalidData, format!("not a ring: {text}"));
         let descriptors: [OwnedFd; RING_DESCRIPTORS] =
             descriptors.try_into().map_err(|_| refuse("it has another number of descriptors"))?;
@@ -141,7 +161,7 @@ impl Ring {
             .find(|capacity| file_bytes(*capacity) as i64 == bytes)
             .ok_or_else(|| refuse("it is of the wrong size"))?;
         let place = Place::take()?;
-        if capacity == CAPACITY && place.0 >= LARGE_RINGS_TAKEN_MAX {
+        if !among.takes(capacity, &place) {
             return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "there are many rings already"));
         }
         Ok(Ring::new(Mapping::new(&memfd, capacity)?, bell, peers_bell, 1, place))
@@ -294,11 +314,23 @@ fn broken() -> io::Error {
 mod tests {
     use super::*;
 
+    // Thousands of requesters must not fill the memory (S15), nor slow down the one channel that all their requests depend on.
+    #[test]
+    fn many_rings_are_small_and_the_pairs_own_is_not() {
+        // Counted once more, since a place is given back when it is dropped.
+        RINGS.fetch_add(3, Ordering::Relaxed);
+        let [few, many, most] = [LARGE_RINGS_MAX - 1, LARGE_RINGS_MAX, LARGE_RINGS_TAKEN_MAX].map(Place);
+        assert_eq!([&few, &many].map(|place| Among::Many.capacity(place)), [CAPACITY, CAPACITY_SMALL]);
+        assert_eq!(Among::Few.capacity(&most), CAPACITY);
+        assert!(Among::Many.takes(CAPACITY, &many) && !Among::Many.takes(CAPACITY, &most));
+        assert!(Among::Many.takes(CAPACITY_SMALL, &most) && Among::Few.takes(CAPACITY, &most));
+    }
+
     // The open after very many others must carry the same requests as the first one.
     #[test]
     fn a_small_ring_carries_any_bytes_in_order() {
         let (mut near, descriptors) = Ring::create_with(CAPACITY_SMALL, Place::take().unwrap()).unwrap();
-        let mut far = Ring::open(descriptors).unwrap();
+        let mut far = Ring::open(descriptors, Among::Many).unwrap();
         assert_eq!((near.memory.capacity(), far.memory.capacity()), (CAPACITY_SMALL, CAPACITY_SMALL));
         for (writer, reader) in [(0, 1), (1, 0)] {
             let ends = [&mut near, &mut far];

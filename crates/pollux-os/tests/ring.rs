@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use common::{DEADLINE, ROLE, as_role, null, start, stdin_fd};
 use pollux_os::{
-    Channel, DESCRIPTORS_PER_FRAME_MAX, Fill, Flush, Interest, Poller, RING_DESCRIPTORS, Signal, reap,
+    Among, Channel, DESCRIPTORS_PER_FRAME_MAX, Fill, Flush, Interest, Poller, RING_DESCRIPTORS, Signal, reap,
     signal, socket_pair, wait_gone,
 };
 use proptest::prelude::*;
@@ -37,14 +37,14 @@ fn pair() -> (Channel, Channel) {
 fn pair_and_memory() -> (Channel, Channel, OwnedFd) {
     let (near, far) = socket_pair().unwrap();
     let (mut near, mut far) = (Channel::new(near, BODY_BYTES_MAX), Channel::new(far, BODY_BYTES_MAX));
-    let descriptors = near.offer_ring().unwrap();
+    let descriptors = near.offer_ring(Among::Many).unwrap();
     assert_eq!(descriptors.len(), RING_DESCRIPTORS);
     let memory = descriptors[0].try_clone().unwrap();
     near.queue_with(OFFER, descriptors, |_| {});
     assert_eq!(near.flush().unwrap(), Flush::Done);
     assert_eq!(far.fill().unwrap(), Fill::Open);
     let offer = far.next_frame().unwrap().unwrap().descriptors;
-    far.take_ring(offer).unwrap();
+    far.take_ring(offer, Among::Many).unwrap();
     (near, far, memory)
 }
 
@@ -223,7 +223,7 @@ fn role() {
         return;
     }
     let mut channel = Channel::new(stdin_fd(), BODY_BYTES_MAX);
-    let descriptors = channel.offer_ring().unwrap();
+    let descriptors = channel.offer_ring(Among::Many).unwrap();
     channel.queue_with(OFFER, descriptors, |_| {});
     channel.queue(BEGUN, |_| {});
     channel.write_to_ring();
@@ -271,7 +271,7 @@ fn a_writer_that_is_killed_leaves_whole_frames_and_an_end() {
                 }
             }
             if let Some(descriptors) = taken {
-                far.take_ring(descriptors).unwrap();
+                far.take_ring(descriptors, Among::Many).unwrap();
                 poller.add(far.bell().unwrap(), 1, Interest::READ | Interest::EDGE).unwrap();
             }
             if turned {
@@ -342,14 +342,17 @@ fn what_is_no_ring_is_refused() {
     for (what, offer) in offers {
         let (near, _far) = socket_pair().unwrap();
         let mut channel = Channel::new(near, BODY_BYTES_MAX);
-        assert!(channel.take_ring(offer).is_err(), "{what}");
+        assert!(channel.take_ring(offer, Among::Many).is_err(), "{what}");
         assert!(channel.bell().is_none());
         assert!(channel.read_from_ring().is_err(), "{what}");
     }
     let (near, _far) = socket_pair().unwrap();
     let mut channel = Channel::new(near, BODY_BYTES_MAX);
-    channel.take_ring(vec![memory(right, seals), null(), null()]).unwrap();
-    assert!(channel.take_ring(vec![memory(right, seals), null(), null()]).is_err(), "a second one");
+    channel.take_ring(vec![memory(right, seals), null(), null()], Among::Many).unwrap();
+    assert!(
+        channel.take_ring(vec![memory(right, seals), null(), null()], Among::Many).is_err(),
+        "a second one"
+    );
 }
 
 /// A requester that shares a bell with a server could stop it by making its write to that bell block.
@@ -357,7 +360,7 @@ fn what_is_no_ring_is_refused() {
 fn a_bell_that_a_peer_has_filled_does_not_block() {
     let (near, _far) = socket_pair().unwrap();
     let mut near = Channel::new(near, BODY_BYTES_MAX);
-    let bell = near.offer_ring().unwrap().remove(1);
+    let bell = near.offer_ring(Among::Many).unwrap().remove(1);
     rustix::io::ioctl_fionbio(&bell, false).unwrap();
     rustix::io::write(&bell, &(u64::MAX - 2).to_ne_bytes()).unwrap();
     near.write_to_ring();
@@ -370,7 +373,7 @@ fn a_bell_that_a_peer_has_filled_does_not_block() {
 fn descriptors_without_frames_break_the_channel() {
     let (near, far) = socket_pair().unwrap();
     let (mut near, mut far) = (Channel::new(near, BODY_BYTES_MAX), Channel::new(far, BODY_BYTES_MAX));
-    far.take_ring(near.offer_ring().unwrap()).unwrap();
+    far.take_ring(near.offer_ring(Among::Many).unwrap(), Among::Many).unwrap();
     far.read_from_ring().unwrap();
     let broken = (0..100).any(|_| {
         near.queue_with(DATA, (0..DESCRIPTORS_PER_FRAME_MAX).map(|_| null()).collect(), |_| {});

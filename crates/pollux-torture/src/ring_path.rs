@@ -2,7 +2,7 @@
 
 use crate::visitor::Visitor;
 use crate::wait::PATIENCE;
-use pollux_os::{Channel, Fill, Interest, Poller};
+use pollux_os::{Among, Channel, Fill, Interest, Poller};
 use pollux_wire::limits::PATH_BODY_BYTES_MAX;
 use pollux_wire::path::{self, IoType, Reply, Request};
 use pollux_wire::{SyncId, Wire as _};
@@ -115,7 +115,7 @@ impl RingPath {
         self.memory = Some(descriptors[0].try_clone().unwrap());
         self.bells = descriptors[1..].iter().map(|bell| bell.try_clone().unwrap()).collect();
         if say == Say::Yes {
-            self.channel.take_ring(descriptors).unwrap();
+            self.channel.take_ring(descriptors, Among::Many).unwrap();
             self.poller.add(self.channel.bell().unwrap(), 1, Interest::READ | Interest::EDGE).unwrap();
         }
         if say != Say::Nothing {

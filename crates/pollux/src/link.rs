@@ -10,7 +10,7 @@ use crate::spares::Spares;
 use pollux_core::by_sync;
 use pollux_core::requester::{Command, PathNumber, ReplyIs, Requester};
 use pollux_os::points::{self, Mark, Subject};
-use pollux_os::{Channel, Fill, Interest, Poller, Registry};
+use pollux_os::{Among, Channel, Fill, Interest, Poller, Registry};
 use pollux_wire::limits::PATH_BODY_BYTES_MAX;
 use pollux_wire::path::{self, IoType, OpenReply, Reply, Request};
 use pollux_wire::{Epoch, FileError, OpenId, SyncId, Wire, decode};
@@ -672,7 +672,7 @@ impl Link {
     /// The server offers a ring. Where descriptors or rings are used up the path stays as it is.
     fn take_ring(&mut self, number: PathNumber, descriptors: Vec<OwnedFd>) {
         let Some(Path { channel, .. }) = self.paths.get_mut(&number) else { return };
-        let mut taken = channel.take_ring(descriptors).is_ok();
+        let mut taken = channel.take_ring(descriptors, Among::Many).is_ok();
         if taken && let Some(bell) = channel.bell() {
             let token = self.token | token(number) | TOKEN_BELL;
             taken = self.registry.add(bell, token, Interest::READ | Interest::EDGE).is_ok();

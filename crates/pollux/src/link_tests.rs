@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use pollux_os::{Flush, socket_pair};
+use pollux_os::{Among, Flush, socket_pair};
 
 /// The server's end of a path.
 struct Half {
@@ -41,7 +41,7 @@ impl Half {
 
     /// Makes the path one with a ring.
     fn turn(&mut self, link: &mut Link) {
-        let descriptors = self.channel.offer_ring().unwrap();
+        let descriptors = self.channel.offer_ring(Among::Many).unwrap();
         self.say(path::RING_OFFER, descriptors, |_| {});
         link.pump();
         assert_eq!(self.hear(), (path::RING_TAKEN, vec![1]));

@@ -10,7 +10,7 @@
 //!      |====== ring, both ways =======|
 //! ```
 
-use pollux_os::{Channel, Interest, Registry};
+use pollux_os::{Among, Channel, Interest, Registry};
 use pollux_wire::path;
 use std::io;
 
@@ -38,7 +38,7 @@ impl RingOffer {
     /// Queues the offer; false where descriptors or rings are used up: then the path goes on over its socket.
     pub fn make(&mut self, channel: &mut Channel) -> bool {
         self.is_made = true;
-        match channel.offer_ring() {
+        match channel.offer_ring(Among::Many) {
             Ok(descriptors) => {
                 channel.queue_with(path::RING_OFFER, descriptors, |_| {});
                 true

@@ -12,7 +12,7 @@ use super::paths::Path;
 use super::{Engine, TOKEN_PARTNER_RING, TOKEN_PATH, TOKEN_RING};
 use crate::error::{Context, Error, Result};
 use crate::path_ring;
-use pollux_os::{Channel, Interest, Poller};
+use pollux_os::{Among, Channel, Interest, Poller};
 use pollux_wire::{OpenId, Wire as _, checkpoint};
 use std::os::fd::OwnedFd;
 
@@ -41,7 +41,7 @@ pub(super) fn turn_pair_channel(
 ) -> Result<bool> {
     match kind {
         checkpoint::RING_OFFER => {
-            let mut taken = channel.take_ring(descriptors).is_ok();
+            let mut taken = channel.take_ring(descriptors, Among::Few).is_ok();
             taken &= watch_partner_bell(pollers, channel).is_ok();
             channel.queue(checkpoint::RING_TAKEN, |out| taken.put(out));
             if taken {
@@ -107,7 +107,7 @@ impl Engine {
     pub(super) fn offer_partner_ring(&mut self) {
         let Some(partner) = &mut self.partner else { return };
         if partner.channel.bell().is_none()
-            && let Ok(descriptors) = partner.channel.offer_ring()
+            && let Ok(descriptors) = partner.channel.offer_ring(Among::Few)
         {
             partner.channel.queue_with(checkpoint::RING_OFFER, descriptors, |_| {});
             // A failed send means that it dies: the bell tells.
