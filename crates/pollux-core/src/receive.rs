@@ -79,12 +79,9 @@ impl Open {
     pub fn replied(&mut self, reply: SavedReply) {
         self.forget(reply.sync);
         // Nearly always at the end.
-        match by_sync::position(&self.saved, reply.sync, |kept| kept.sync) {
-            Ok(at) | Err(at) => {
-                self.last = self.last.max(reply.sync);
-                by_sync::insert(&mut self.saved, at, reply);
-            }
-        }
+        let (Ok(at) | Err(at)) = by_sync::position(&self.saved, reply.sync, |kept| kept.sync);
+        self.last = self.last.max(reply.sync);
+        by_sync::insert(&mut self.saved, at, reply);
         while self.pop_settled().is_some() {}
     }
 
