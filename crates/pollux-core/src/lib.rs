@@ -26,4 +26,5 @@ pub mod receive;
 pub mod regroup;
 pub mod replica;
 pub mod requester;
+pub mod room;
 pub mod stream;

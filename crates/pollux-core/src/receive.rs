@@ -9,6 +9,7 @@
 //! not been answered, and one below the window is settled for ever.
 
 use crate::by_sync;
+use crate::room::refill;
 use pollux_wire::checkpoint::Opener;
 use pollux_wire::{FileError, SyncId};
 use std::collections::VecDeque;
@@ -88,15 +89,9 @@ impl Open {
     /// The same with a copy of the payload, in the room of a reply that leaves the window.
     pub fn replied_copy(&mut self, sync: SyncId, error: FileError, payload: &[u8]) {
         self.last = self.last.max(sync);
-        let payload = match self.pop_settled() {
-            Some(SavedReply { payload: mut room, .. }) if room.capacity() / 2 <= payload.len() => {
-                room.clear();
-                room.extend_from_slice(payload);
-                room
-            }
-            _ => payload.to_vec(),
-        };
-        self.replied(SavedReply { sync, error, payload });
+        let mut room = self.pop_settled().map(|reply| reply.payload).unwrap_or_default();
+        refill(&mut room, payload);
+        self.replied(SavedReply { sync, error, payload: room });
     }
 
     /// The oldest saved reply, if it has left the window.

@@ -111,6 +111,13 @@ impl Socket {
         (self.peer_finished, self.closing) = (false, false);
     }
 
+    /// It has something to write, or to discard: it is looked at with the others.
+    fn note_dirty(&mut self, connection: ConnectionId, dirty_sockets: &mut Vec<ConnectionId>) {
+        if !std::mem::replace(&mut self.dirty, true) {
+            dirty_sockets.push(connection);
+        }
+    }
+
     /// True if its input is to be queued for the program: it is not yet, and may be.
     fn begin_to_queue(&mut self) -> bool {
         !self.in_turn && !self.closing && !std::mem::replace(&mut self.queued, true)
@@ -527,18 +534,13 @@ impl Engine {
         if let Some(socket) = self.sockets.get_mut(&connection) {
             socket.released = socket.released.max(made);
             socket.discardable = socket.discardable.max(taken);
-            if !std::mem::replace(&mut socket.dirty, true) {
-                self.dirty_sockets.push(connection);
-            }
+            socket.note_dirty(connection, &mut self.dirty_sockets);
         }
     }
 
     fn mark_dirty(&mut self, connection: ConnectionId) {
-        if let Some(socket) = self.sockets.get_mut(&connection)
-            && !socket.dirty
-        {
-            socket.dirty = true;
-            self.dirty_sockets.push(connection);
+        if let Some(socket) = self.sockets.get_mut(&connection) {
+            socket.note_dirty(connection, &mut self.dirty_sockets);
         }
     }
 

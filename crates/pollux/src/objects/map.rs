@@ -6,6 +6,7 @@ use super::{Object, PART_BYTES_MAX, Position};
 use crate::engine::Handle;
 use crate::error::Result;
 use pollux_core::replica::Misfit;
+use pollux_core::room::refill;
 use pollux_wire::{ObjectId, Reader, Wire};
 use serde::{Serialize, de::DeserializeOwned};
 use std::cell::RefCell;
@@ -28,14 +29,10 @@ pub(crate) struct RawMap {
 }
 
 impl RawMap {
-    /// Sets the value of a key. In room that is there already, unless most of it would be left over.
+    /// Sets the value of a key.
     fn put(&mut self, key: Key, value: &[u8]) {
         match self.entries.get_mut(&key) {
-            Some(old) if old.capacity() / 2 <= value.len() => {
-                old.clear();
-                old.extend_from_slice(value);
-            }
-            Some(old) => *old = value.to_vec(),
+            Some(old) => refill(old, value),
             None => drop(self.entries.insert(key, value.to_vec())),
         }
     }
