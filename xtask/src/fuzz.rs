@@ -38,7 +38,8 @@ usage: cargo xtask fuzz [OPTION..] [TARGET..]
   --list          the targets, their groups, and whose bytes they decode
   --json          prints the tally of all runs (with --list: the targets) as JSON
 
-The tally is fuzz.json among the build's files. Exit code 1 after a crash: its input and the command that repeats it are printed.";
+The tally is fuzz.json among the build's files. Exit code 1 after a crash: its input and the command that repeats it are printed.
+A run first tries the inputs of earlier crashes again; those that keep every promise by now are no longer counted.";
 
 /// What several jobs share.
 struct Campaign {
@@ -76,6 +77,7 @@ pub(crate) fn all(arguments: &[&str]) -> Outcome {
         .collect();
     let mut tally = Tally::read(file())?;
     engine.collect_meters(&mut tally)?;
+    engine.retry_crashes(&mut tally)?;
     let groups = engine.groups();
     let mut left = BTreeMap::new();
     for members in groups.values() {

@@ -86,7 +86,6 @@ impl Engine {
         Ok(Self { program, place, targets })
     }
 
-    /// The targets.
     /// The names of the targets of each group.
     pub(super) fn groups(&self) -> Groups {
         let mut groups = Groups::new();
@@ -96,6 +95,7 @@ impl Engine {
         groups
     }
 
+    /// The targets.
     pub(super) fn targets(&self) -> &[Known] {
         &self.targets
     }
@@ -170,6 +170,34 @@ impl Engine {
         Ok(Slice { processor_us, executions, crash })
     }
 
+    /// Tries the inputs of earlier crashes again. One that keeps every promise now is mended: it is no longer counted as a crash,
+    /// and runs begin with it.
+    pub(super) fn retry_crashes(&self, tally: &mut Tally) -> Result<(), String> {
+        for file in files(&self.place.join("crashes")) {
+            let called = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let Some(name) = input_of(&called, self.targets.iter().map(|target| target.name.as_str())) else {
+                continue;
+            };
+            let status = self
+                .command(name)?
+                .arg(format!("-timeout={HANG_SECONDS}"))
+                .arg(&file)
+                .status()
+                .map_err(|error| format!("cannot run the engine: {error}"))?;
+            if status.success() {
+                let kept = self.working_corpus(name)?.join(&called);
+                fs::rename(&file, &kept)
+                    .map_err(|error| format!("cannot move {}: {error}", file.display()))?;
+                // What was only slow was no crash.
+                if !called[name.len()..].starts_with("-slow-unit-") {
+                    tally.mended(name);
+                    tally.write(super::file(), &self.groups())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn describe(&self, name: &str, file: Option<&Path>) -> String {
         let log = String::from_utf8_lossy(&fs::read(self.log(name)).unwrap_or_default()).into_owned();
         let told = |line: &&str| ["panicked", "ERROR", "SUMMARY"].iter().any(|word| line.contains(word));
@@ -203,6 +231,15 @@ pub(super) fn files(directory: &Path) -> Vec<PathBuf> {
     fs::read_dir(directory).map(|all| all.flatten().map(|entry| entry.path()).collect()).unwrap_or_default()
 }
 
+/// The target whose input a file is: the engine names files `TARGET-KIND-HASH`, and names of targets have hyphens, too.
+fn input_of<'a>(file: &str, mut targets: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let kinds = ["-crash-", "-timeout-", "-oom-", "-leak-", "-slow-unit-"];
+    let of = |name: &str| {
+        file.strip_prefix(name).is_some_and(|rest| kinds.iter().any(|kind| rest.starts_with(kind)))
+    };
+    targets.find(|name| of(name))
+}
+
 /// What the engine says of its targets.
 fn known(program: &Path) -> Result<Vec<Known>, String> {
     let text = output(Command::new(program).env("POLLUX_FUZZ_LIST", "1"))?;
@@ -230,4 +267,19 @@ fn host() -> Result<String, String> {
     let text = output(Command::new(rustc).arg("-vV"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("host: "));
     line.map(str::to_owned).ok_or_else(|| "rustc does not tell its host".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_inputs_name_their_target() {
+        let of = |file| input_of(file, ["disk", "disk-names", "sna-net"].into_iter());
+        assert_eq!(of("disk-names-timeout-f4d0"), Some("disk-names"));
+        assert_eq!(of("disk-crash-f4d0"), Some("disk"));
+        assert_eq!(of("sna-net-slow-unit-788c"), Some("sna-net"));
+        assert_eq!(of("other-crash-788c"), None);
+        assert_eq!(of("disk-names"), None);
+    }
 }
