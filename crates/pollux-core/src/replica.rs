@@ -182,11 +182,6 @@ impl Replica {
         }
     }
 
-    /// The calls that turn `turn` has made so far, in order.
-    pub fn calls_of<'a>(&'a self, turn: &'a TurnKey) -> impl Iterator<Item = &'a Call> {
-        self.calls.iter().filter(move |call| call.turn == *turn)
-    }
-
     /// How often a primary crashed while this turn was in hand.
     pub fn crashes_of(&self, turn: &TurnKey) -> u8 {
         self.suspects.iter().find(|(suspect, _)| suspect == turn).map_or(0, |(_, crashes)| *crashes)

@@ -9,7 +9,8 @@ use crate::daemon::wait_fds;
 use crate::error::{Error, Result};
 use crate::link::{Answer, Link};
 use crate::requester::{OpenOptions, path_from, question};
-use pollux_wire::checkpoint::{Record, TurnKey};
+use pollux_core::calls::CallIs;
+use pollux_wire::checkpoint::Record;
 use pollux_wire::control::ToProcess;
 use pollux_wire::limits::PAYLOAD_BYTES_MAX;
 use pollux_wire::{FileError, OpenId, ProcessName, SyncId};
@@ -66,22 +67,15 @@ impl Engine {
         let ordinal = self.turn.calls;
         self.turn.calls += 1;
         self.turn.has_calls = true;
-        // Made already by the primary that handled this turn before us? Turns without a key are not handled again.
-        let recorded = match &turn {
-            TurnKey::Own {} => None,
-            key => self.replica.calls_of(key).nth(ordinal),
-        };
-        if let Some(call) = recorded {
-            if call.open != open || call.payload != payload {
+        let sync = match self.replica.call(&turn, ordinal, open, payload) {
+            CallIs::Answered(error, payload) => return Ok(Answer { error, payload: payload.to_vec() }),
+            CallIs::UnderWay(sync) => return self.wait_for_answer(open, sync),
+            CallIs::New(sync) => sync,
+            CallIs::Another => {
                 return Err(Error::Misuse("a handler that is run again must make the same calls"));
             }
-            let (sync, answer) = (call.sync, call.answer.clone());
-            return match answer {
-                Some((error, payload)) => Ok(Answer { error, payload }),
-                None => self.wait_for_answer(open, sync),
-            };
-        }
-        let sync = self.replica.call_opens.get(&open).ok_or(Error::File(FileError::NOT_OPEN))?.next_sync;
+            CallIs::NotOpen => return Err(Error::File(FileError::NOT_OPEN)),
+        };
         let reply_bytes_max = PAYLOAD_BYTES_MAX as u32;
         self.record_ahead(&Record::CallStarted { turn, open, sync, reply_bytes_max, payload })?;
         let link = self.links.get_mut(&open).ok_or(Error::File(FileError::NOT_OPEN))?;
@@ -172,15 +166,14 @@ impl Engine {
     /// As a new primary: takes up what the old one had asked. Paths are asked for when something is unanswered or next needed.
     pub(super) fn resume_links(&mut self) -> Result<()> {
         self.links.clear();
-        for (open, call_open) in &self.replica.call_opens {
-            let first = self.replica.calls.iter().filter(|call| call.open == *open && call.answer.is_none());
-            let next = first.clone().map(|call| call.sync).min().unwrap_or(call_open.next_sync);
-            let mut link =
-                Link::without_path(*open, CALL_OPTIONS.sync_depth, CALL_OPTIONS.nowait_depth, next)?;
-            for call in first {
+        for open in self.replica.call_opens.keys() {
+            let taken_up = self.replica.taken_up(*open).expect("it is one of them");
+            let OpenOptions { sync_depth, nowait_depth } = CALL_OPTIONS;
+            let mut link = Link::without_path(*open, sync_depth, nowait_depth, taken_up.first)?;
+            for call in taken_up.calls {
                 link.take_up(call.sync, call.payload.clone(), call.reply_bytes_max);
             }
-            link.continue_at(call_open.next_sync);
+            link.continue_at(taken_up.next);
             self.links.insert(*open, link);
         }
         Ok(())
