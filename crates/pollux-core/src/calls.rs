@@ -95,7 +95,9 @@ impl Replica {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pollux_wire::ProcessName;
+    use pollux_wire::checkpoint::Opener;
+    use pollux_wire::control::OpenDetails;
+    use pollux_wire::{CpuNumber, Phandle, Pin, ProcessName};
 
     const BANK: OpenId = OpenId(7);
 
@@ -160,6 +162,35 @@ mod tests {
         let taken_up = replica.taken_up(BANK).expect("a known open");
         assert_eq!((taken_up.first, taken_up.next, taken_up.calls.len()), (SyncId(4), SyncId(4), 0));
         assert_eq!(replica.taken_up(OpenId(9)), None);
+    }
+
+    // Else the calls of requests that nobody repeats are sent again after each takeover, until the server has forgotten them and
+    // none fits any more between the oldest and the newest.
+    #[test]
+    fn calls_of_requests_that_nobody_repeats_are_dropped() {
+        let phandle = Phandle {
+            named: false,
+            cpu: CpuNumber::new(0).expect("a CPU"),
+            pin: Pin(1),
+            node: 0,
+            incarnation: 1,
+            sequence: 1,
+        };
+        let details = OpenDetails::default();
+        let opener = Opener { phandle, name: None, uid: 0, sync_depth: 0, nowait_depth: 2, details };
+        let (open, standby) = (OpenId(1), false);
+        let mut replica = opened();
+        replica.apply(&Record::Opened { open, opener, standby }).expect("an open");
+        let reply = |sync| Record::Replied { open, sync: SyncId(sync), error: FileError::OK, payload: b"" };
+        let left = |replica: &Replica| replica.calls.iter().map(|call| call.sync.0).collect::<Vec<_>>();
+        for sync in 1..=3 {
+            start(&mut replica, turn(sync), sync, b"x");
+        }
+        replica.apply(&reply(3)).expect("a reply");
+        assert_eq!(left(&replica), [2], "of two outstanding ones the older may still be repeated");
+        replica.apply(&Record::Closed { open }).expect("the opener goes");
+        assert_eq!(left(&replica), []);
+        assert_eq!(replica.taken_up(BANK).map(|taken_up| taken_up.next), Some(SyncId(4)));
     }
 
     // The last call that is still kept need not be the last one that was made.

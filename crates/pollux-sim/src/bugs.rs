@@ -27,6 +27,10 @@ pub enum Bug {
     OldRequestsCount,
     /// A primary exchanges the roles without asking.
     SwitchUnrecorded,
+    /// A call of the pair itself leaves at once; the backup hears of it with the next checkpoint.
+    CallRecordedLater,
+    /// A new primary does not know which calls a request has made before.
+    CallsForgotten,
 }
 
 impl std::str::FromStr for Bug {
@@ -40,7 +44,7 @@ impl std::str::FromStr for Bug {
 
 impl Bug {
     /// All errors.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::ReplyBeforeAcknowledgement,
         Self::AcknowledgeBeforeApply,
         Self::RepliesNotCheckpointed,
@@ -52,5 +56,7 @@ impl Bug {
         Self::TakeoverOnSuspicion,
         Self::OldRequestsCount,
         Self::SwitchUnrecorded,
+        Self::CallRecordedLater,
+        Self::CallsForgotten,
     ];
 }

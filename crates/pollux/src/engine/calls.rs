@@ -90,10 +90,11 @@ impl Engine {
         if self.pair.checkpoints() {
             self.batch.put_before_turn(record);
             self.flush_batch()?;
-            let number = self.number;
-            while self.pair.is_primary() && !self.pair.gate().admits(number) {
-                self.wait(Place::InTurn)?;
-            }
+        }
+        // Also without a checkpoint: while the removal of a dead backup is not on record, nothing leaves (S6).
+        let number = self.number;
+        while self.pair.is_primary() && !self.pair.gate().admits(number) {
+            self.wait(Place::InTurn)?;
         }
         Ok(())
     }
@@ -103,12 +104,7 @@ impl Engine {
             let Some(link) = self.links.get_mut(&open) else { return Err(Error::File(FileError::NOT_OPEN)) };
             link.pump_ready();
             if let Some(answer) = link.take_answer(sync) {
-                let record =
-                    Record::CallAnswered { open, sync, error: answer.error, payload: &answer.payload };
-                self.replica.apply(&record).expect("a primary's own records fit its replica");
-                if self.pair.checkpoints() {
-                    self.batch.put_before_turn(&record);
-                }
+                self.note_answer(open, sync, &answer);
                 return Ok(answer);
             }
             if link.take_wish_for_path() {
@@ -120,6 +116,14 @@ impl Engine {
             let waited = self.wait_for_link(&mut link);
             self.links.insert(open, link);
             waited?;
+        }
+    }
+
+    fn note_answer(&mut self, open: OpenId, sync: SyncId, answer: &Answer) {
+        let record = Record::CallAnswered { open, sync, error: answer.error, payload: &answer.payload };
+        self.replica.apply(&record).expect("a primary's own records fit its replica");
+        if self.pair.checkpoints() {
+            self.batch.put_before_turn(&record);
         }
     }
 
@@ -179,12 +183,17 @@ impl Engine {
         Ok(())
     }
 
-    /// Answers to requests whose turn nobody handles again, and their paths.
+    /// Paths for what is taken up, and the answers to it: nobody may come to repeat the turn, and what is on record as unanswered is
+    /// sent again after each takeover.
     pub(super) fn nudge_links(&mut self) -> Result<()> {
         let opens: Vec<OpenId> = self.links.keys().copied().collect();
         for open in opens {
             let Some(link) = self.links.get_mut(&open) else { continue };
             link.pump();
+            while let Some((sync, answer)) = self.links.get_mut(&open).and_then(Link::take_any_answer) {
+                self.note_answer(open, sync, &answer);
+            }
+            let Some(link) = self.links.get_mut(&open) else { continue };
             if link.outstanding() > 0 && link.take_wish_for_path() {
                 self.fetch_path(open)?;
             }
