@@ -29,6 +29,10 @@ pub enum Bug {
     SwitchUnrecorded,
     /// A call of the pair itself leaves at once; the backup hears of it with the next checkpoint.
     CallRecordedLater,
+    /// A call does not wait for anything while there is nobody to send checkpoints to.
+    CallWhileRemoving,
+    /// Answers to calls that no request waits for are not recorded.
+    LateAnswersLost,
     /// A new primary does not know which calls a request has made before.
     CallsForgotten,
 }
@@ -44,7 +48,7 @@ impl std::str::FromStr for Bug {
 
 impl Bug {
     /// All errors.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::ReplyBeforeAcknowledgement,
         Self::AcknowledgeBeforeApply,
         Self::RepliesNotCheckpointed,
@@ -57,6 +61,8 @@ impl Bug {
         Self::OldRequestsCount,
         Self::SwitchUnrecorded,
         Self::CallRecordedLater,
+        Self::CallWhileRemoving,
+        Self::LateAnswersLost,
         Self::CallsForgotten,
     ];
 }

@@ -7,7 +7,7 @@ use crate::linear::Verdict;
 use crate::world::{Process, Who, World, who_is};
 use pollux_core::output::Gate;
 use pollux_wire::control::PairState;
-use pollux_wire::{Epoch, FileError};
+use pollux_wire::{Epoch, FileError, SyncId};
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
@@ -124,6 +124,20 @@ fn check_primary(world: &World, who: Who, process: &Process) -> Result<Option<(W
         return Err(format!("S6: primary {who} speaks alone, the record does not say so"));
     }
     Ok(looked_at)
+}
+
+/// A call leaves half `who`: the backup on record knows of it, or there is none (S5).
+pub fn check_call(world: &World, who: Who, sync: SyncId) -> Result<(), String> {
+    let knows = |half: Who| world.processes[half].replica.calls.iter().any(|call| call.sync == sync);
+    match &world.record {
+        Some(record) if who_is(record.primary) == who => match record.backup.map(who_is) {
+            Some(backup) if !knows(backup) => {
+                Err(format!("S5: half {who} sends call {sync}, though the backup on record lacks it"))
+            }
+            _ => Ok(()),
+        },
+        _ => Err(format!("S1: half {who} sends call {sync}, and is not the primary on record")),
+    }
 }
 
 /// What the requesters were told, all together, and the log of the primary that is left.

@@ -5,10 +5,11 @@
 
 use crate::app::Answer;
 use crate::bugs::Bug;
+use crate::checks::check_call;
 use crate::history::Told;
 use crate::plan::{Asker, Plan};
 use crate::sometimes::Situation;
-use crate::world::{SERVER, Stage, Who, World, call_payload};
+use crate::world::{Process, SERVER, Stage, Who, World, call_payload};
 use pollux_core::calls::TakenUp;
 use pollux_wire::{FileError, SyncId};
 use std::collections::BTreeMap;
@@ -43,9 +44,14 @@ impl Server {
 
     /// What the pair's half and its link have for each other before a step.
     pub fn exchange(&mut self, pair: &mut World) -> Result<(), String> {
-        let speaker = pair.processes.iter_mut().enumerate().find(|(_, process)| process.can_use_its_link());
+        let speaker = pair.processes.iter().position(Process::can_use_its_link);
         self.world.clients[0].asleep = speaker.is_none();
-        let Some((who, process)) = speaker else { return Ok(()) };
+        let Some(who) = speaker else { return Ok(()) };
+        let wish = pair.processes[who].calls.wish.take();
+        if let Some(sync) = wish {
+            check_call(pair, who, sync)?;
+        }
+        let process = &mut pair.processes[who];
         if self.holder != (who, process.calls.roles) {
             self.holder = (who, process.calls.roles);
             let taken_up = process.replica.taken_up(SERVER).expect("it has opened its server");
@@ -59,7 +65,7 @@ impl Server {
             let calls: Vec<SyncId> = calls.iter().map(|call| call.sync).collect();
             self.world.renew_link(first, &calls, next);
         }
-        if let Some(sync) = process.calls.wish.take() {
+        if let Some(sync) = wish {
             let payload = call_payload(process, sync).ok_or("S3b: a call is sent that is not on record")?;
             self.note_purpose(sync, &payload)?;
             self.world.call(sync)?;
@@ -73,7 +79,8 @@ impl Server {
             };
             if process.calls.stage() == Some(Stage::Asked(sync)) {
                 process.calls.answer.get_or_insert((error, answer));
-            } else if process.takes_input && process.work.is_empty() {
+            } else if process.takes_input && process.work.is_empty() && self.world.bug != Bug::LateAnswersLost
+            {
                 process.note_late_answer(sync, error, answer);
             }
         }

@@ -144,7 +144,11 @@ impl Process {
 
     /// True when a recorded call may leave.
     pub(super) fn can_call(&self) -> bool {
-        let admitted = |number| self.bug == Bug::CallRecordedLater || self.gate().admits(number);
+        let admitted = |number| match self.bug {
+            Bug::CallRecordedLater => true,
+            Bug::CallWhileRemoving if !self.pair.checkpoints() => true,
+            _ => self.gate().admits(number),
+        };
         matches!(self.calls.turn, Some(Turn { stage: Stage::Recorded { number, .. }, .. }) if admitted(number))
     }
 
