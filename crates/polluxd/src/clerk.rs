@@ -344,7 +344,7 @@ impl<C: Coordinator> Desk<C> {
         match kind {
             Kind::Prepare => self.lines.keep(line, self.ledger.prepare(&name, process, change)),
             Kind::Ask { request, prepared } => {
-                let done = prepared.and_then(|prepared| self.ledger.change_prepared(prepared));
+                let done = prepared.and_then(|prepared| self.ledger.change_prepared(*prepared));
                 let (outcome, written) = done.unwrap_or_else(|| self.ledger.change(&name, process, &change));
                 self.lines.answer(line, request, &outcome);
                 let asker = Request { process, request };

@@ -291,13 +291,14 @@ impl<C: Coordinator> Ledger<C> {
     }
 
     /// Rules on a change that process `by` will ask for. None if it would not be allowed, or if that cannot be said now.
-    pub(crate) fn prepare(&self, name: &ProcessName, by: Phandle, change: Change) -> Option<Prepared> {
+    pub(crate) fn prepare(&self, name: &ProcessName, by: Phandle, change: Change) -> Option<Box<Prepared>> {
         let key = name_key(name).ok()?;
         let found = self.store.get(&key).ok()??;
         let record = decode_record(&key, &found.value).ok()?;
         let Ruling::Write(next) = directory::rule(&record, by, &change) else { return None };
         let unchanged = Transaction::new().revision_is(key.clone(), found.revision);
-        Some(Prepared { change, transaction: unchanged.put(key, encode(&next)), next })
+        let transaction = unchanged.put(key, encode(&next));
+        Some(Box::new(Prepared { change, transaction, next }))
     }
 
     /// Does a change that was prepared. None if nothing is known of it: the record has changed since, or the coordinator failed.

@@ -46,7 +46,7 @@ struct Line {
     channel: Channel,
     process: Phandle,
     name: ProcessName,
-    prepared: Option<Prepared>,
+    prepared: Option<Box<Prepared>>,
 }
 
 /// Names a line; never given twice.
@@ -69,7 +69,7 @@ pub(crate) enum Kind {
     /// It will be asked for: [`Lines::keep`] takes what was prepared.
     Prepare,
     /// It is asked for, and [`Lines::answer`] is due. With what was prepared for it.
-    Ask { request: u32, prepared: Option<Prepared> },
+    Ask { request: u32, prepared: Option<Box<Prepared>> },
 }
 
 impl Lines {
@@ -127,7 +127,7 @@ impl Lines {
     }
 
     /// Keeps what was prepared for the takeover that a line has told of.
-    pub(crate) fn keep(&mut self, line: LineNumber, prepared: Option<Prepared>) {
+    pub(crate) fn keep(&mut self, line: LineNumber, prepared: Option<Box<Prepared>>) {
         if let Some(line) = self.lines.get_mut(&line.0) {
             line.prepared = prepared;
         }

@@ -38,7 +38,7 @@ impl Half {
 }
 
 /// What a ledger says to [`take_over`].
-fn prepared() -> Option<Prepared> {
+fn prepared() -> Option<Box<Prepared>> {
     let mut ledger = Ledger::new(Memory::new());
     let record = NameRecord {
         name: ProcessName::new("$A").unwrap(),

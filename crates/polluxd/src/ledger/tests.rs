@@ -111,7 +111,7 @@ fn a_prepared_takeover_is_done_only_on_the_record_it_was_prepared_for() {
         (ledger, prepared)
     };
     let (mut ledger, in_time) = prepared();
-    let (outcome, written) = ledger.change_prepared(in_time).unwrap();
+    let (outcome, written) = ledger.change_prepared(*in_time).unwrap();
     assert_eq!(outcome, Recorded::Done { epoch: Epoch(6) });
     assert_eq!(written, ledger.name(&name("$A")).unwrap());
     assert_eq!(written.map(|record| (record.primary, record.backup)), Some((b, None)));
@@ -120,7 +120,7 @@ fn a_prepared_takeover_is_done_only_on_the_record_it_was_prepared_for() {
     let (mut ledger, too_late) = prepared();
     let remove = Change::RemoveBackup { epoch: Epoch(5), backup: b };
     assert_eq!(ledger.change(&name("$A"), a, &remove).0, Recorded::Done { epoch: Epoch(6) });
-    assert!(ledger.change_prepared(too_late).is_none());
+    assert!(ledger.change_prepared(*too_late).is_none());
     assert!(matches!(ledger.change(&name("$A"), b, &take_over()).0, Recorded::Refused { .. }));
     assert!(ledger.prepare(&name("$B"), b, take_over()).is_none());
 }
