@@ -384,6 +384,12 @@ impl Pair {
         self.epoch
     }
 
+    /// The change that a backup asks for when its primary dies.
+    pub fn takeover(&self) -> Option<Change> {
+        let State::Following { primary } = &self.state else { return None };
+        Some(Change::TakeOver { epoch: self.epoch, dead: *primary })
+    }
+
     /// The other half, if one is known.
     pub fn partner(&self) -> Option<Phandle> {
         match &self.state {

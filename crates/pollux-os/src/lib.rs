@@ -24,6 +24,7 @@ mod pass;
 mod peer;
 pub mod points;
 mod poller;
+mod present;
 mod process;
 mod raw;
 mod ring;
@@ -43,6 +44,7 @@ pub use life_page::{CRASH_PAGES_MAX, LifePage, LifeWatch, Turn};
 pub use pass::{pass_descriptor, take_passed_descriptor};
 pub use peer::{PeerCredentials, peer_credentials};
 pub use poller::{Event, Interest, Poller, Registry};
+pub use present::make_code_present;
 pub use process::{
     INHERITED_DESCRIPTORS_MAX, LAUNCH_MS_MAX, LAUNCHER_COMMAND, Launch, LaunchError, Launched, ProcessEvent,
     bind_to, launch, launcher_main, processors_allowed, reap, signal, take_inherited, wait_gone,

@@ -274,7 +274,7 @@ impl LifeWatch {
 
     fn watch(&self, bell: &Arc<Doorbell>) {
         let mut told_crash = false;
-        while !self.noticed_death() {
+        while !self.is_dead() {
             if self.retired.load(Ordering::Acquire) || Arc::strong_count(bell) == 1 {
                 return;
             }
@@ -285,17 +285,24 @@ impl LifeWatch {
             self.sleep(None);
         }
         bell.ring();
+        self.wake_the_others();
         // The end of a thread costs the processor some 75 microseconds: not now, the takeover is under way on it.
         std::thread::sleep(AFTER_RING);
     }
 
-    /// The kernel wakes one waiter only; whoever sees the death wakes the others before going on.
     fn noticed_death(&self) -> bool {
         let dead = self.is_dead();
-        if dead && let Some(word) = self.page.held_word() {
-            wake_all(word);
+        if dead {
+            self.wake_the_others();
         }
         dead
+    }
+
+    /// The kernel wakes one waiter only; whoever sees the death wakes the others before it goes on.
+    fn wake_the_others(&self) {
+        if let Some(word) = self.page.held_word() {
+            wake_all(word);
+        }
     }
 
     /// Sleeps until the page changes, someone wakes us, or it is time to look again.

@@ -78,6 +78,8 @@ wire_enum! {
         13 => BecomeMomOf { request: u32, child: Phandle },
         /// Changes something of the process itself (`PROCESS_SETINFO_`, `SETSTOP`); answered with `Answer`.
         14 => Set { request: u32, setting: Setting },
+        /// Only on a takeover line: the takeover that will be asked for, so that as little as possible is left to do then.
+        15 => Prepare { change: Change },
         /// What the process supervises, for listings; the last one counts.
         20 => Keeps { kept: Kept },
     }
@@ -392,5 +394,9 @@ wire_enum! {
         14 => Answer { request: u32, answer: Answer },
         /// The name's record has changed: for both halves of a pair that keeps its state itself.
         15 => RecordChanged { record: NameRecord },
+        /// For a half of a pair that Pollux keeps. With one descriptor: a socket on which it asks for takeovers, with frames
+        /// as here: `Prepare`, and `Change`, which is answered with `Recorded`; one of each at a time. When it ends they are
+        /// asked for here.
+        16 => TakeoverLine {},
     }
 }

@@ -17,4 +17,4 @@ pub const OPENERS_PER_SERVER_MAX: usize = 16_384;
 /// CPUs of a node (the Guardian limit).
 pub const CPUS_PER_NODE_MAX: u8 = 16;
 /// Version of all protocols between processes of one node; a peer with another one is refused by number.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;

@@ -3,13 +3,13 @@
 //! Control only: no request or reply of an open ever travels here.
 
 use crate::error::{Context, Error, Result};
-use pollux_os::{Channel, Fill, LifePage, connect_unix, take_inherited};
-use pollux_wire::CpuNumber;
+use pollux_os::{Channel, Fill, Flush, LifePage, connect_unix, take_inherited};
 use pollux_wire::control::{
-    CONTROL, CONTROL_DESCRIPTOR_VARIABLE, NODE_VARIABLE, RUN_DIRECTORY_VARIABLE, StateKeeping, ToDaemon,
-    ToProcess,
+    CONTROL, CONTROL_DESCRIPTOR_VARIABLE, Change, NODE_VARIABLE, RUN_DIRECTORY_VARIABLE, StateKeeping,
+    ToDaemon, ToProcess,
 };
 use pollux_wire::limits::{CONTROL_BODY_BYTES_MAX, CPUS_PER_NODE_MAX, PROTOCOL_VERSION};
+use pollux_wire::{CpuNumber, Wire as _};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
 use std::env;
@@ -26,6 +26,8 @@ pub type Message = (ToProcess, Vec<OwnedFd>);
 /// The control channel of this process.
 pub(crate) struct Daemon {
     channel: Channel,
+    /// Where takeovers are asked for.
+    line: Option<Channel>,
     inbox: VecDeque<Message>,
     last_request: u32,
     lost: bool,
@@ -71,7 +73,7 @@ impl Daemon {
         let mut channel = Channel::new(fd, CONTROL_BODY_BYTES_MAX);
         // A path for which there is no room is one path less, not the end of this process.
         channel.forgive_lost_descriptors();
-        Self { channel, inbox: VecDeque::new(), last_request: 0, lost: false }
+        Self { channel, line: None, inbox: VecDeque::new(), last_request: 0, lost: false }
     }
 
     /// Says who we are, and waits to hear who we are.
@@ -84,9 +86,58 @@ impl Daemon {
 
     /// Queues a message and sends what the socket takes.
     pub(crate) fn send(&mut self, message: &ToDaemon, descriptors: Vec<OwnedFd>) -> Result<()> {
-        use pollux_wire::Wire;
         self.channel.queue_with(CONTROL, descriptors, |out| message.put(out));
         self.flush()
+    }
+
+    /// Takes a line for takeovers, to be watched by the caller.
+    pub(crate) fn take_line(&mut self, socket: OwnedFd) -> BorrowedFd<'_> {
+        let mut line = Channel::new(socket, CONTROL_BODY_BYTES_MAX);
+        line.set_stop_at_short_read(true);
+        self.line.insert(line).as_fd()
+    }
+
+    /// Asks for a change of the name's record: over the line if that is what it is for.
+    pub(crate) fn ask_for_change(&mut self, request: u32, change: Change) -> Result<()> {
+        let line = self.line.as_mut().filter(|_| matches!(change, Change::TakeOver { .. }));
+        let message = ToDaemon::Change { request, change };
+        let Some(line) = line else { return self.send(&message, Vec::new()) };
+        line.queue(CONTROL, |out| message.put(out));
+        if matches!(line.flush(), Ok(Flush::Done)) {
+            return Ok(());
+        }
+        self.line = None;
+        self.send(&message, Vec::new())
+    }
+
+    /// Tells the line, if there is one, of the takeover that may have to be asked for.
+    pub(crate) fn prepare(&mut self, change: Change) {
+        if let Some(line) = &mut self.line {
+            line.queue(CONTROL, |out| ToDaemon::Prepare { change }.put(out));
+            // What does not fit goes ahead of the question. A line that has ended is found then.
+            let _ = line.flush();
+        }
+    }
+
+    /// Takes in what has come over the line; false when it has ended.
+    pub(crate) fn fill_line(&mut self) -> bool {
+        let Some(line) = &mut self.line else { return true };
+        let filled = line.fill();
+        let mut broken = false;
+        loop {
+            match line.next_frame().map(|frame| frame.map(|frame| pollux_wire::decode(frame.body))) {
+                Ok(None) => break,
+                Ok(Some(Ok(message))) => self.inbox.push_back((message, Vec::new())),
+                Ok(Some(Err(_))) | Err(_) => {
+                    broken = true;
+                    break;
+                }
+            }
+        }
+        if broken || !matches!(filled, Ok(Fill::Open | Fill::Full)) {
+            self.line = None;
+        }
+        self.line.is_some()
     }
 
     /// Sends what is queued.

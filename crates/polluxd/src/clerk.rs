@@ -4,31 +4,31 @@
 //! is killed as hung. The loop must not wait with it: it would be taken for hung itself. So jobs go to this thread as
 //! values, in order, and come back as results; each carries what the daemon needs to go on.
 //!
-//! A takeover is answered by this thread itself, over the control channel of who asks: a requester waits for it, and the
-//! loop would first have to be woken. The loop hears of it a moment later, so that it does not take the processor from the
-//! new primary. Until then it sends nothing over that channel ([`Answerer`]).
+//! A takeover is heard and answered by this thread itself, over a [line](crate::lines) of who asks: a requester waits for
+//! it, and the loop would first have to be woken. The loop hears of it a moment later, so that it does not take the
+//! processor from the new primary.
 
 use crate::creation::Role;
 use crate::ends::GoneProcess;
 use crate::ledger::{Contents, Gone, Ledger, Loss, NameCreation, Survey, Witness};
 use crate::limits::CLERK_JOBS_MAX;
+use crate::lines::{Kind, Lines, Word};
 use crate::links::LinkId;
 use crate::opens::OpenTry;
 use crate::process::{Origin, Request};
 use crate::start::unix_ms;
 use crate::stops::TakeOff;
 use pollux_coordinator::{Coordinator, Error};
-use pollux_os::{Channel, Doorbell, Flush};
+use pollux_os::{Doorbell, socket_pair};
 use pollux_wire::admin::ProgramSpec;
-use pollux_wire::control::{Answer, CONTROL, Change, Creation, Query, Recorded, Target, ToProcess};
-use pollux_wire::limits::CONTROL_BODY_BYTES_MAX;
+use pollux_wire::control::{Answer, Change, Creation, Query, Recorded, Target};
 use pollux_wire::record::{CpuRecord, NameRecord};
-use pollux_wire::{CpuNumber, Epoch, FileError, Phandle, Pin, ProcessName, Wire};
+use pollux_wire::{CpuNumber, Epoch, FileError, Phandle, Pin, ProcessName};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// What the daemon asks of the ledger.
@@ -36,8 +36,8 @@ use std::time::{Duration, Instant};
 pub(crate) enum Job {
     /// Numbers that were never given before.
     Numbers { count: u32, purpose: NumbersFor },
-    /// A process asks for a change of its name's record. With an answerer it is told by the clerk.
-    Change { asker: Request, name: ProcessName, change: Change, answerer: Option<Answerer> },
+    /// A process asks for a change of its name's record.
+    Change { asker: Request, name: ProcessName, change: Change },
     /// A name is created for the process of this pin.
     CreateName { pin: Pin, record: NameRecord },
     /// A named process is proven gone.
@@ -86,7 +86,8 @@ pub(crate) enum Done {
         change: Change,
         outcome: Recorded,
         written: Option<NameRecord>,
-        told: Option<Told>,
+        /// It was asked for over a line, and answered there.
+        told: bool,
     },
     NameCreated {
         pin: Pin,
@@ -178,43 +179,47 @@ pub(crate) enum NumbersFor {
 /// How long the loop is not told of what was answered without it.
 const ANSWERED_PAUSE: Duration = Duration::from_millis(2);
 
-/// The control channel of a process, lent to the clerk for one answer.
+/// What goes to the clerk's thread.
 #[derive(Debug)]
-pub(crate) struct Answerer {
-    pub(crate) link: LinkId,
-    pub(crate) socket: OwnedFd,
-}
-
-/// What the clerk has told over a channel that was lent to it.
-#[derive(Debug)]
-pub(crate) struct Told {
-    /// The channel, which the loop has back.
-    pub(crate) link: LinkId,
-    /// False if the answer did not fit in whole, which is left to the loop.
-    pub(crate) whole: bool,
+enum Order {
+    /// To be answered with what became of it.
+    Do(Job),
+    /// A half may ask for takeovers over this socket.
+    Listen { process: Phandle, name: ProcessName, line: OwnedFd },
+    /// Nobody may any more.
+    HangUp,
 }
 
 /// The daemon's side.
 #[derive(Debug)]
 pub(crate) struct Clerk {
     /// None only while this is dropped.
-    jobs: Option<Sender<Job>>,
+    orders: Option<Sender<Order>>,
     done: Receiver<Done>,
     under_way: usize,
+    /// Rings when results are there.
     bell: Arc<Doorbell>,
-    thread: Thread,
+    /// Rings when orders are there.
+    orders_bell: Arc<Doorbell>,
 }
 
 impl Clerk {
     /// Starts the thread.
     pub(crate) fn start<C: Coordinator + 'static>(ledger: Ledger<C>) -> io::Result<Self> {
-        let (jobs, jobs_to_do) = channel();
+        let (orders, orders_to_do) = channel();
         let (done_jobs, done) = channel();
-        let bell = Arc::new(Doorbell::new()?);
-        let ring = Arc::clone(&bell);
-        let thread = thread::Builder::new().name("clerk".to_owned());
-        let thread = thread.spawn(move || keep(ledger, &jobs_to_do, &done_jobs, &ring))?.thread().clone();
-        Ok(Self { jobs: Some(jobs), done, under_way: 0, bell, thread })
+        let (bell, orders_bell) = (Arc::new(Doorbell::new()?), Arc::new(Doorbell::new()?));
+        let desk = Desk {
+            ledger,
+            lines: Lines::new(&orders_bell)?,
+            orders: orders_to_do,
+            orders_bell: Arc::clone(&orders_bell),
+            done: done_jobs,
+            bell: Arc::clone(&bell),
+            ring_at: None,
+        };
+        thread::Builder::new().name("clerk".to_owned()).spawn(move || desk.keep())?;
+        Ok(Self { orders: Some(orders), done, under_way: 0, bell, orders_bell })
     }
 
     /// Rings when results are there.
@@ -230,79 +235,134 @@ impl Clerk {
     /// Gives a job. Those that follow from a death are never refused: there is a bounded number of processes and CPUs.
     pub(crate) fn ask(&mut self, job: Job) {
         self.under_way += 1;
-        let jobs = self.jobs.as_ref().expect("only drop takes it");
-        jobs.send(job).expect("the thread ends only after this side, and a panic ends the process");
-        // Not by the queue, which would hold a lock meanwhile that the thread comes to wait for.
-        self.thread.unpark();
+        self.order(Order::Do(job));
+    }
+
+    /// A line of a half, to be given to it.
+    pub(crate) fn line(&self, process: Phandle, name: ProcessName) -> io::Result<OwnedFd> {
+        let (line, theirs) = socket_pair()?;
+        self.order(Order::Listen { process, name, line });
+        Ok(theirs)
+    }
+
+    /// Ends all lines: from here on takeovers are asked for where all else is.
+    pub(crate) fn hang_up(&self) {
+        self.order(Order::HangUp);
     }
 
     /// The next result.
     pub(crate) fn poll(&mut self) -> Option<Done> {
         let done = self.done.try_recv().ok()?;
-        self.under_way -= 1;
+        if !matches!(done, Done::Changed { told: true, .. }) {
+            self.under_way -= 1;
+        }
         Some(done)
+    }
+
+    fn order(&self, order: Order) {
+        let orders = self.orders.as_ref().expect("only drop takes it");
+        orders.send(order).expect("the thread ends only after this side, and a panic ends the process");
+        self.orders_bell.ring();
     }
 }
 
 impl Drop for Clerk {
     fn drop(&mut self) {
-        self.jobs = None;
-        self.thread.unpark();
+        self.orders = None;
+        self.orders_bell.ring();
     }
 }
 
-fn keep<C: Coordinator>(mut ledger: Ledger<C>, jobs: &Receiver<Job>, done: &Sender<Done>, bell: &Doorbell) {
-    let mut ring_at: Option<Instant> = None;
-    loop {
-        match jobs.try_recv() {
-            Ok(job) => {
-                let result = perform(&mut ledger, job);
-                let told = matches!(result, Done::Changed { told: Some(Told { whole: true, .. }), .. });
-                if done.send(result).is_err() {
-                    return;
+/// The thread's side.
+struct Desk<C> {
+    ledger: Ledger<C>,
+    lines: Lines,
+    orders: Receiver<Order>,
+    orders_bell: Arc<Doorbell>,
+    done: Sender<Done>,
+    bell: Arc<Doorbell>,
+    /// When the loop is told of what was answered without it.
+    ring_at: Option<Instant>,
+}
+
+/// The daemon has ended.
+struct Ended;
+
+impl<C: Coordinator> Desk<C> {
+    fn keep(mut self) {
+        while self.turn().is_ok() {}
+    }
+
+    /// What was said on lines, and one order.
+    fn turn(&mut self) -> Result<(), Ended> {
+        let order = match self.orders.try_recv() {
+            Ok(order) => Some(order),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => return Err(Ended),
+        };
+        let left = self.ring_at.map(|at| at.saturating_duration_since(Instant::now()));
+        let timeout = if order.is_some() { Some(Duration::ZERO) } else { left };
+        self.lines
+            .wait(&self.orders_bell, timeout)
+            .expect("an epoll instance of one's own can be waited for");
+        while let Some(word) = self.lines.next_word() {
+            self.heed(word)?;
+        }
+        match order {
+            Some(order) => self.carry_out(order),
+            None => {
+                if self.ring_at.take_if(|at| *at <= Instant::now()).is_some() {
+                    self.bell.ring();
                 }
-                if told {
-                    ring_at.get_or_insert_with(|| Instant::now() + ANSWERED_PAUSE);
-                } else {
-                    ring_at = None;
-                    bell.ring();
-                }
+                Ok(())
             }
-            Err(TryRecvError::Empty) => match ring_at {
-                None => thread::park(),
-                Some(at) => {
-                    let left = at.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        ring_at = None;
-                        bell.ring();
-                    } else {
-                        thread::park_timeout(left);
-                    }
-                }
-            },
-            Err(TryRecvError::Disconnected) => return,
         }
     }
-}
 
-impl Answerer {
-    /// Tells the outcome. A frame this short goes into the socket whole or not at all.
-    fn tell(self, request: u32, outcome: &Recorded) -> Told {
-        let mut channel = Channel::new(self.socket, CONTROL_BODY_BYTES_MAX);
-        let message = ToProcess::Recorded { request, outcome: outcome.clone() };
-        channel.queue(CONTROL, |out| message.put(out));
-        let whole = !matches!(channel.flush(), Ok(Flush::Blocked));
-        Told { link: self.link, whole }
+    fn carry_out(&mut self, order: Order) -> Result<(), Ended> {
+        match order {
+            Order::Listen { process, name, line } => self.lines.add(process, name, line),
+            Order::HangUp => self.lines.clear(),
+            Order::Do(job) => {
+                if let Job::ProcessGone { gone } = &job
+                    && let Some(word) = self.lines.finish(gone.dead)
+                {
+                    self.heed(word)?;
+                }
+                let result = perform(&mut self.ledger, job);
+                self.done.send(result).map_err(|_| Ended)?;
+                self.ring_at = None;
+                self.bell.ring();
+            }
+        }
+        Ok(())
+    }
+
+    /// Prepares for a takeover; or does it and answers over the line.
+    fn heed(&mut self, word: Word) -> Result<(), Ended> {
+        let Word { line, process, name, change, kind } = word;
+        match kind {
+            Kind::Prepare => self.lines.keep(line, self.ledger.prepare(&name, process, change)),
+            Kind::Ask { request, prepared } => {
+                let done = prepared.and_then(|prepared| self.ledger.change_prepared(*prepared));
+                let (outcome, written) = done.unwrap_or_else(|| self.ledger.change(&name, process, &change));
+                self.lines.answer(line, request, &outcome);
+                let asker = Request { process, request };
+                let told = Done::Changed { asker, name, change, outcome, written, told: true };
+                self.done.send(told).map_err(|_| Ended)?;
+                self.ring_at.get_or_insert_with(|| Instant::now() + ANSWERED_PAUSE);
+            }
+        }
+        Ok(())
     }
 }
 
 fn perform<C: Coordinator>(ledger: &mut Ledger<C>, job: Job) -> Done {
     match job {
         Job::Numbers { count, purpose } => Done::Numbers { count, purpose, first: ledger.numbers(count) },
-        Job::Change { asker, name, change, answerer } => {
+        Job::Change { asker, name, change } => {
             let (outcome, written) = ledger.change(&name, asker.process, &change);
-            let told = answerer.map(|answerer| answerer.tell(asker.request, &outcome));
-            Done::Changed { asker, name, change, outcome, written, told }
+            Done::Changed { asker, name, change, outcome, written, told: false }
         }
         Job::CreateName { pin, record } => {
             let result = ledger.create_name(&record);
@@ -376,3 +436,7 @@ fn answer<C: Coordinator>(ledger: &mut Ledger<C>, query: Query) -> Result<Answer
     };
     Ok(Answer::Record { record })
 }
+
+#[cfg(test)]
+#[path = "clerk_tests.rs"]
+mod tests;

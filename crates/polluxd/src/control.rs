@@ -2,7 +2,7 @@
 //!
 //! Nothing a process says about itself is believed where it matters: who asks is known from its channel (S16).
 
-use crate::clerk::{Answerer, Job, NumbersFor, Told};
+use crate::clerk::{Job, NumbersFor};
 use crate::daemon::{Daemon, Timer, label};
 use crate::limits::{COORDINATOR_RETRY_MS, NUMBERS_PER_REQUEST_MAX};
 use crate::links::{LinkId, Role};
@@ -58,6 +58,9 @@ impl Daemon {
                 self.start_open(asker(request), target, Some(open), (sync_depth, nowait_depth), details);
             }
             ToDaemon::Change { request, change } => self.handle_change(asker(request), change),
+            ToDaemon::Prepare { .. } => {
+                self.fail_link(link, "it sent a frame that belongs on a takeover line")
+            }
             ToDaemon::StartBackup { request, cpu } => self.handle_start_backup(asker(request), cpu),
             ToDaemon::StartAcceptor { request, listener: _, provider } => {
                 self.start_acceptor(asker(request), provider, descriptors);
@@ -126,6 +129,7 @@ impl Daemon {
             self.mark_active(name, phandle);
         }
         self.welcome(link, phandle, gifts);
+        self.give_takeover_line(link, phandle);
         if let Err(error) = self.announce_backup(phandle) {
             let why = format!("its descriptors cannot be passed on: {error}");
             return self.kill_process(phandle, &why);
@@ -221,40 +225,29 @@ impl Daemon {
             }
             Some(name) => {
                 let name = name.clone();
-                // Halves that keep their state themselves hear of the record before the answer.
-                let answerer = match (&change, process.link) {
-                    (Change::TakeOver { .. }, Some(link)) if !process.is_active() => {
-                        self.links.lend(link).map(|socket| Answerer { link, socket })
-                    }
-                    _ => None,
-                };
-                return self.clerk.ask(Job::Change { asker, name, change, answerer });
+                return self.clerk.ask(Job::Change { asker, name, change });
             }
         };
         self.tell(asker.process, &ToProcess::Recorded { request: asker.request, outcome: refusal });
     }
 
-    /// The ledger has ruled on a change.
+    /// The ledger has ruled on a change; with `told` who asked knows it.
     pub(crate) fn handle_changed(
         &mut self,
         asker: Request,
         name: &ProcessName,
         change: &Change,
         outcome: Recorded,
-        (written, told): (Option<&NameRecord>, Option<Told>),
+        (written, told): (Option<&NameRecord>, bool),
     ) {
         let by = asker.process;
-        let was_told = told.as_ref().is_some_and(|told| told.whole);
-        if let Some(told) = told {
-            self.links.take_back(told.link);
-        }
         // Halves that keep their state themselves know the record before the answer.
         if let Some(record) = written {
             self.follow_change(by, change, record);
         }
         // The answer first: a takeover waits for it.
         let message = ToProcess::Recorded { request: asker.request, outcome };
-        if !was_told {
+        if !told {
             self.tell(by, &message);
         }
         self.flush();
@@ -319,6 +312,18 @@ impl Daemon {
                 tracing::error!(process = %asker.process, "no numbers: {error}");
                 self.after_ms(COORDINATOR_RETRY_MS, Timer::Numbers { count, asker });
             }
+        }
+    }
+
+    /// A half of a pair that Pollux keeps asks the clerk itself for takeovers. Without a line it asks here.
+    fn give_takeover_line(&mut self, link: LinkId, phandle: Phandle) {
+        let Some(process) = self.processes.get(phandle) else { return };
+        let Some(name) = process.name.clone().filter(|_| process.spec.pair && !process.is_active()) else {
+            return;
+        };
+        match self.clerk.line(phandle, name) {
+            Ok(line) => self.links.send(link, CONTROL, vec![line], &ToProcess::TakeoverLine {}),
+            Err(error) => tracing::warn!(process = label(process), "it gets no takeover line: {error}"),
         }
     }
 

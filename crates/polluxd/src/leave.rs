@@ -67,6 +67,8 @@ impl Daemon {
             if node && !leaving.node {
                 // There is nobody left to exchange roles with.
                 leaving.node = true;
+                // Takeovers are for the loop to refuse from here on.
+                self.clerk.hang_up();
                 self.enter(Stage::Killing);
             }
             return;
@@ -79,6 +81,9 @@ impl Daemon {
         let stage = if node { Stage::Gathering } else { Stage::Switching };
         let (since_tick, asked, why) = (self.ticks, BTreeSet::new(), why.to_owned());
         self.leaving = Some(Leaving { node, stage, since_tick, asked, why });
+        if node {
+            self.clerk.hang_up();
+        }
         if peers.is_empty() {
             self.enter(Stage::Killing);
         }

@@ -36,6 +36,14 @@ pub(crate) struct Ledger<C> {
     numbers_left: u32,
 }
 
+/// A change that was ruled on before it is asked for: a compare-and-set on the record as it was then (S6).
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) change: Change,
+    transaction: Transaction,
+    next: NameRecord,
+}
+
 /// How a CPU came up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CameUp {
@@ -280,6 +288,23 @@ impl<C: Coordinator> Ledger<C> {
             })
         });
         changed.unwrap_or_else(|error| (Recorded::Unavailable { why: error.to_string() }, None))
+    }
+
+    /// Rules on a change that process `by` will ask for. None if it would not be allowed, or if that cannot be said now.
+    pub(crate) fn prepare(&self, name: &ProcessName, by: Phandle, change: Change) -> Option<Box<Prepared>> {
+        let key = name_key(name).ok()?;
+        let found = self.store.get(&key).ok()??;
+        let record = decode_record(&key, &found.value).ok()?;
+        let Ruling::Write(next) = directory::rule(&record, by, &change) else { return None };
+        let unchanged = Transaction::new().revision_is(key.clone(), found.revision);
+        let transaction = unchanged.put(key, encode(&next));
+        Some(Box::new(Prepared { change, transaction, next }))
+    }
+
+    /// Does a change that was prepared. None if nothing is known of it: the record has changed since, or the coordinator failed.
+    pub(crate) fn change_prepared(&mut self, prepared: Prepared) -> Option<(Recorded, Option<NameRecord>)> {
+        let Ok(Outcome::Committed(_)) = self.store.commit(&prepared.transaction) else { return None };
+        Some((Recorded::Done { epoch: prepared.next.epoch }, Some(prepared.next)))
     }
 
     /// Puts a new name on record, before its process runs.

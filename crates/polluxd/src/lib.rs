@@ -39,6 +39,7 @@ mod events;
 mod leave;
 mod ledger;
 mod limits;
+mod lines;
 mod links;
 mod losses;
 mod opens;

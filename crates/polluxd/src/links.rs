@@ -54,8 +54,6 @@ pub(crate) struct Link {
     /// Own tick in which it was made.
     pub(crate) since_tick: u64,
     waits_for_room: bool,
-    /// Somebody else sends one frame over it: until then nothing is sent here.
-    lent: bool,
 }
 
 /// All connections.
@@ -85,8 +83,7 @@ impl Links {
         poller.add(&fd, token(id), Interest::READ)?;
         let mut channel = Channel::new(fd, CONTROL_BODY_BYTES_MAX);
         channel.set_stop_at_short_read(true);
-        self.links
-            .insert(id, Link { channel, role, uid, pid, since_tick, waits_for_room: false, lent: false });
+        self.links.insert(id, Link { channel, role, uid, pid, since_tick, waits_for_room: false });
         Ok(id)
     }
 
@@ -140,9 +137,6 @@ impl Links {
     /// Sends what is queued for one connection, and waits for room if that is not all.
     pub(crate) fn flush_one(&mut self, poller: &Poller, id: LinkId, token: u64) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        if link.lent {
-            return;
-        }
         // A broken connection is told by its end, which stays readable.
         let blocked = matches!(link.channel.flush(), Ok(Flush::Blocked));
         if blocked != link.waits_for_room {
@@ -151,22 +145,6 @@ impl Links {
             if let Err(error) = poller.modify(link.channel.as_fd(), token, interest) {
                 self.broken.push((id, format!("its interest cannot be changed: {error}")));
             }
-        }
-    }
-
-    /// The socket of a connection for somebody else to send one frame. None if something is to be sent here before.
-    pub(crate) fn lend(&mut self, id: LinkId) -> Option<OwnedFd> {
-        let link = self.links.get_mut(&id).filter(|link| !link.lent && !link.channel.is_blocked())?;
-        let socket = link.channel.as_fd().try_clone_to_owned().ok()?;
-        link.lent = true;
-        Some(socket)
-    }
-
-    /// That frame was sent: what was queued meanwhile goes with the next flush.
-    pub(crate) fn take_back(&mut self, id: LinkId) {
-        if let Some(link) = self.links.get_mut(&id) {
-            link.lent = false;
-            self.dirty.push(id);
         }
     }
 

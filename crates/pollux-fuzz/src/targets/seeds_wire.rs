@@ -241,6 +241,7 @@ fn to_daemon() -> Vec<Vec<u8>> {
         ToDaemon::Open { request, target: named, sync_depth: 1, nowait_depth: 1, details: details.clone() },
         ToDaemon::Repath { request, target: place, open: OpenId(4), sync_depth: 1, nowait_depth: 1, details },
         ToDaemon::Change { request, change: Change::TakeOver { epoch: Epoch(3), dead: phandle() } },
+        ToDaemon::Prepare { change: Change::TakeOver { epoch: Epoch(3), dead: phandle() } },
         ToDaemon::StartBackup { request, cpu: Some(cpu()) },
         ToDaemon::StartAcceptor { request, listener: ListenerId(1), provider: Some(name()) },
         ToDaemon::Report { event: event() },
@@ -285,6 +286,7 @@ fn to_process() -> Vec<Vec<u8>> {
         ToProcess::Answer { request, answer: Answer::Process { process: Some(facts()) } },
         ToProcess::Answer { request, answer: Answer::Fate { fate: Fate::Ended } },
         ToProcess::RecordChanged { record: record() },
+        ToProcess::TakeoverLine {},
     ];
     all.extend(system().map(|message| ToProcess::System { message }));
     all.iter().map(|message| behind(1, message)).collect()

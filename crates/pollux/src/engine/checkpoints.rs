@@ -381,7 +381,9 @@ impl Engine {
             checkpoint::IN_STEP => self.pair_event(PairEvent::InStep),
             checkpoint::ON_RECORD => {
                 let epoch = checkpoint::epoch_body(body).map_err(malformed)?;
-                self.pair_event(PairEvent::OnRecord { epoch })
+                self.pair_event(PairEvent::OnRecord { epoch })?;
+                self.prepare_takeover();
+                Ok(())
             }
             checkpoint::SWITCH => {
                 let epoch = checkpoint::epoch_body(body).map_err(malformed)?;

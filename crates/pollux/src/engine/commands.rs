@@ -1,13 +1,14 @@
 //! The commands of the pair machine: a backup is asked for, roles are taken and given away, the process ends.
 
-use super::{Engine, FIRST_ANSWERS_NS, Promoted, rings};
+use super::{Engine, FIRST_ANSWERS_NS, Promoted, TOKEN_LINE, rings};
 use crate::error::{Context, Result};
 use pollux_core::pair::{Command, End, Event as PairEvent, Handled};
 use pollux_os::points::{self, Mark, Subject};
-use pollux_os::{Signal, clock};
+use pollux_os::{Interest, Signal, clock};
 use pollux_wire::checkpoint;
 use pollux_wire::control::{Change, ToDaemon};
 use pollux_wire::{CheckpointNumber, Epoch, Wire};
+use std::os::fd::OwnedFd;
 use std::process;
 
 impl Engine {
@@ -87,7 +88,33 @@ impl Engine {
     pub(super) fn ask_for_change(&mut self, change: Change) -> Result<()> {
         let request = self.daemon.next_request();
         self.pending_change = Some((request, change.clone()));
-        self.daemon.send(&ToDaemon::Change { request, change }, Vec::new())
+        self.daemon.ask_for_change(request, change)
+    }
+
+    /// This half may have to take over from here on: what can be done now need not be done while a requester waits.
+    pub(super) fn prepare_takeover(&mut self) {
+        if let Some(change) = self.pair.takeover() {
+            self.daemon.prepare(change);
+        }
+        // Without that it takes longer.
+        let _ = pollux_os::make_code_present();
+    }
+
+    /// The daemon has given a line for takeovers.
+    pub(super) fn take_takeover_line(&mut self, descriptors: Vec<OwnedFd>) -> Result<()> {
+        let Some(socket) = descriptors.into_iter().next() else { return Ok(()) };
+        let line = self.daemon.take_line(socket);
+        self.poller.add(line, TOKEN_LINE, Interest::READ).context("watch the takeover line")
+    }
+
+    /// Takes in what has come over it. When it ends without an answer the question is asked again where the others are.
+    pub(super) fn read_takeover_line(&mut self) {
+        if !self.daemon.fill_line()
+            && let Some((_, change)) =
+                self.pending_change.take_if(|(_, change)| matches!(change, Change::TakeOver { .. }))
+        {
+            self.change_later = Some(change);
+        }
     }
 
     pub(super) fn tell_partner(&mut self, kind: u8, write: impl FnOnce(&mut Vec<u8>)) {
@@ -176,6 +203,7 @@ impl Engine {
         self.unwatch_held();
         self.unwatch_all_local();
         self.links.clear();
+        self.prepare_takeover();
     }
 
     pub(super) fn tell_when_drained(&mut self) -> Result<()> {

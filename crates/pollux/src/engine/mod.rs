@@ -73,6 +73,7 @@ const TOKEN_CONNECTION: u64 = 5 << 56;
 const TOKEN_RING: u64 = 6 << 56;
 const TOKEN_PARTNER_RING: u64 = 7 << 56;
 const TOKEN_HELD: u64 = 8 << 56;
+const TOKEN_LINE: u64 = 9 << 56;
 const TOKEN_LOCAL: u64 = 10 << 56;
 const TOKEN_KIND: u64 = 0xff << 56;
 
@@ -509,6 +510,7 @@ impl Engine {
         for event in &events {
             match event.token & TOKEN_KIND {
                 TOKEN_DAEMON => self.daemon.fill()?,
+                TOKEN_LINE => self.read_takeover_line(),
                 TOKEN_PARTNER | TOKEN_PARTNER_RING if self.dropped.is_some() => self.bury_dropped(),
                 TOKEN_PARTNER => {
                     if let Some(partner) = &mut self.partner {
@@ -657,6 +659,7 @@ impl Engine {
             }
             ToProcess::SwitchOver {} => self.pair_event(PairEvent::SwitchWanted),
             ToProcess::Stop {} => self.ask_to_stop(),
+            ToProcess::TakeoverLine {} => self.take_takeover_line(descriptors),
             ToProcess::AcceptorStarted { error, why, .. } => {
                 if !error.is_ok() {
                     pollux_os::say!("pollux: {}: no acceptor could be started: {why} ({error})", self.name);

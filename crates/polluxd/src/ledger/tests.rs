@@ -99,6 +99,32 @@ fn of_two_changes_one_is_done() {
     assert!(matches!(ledger.change(&name("$B"), a, &remove).0, Recorded::Refused { current: None, .. }));
 }
 
+// S6: what was ruled on before the record changed would make a second primary.
+#[test]
+fn a_prepared_takeover_is_done_only_on_the_record_it_was_prepared_for() {
+    let (a, b) = (process(0, 5, 1), process(1, 5, 2));
+    let take_over = || Change::TakeOver { epoch: Epoch(5), dead: a };
+    let prepared = || {
+        let mut ledger = node(2);
+        ledger.create_name(&record("$A", a, Some(b))).unwrap();
+        let prepared = ledger.prepare(&name("$A"), b, take_over()).unwrap();
+        (ledger, prepared)
+    };
+    let (mut ledger, in_time) = prepared();
+    let (outcome, written) = ledger.change_prepared(*in_time).unwrap();
+    assert_eq!(outcome, Recorded::Done { epoch: Epoch(6) });
+    assert_eq!(written, ledger.name(&name("$A")).unwrap());
+    assert_eq!(written.map(|record| (record.primary, record.backup)), Some((b, None)));
+    assert!(ledger.prepare(&name("$A"), b, take_over()).is_none(), "nothing is left to do");
+
+    let (mut ledger, too_late) = prepared();
+    let remove = Change::RemoveBackup { epoch: Epoch(5), backup: b };
+    assert_eq!(ledger.change(&name("$A"), a, &remove).0, Recorded::Done { epoch: Epoch(6) });
+    assert!(ledger.change_prepared(*too_late).is_none());
+    assert!(matches!(ledger.change(&name("$A"), b, &take_over()).0, Recorded::Refused { .. }));
+    assert!(ledger.prepare(&name("$B"), b, take_over()).is_none());
+}
+
 // A takeover that waits for a daemon which is told the wrong half, or a name that stays for ever.
 #[test]
 fn the_end_of_a_half_concerns_the_other() {
