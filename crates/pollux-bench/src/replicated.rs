@@ -3,7 +3,6 @@
 
 use crate::arguments::Plan;
 use crate::compare::{Cell, size_text, take_rounds};
-use crate::load::Open;
 use crate::many::{Many, PolluxLines};
 use crate::node::Bench;
 use crate::placement::{Placement, first, pin};
@@ -89,9 +88,10 @@ pub(crate) fn measure_pipelined(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> 
             "replicated-pipelined {outstanding} outstanding, {REQUEST_BYTES} B, {}",
             placement.name()
         );
-        // An open as wide as what is outstanding, as a program would declare it.
-        let pair = Open::new(&bench.requester, PAIR, outstanding)?;
-        let single = Open::new(&bench.requester, SINGLE, outstanding)?;
+        // An open as wide as what is outstanding, as a program would declare it. Requests leave in groups, as those of the raw
+        // requester do.
+        let open = |name| PolluxLines::open(&bench.requester, [name], outstanding).map(Many::all);
+        let (pair, single) = (open(PAIR)?, open(SINGLE)?);
         let cell = Cell::new(name, placement, (REQUEST_BYTES, outstanding.into()), pair);
         cells.push(cell.against("raw chain", RawPeer::chain(primary, backup)?).against("no backup", single));
     }

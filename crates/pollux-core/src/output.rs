@@ -44,15 +44,30 @@ impl<T> Default for OutputQueue<T> {
 impl<T> OutputQueue<T> {
     /// Holds `output` until the gate admits `number`. Numbers never go back while anything is held.
     pub fn hold(&mut self, number: CheckpointNumber, output: T) {
+        self.hold_all(number, std::iter::once(output));
+    }
+
+    /// Holds all of these until the gate admits `number`.
+    pub fn hold_all(&mut self, number: CheckpointNumber, outputs: impl Iterator<Item = T>) {
         if let Some((last, _)) = self.held.back() {
             assert!(*last <= number, "S5: outputs are queued in checkpoint order");
         }
-        self.held.push_back((number, output));
+        self.held.extend(outputs.map(|output| (number, output)));
     }
 
     /// The next output that may leave.
     pub fn release(&mut self, gate: Gate) -> Option<T> {
         if self.has_ready(gate) { self.held.pop_front().map(|(_, output)| output) } else { None }
+    }
+
+    /// The next output if it may leave and is one of those that `wanted` takes, as what it makes of it.
+    pub fn release_as<R>(&mut self, gate: Gate, wanted: impl FnOnce(&T) -> Option<R>) -> Option<R> {
+        let (number, output) = self.held.front()?;
+        let taken = if gate.admits(*number) { wanted(output) } else { None };
+        if taken.is_some() {
+            self.held.pop_front();
+        }
+        taken
     }
 
     /// Forgets all outputs: the process is no longer the one that speaks.
@@ -98,6 +113,8 @@ mod tests {
         assert_eq!(released(2), ["a", "b", "c"]);
         assert_eq!(released(2), Vec::<&str>::new());
         assert_eq!(queue.release(Gate::Closed), None);
+        assert_eq!(queue.release_as(Gate::UpTo(CheckpointNumber(2)), |output| Some(*output)), None);
+        assert_eq!(queue.release_as(Gate::Open, |_| None::<()>), None);
         assert_eq!(queue.release(Gate::Open), Some("d"));
         assert!(queue.is_empty());
     }

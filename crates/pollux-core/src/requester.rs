@@ -125,8 +125,13 @@ impl Requester {
         }
         let sync = self.next;
         self.next = sync.next();
-        self.outstanding.push_back(Outstanding { sync, sent: false });
-        self.send_all_unsent();
+        // With an active path all before it have been sent over that one: those that wait for a path leave when it becomes active.
+        self.outstanding.push_back(Outstanding { sync, sent: self.active.is_some() });
+        match self.active {
+            Some(path) => self.commands.push_back(Command::Send { path, sync, again: false }),
+            None if self.others.is_empty() => self.ask_for_path(),
+            None => {}
+        }
         Ok(sync)
     }
 
@@ -342,12 +347,7 @@ impl Requester {
     }
 
     fn send_all_unsent(&mut self) {
-        let Some(path) = self.active else {
-            if self.others.is_empty() {
-                self.ask_for_path();
-            }
-            return;
-        };
+        let Some(path) = self.active else { return };
         // Requests are sent in order, so those that were not are the last ones.
         let unsent = self.outstanding.iter().rev().take_while(|request| !request.sent).count();
         for request in self.outstanding.range_mut(self.outstanding.len() - unsent..) {

@@ -33,7 +33,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
-use crate::frame::{DESCRIPTORS_PER_FRAME_MAX, Frame, FrameError};
+use crate::frame::{DESCRIPTORS_PER_FRAME_MAX, FRAME_HEADER_BYTES, Frame, FrameError, FrameHeader};
 use crate::ring::{Among, Ring};
 use input::Input;
 use output::Output;
@@ -44,8 +44,12 @@ pub const FILL_BYTES_MAX: usize = 1 << 20;
 /// Received descriptors that may wait for their frames to be taken.
 pub const DESCRIPTORS_WAITING_MAX: usize = 8 * DESCRIPTORS_PER_FRAME_MAX;
 
-/// The input buffer of a channel that holds small frames, and what an output buffer is cut back to.
-const BUFFER_BYTES: usize = 64 * 1024;
+/// The input buffer of a channel that holds small frames, or a payload of 64 KiB with its headers; and what an output buffer is cut
+/// back to.
+const BUFFER_BYTES: usize = 68 * 1024;
+
+/// The first part of a body that comes in two, at most.
+const PART_HEAD_BYTES_MAX: usize = 24;
 
 /// Small uses in a row before a buffer that a huge frame has grown is given back. One huge frame in so many
 /// small ones keeps its buffer: allocating 2 MiB anew for each costs more than sending them.
@@ -137,6 +141,33 @@ impl Channel {
         self.output.append(kind, Vec::new(), self.body_bytes_max, write_body);
     }
 
+    /// Like [`queue`](Channel::queue), for a body that is there in two parts. Where a ring has room it is copied once, straight into it.
+    ///
+    /// # Panics
+    ///
+    /// If the body is longer than this channel allows, or its first part longer than 24 bytes.
+    #[inline]
+    pub fn queue_parts<const HEAD: usize>(&mut self, kind: u8, head: &[u8; HEAD], payload: &[u8]) {
+        let body_bytes = HEAD + payload.len();
+        if self.output.is_through_to_ring()
+            && body_bytes <= self.body_bytes_max
+            && let Some(ring) = &mut self.ring
+        {
+            let mut front = [0; FRAME_HEADER_BYTES + PART_HEAD_BYTES_MAX];
+            front[..FRAME_HEADER_BYTES]
+                .copy_from_slice(&FrameHeader { body_bytes, kind, descriptors: 0 }.encode());
+            front[FRAME_HEADER_BYTES..FRAME_HEADER_BYTES + HEAD].copy_from_slice(head);
+            if ring.write_whole([&front[..FRAME_HEADER_BYTES + HEAD], payload]) {
+                return;
+            }
+        }
+        self.queue(kind, |out| {
+            out.reserve(body_bytes);
+            out.extend_from_slice(head);
+            out.extend_from_slice(payload);
+        });
+    }
+
     /// Like [`queue`](Channel::queue), for a frame that carries descriptors. They are closed here once sent.
     ///
     /// # Panics
@@ -188,6 +219,7 @@ impl Channel {
     }
 
     /// The next complete frame, if one is buffered. After an error each call gives the same error again.
+    #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, FrameError> {
         if self.reads_ring && self.input.lacks_descriptors(self.body_bytes_max) {
             // They were sent ahead. What is wrong with the socket shows as their absence.
@@ -267,7 +299,7 @@ impl Channel {
 
     /// Bytes queued and not yet sent: the caller's measure for back-pressure.
     pub fn queued_bytes(&self) -> usize {
-        self.output.unsent()
+        self.output.unsent() + self.ring.as_ref().map_or(0, Ring::unpublished)
     }
 
     /// Whether anything waits to be sent.

@@ -15,6 +15,9 @@ use std::os::fd::OwnedFd;
 /// Bytes before the body of each frame.
 pub const FRAME_HEADER_BYTES: usize = 8;
 
+/// Where in the header their number stands.
+const DESCRIPTORS_AT: usize = 5;
+
 /// Descriptors one frame may carry. The kernel's own limit is 253 per message.
 pub const DESCRIPTORS_PER_FRAME_MAX: usize = 32;
 
@@ -64,6 +67,7 @@ pub(crate) struct FrameHeader {
 impl FrameHeader {
     /// Reads the header at the front of `bytes`; `None` while it is incomplete. Checked before the body
     /// arrives, so that a hostile length is refused before anything is reserved for it.
+    #[inline]
     pub(crate) fn decode(bytes: &[u8], body_bytes_max: usize) -> Result<Option<FrameHeader>, FrameError> {
         let Some(&[a, b, c, d, kind, descriptors, zero_low, zero_high]) = bytes.first_chunk() else {
             return Ok(None);
@@ -79,6 +83,13 @@ impl FrameHeader {
         Ok(Some(FrameHeader { body_bytes, kind, descriptors }))
     }
 
+    /// Whether the frame at the front of `bytes` says that it carries descriptors; false while that is not here.
+    #[inline]
+    pub(crate) fn announces_descriptors(bytes: &[u8]) -> bool {
+        bytes.get(DESCRIPTORS_AT).is_some_and(|count| *count > 0)
+    }
+
+    #[inline]
     pub(crate) fn encode(self) -> [u8; FRAME_HEADER_BYTES] {
         let length =
             u32::try_from(self.body_bytes).expect("the channel checked the length against its limit");

@@ -214,6 +214,30 @@ impl Ring {
         Ok(count)
     }
 
+    /// Copies in both of these pieces, or nothing: then there is no room for them together, or the peer is broken, which the next
+    /// [`write`](Ring::write) tells. The peer sees them with [`publish`](Ring::publish).
+    #[inline]
+    pub(crate) fn write_whole(&mut self, pieces: [&[u8]; 2]) -> bool {
+        let bytes: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let fits = |ring: &Ring| ring.room().is_ok_and(|room| room >= bytes);
+        if !fits(self) {
+            self.look_for_room();
+            if !fits(self) {
+                return false;
+            }
+        }
+        for piece in pieces {
+            self.memory.copy_in(self.writes, self.written, piece);
+            self.written += piece.len() as u64;
+        }
+        true
+    }
+
+    /// Bytes that the peer does not see yet.
+    pub(crate) fn unpublished(&self) -> usize {
+        (self.written - self.published) as usize
+    }
+
     fn look_for_room(&mut self) {
         self.peer_has_read = self.output().reader.head.load(Ordering::Acquire);
     }

@@ -285,7 +285,12 @@ records! {
 
 /// Starts the body of a CHECKPOINT frame; the records follow.
 pub fn begin_checkpoint(number: CheckpointNumber, out: &mut Vec<u8>) {
-    number.put(out);
+    out.extend_from_slice(&head(number));
+}
+
+/// What stands before the records of a CHECKPOINT frame.
+pub fn head(number: CheckpointNumber) -> [u8; size_of::<CheckpointNumber>()] {
+    number.0.to_le_bytes()
 }
 
 /// The number and the undecoded records of a CHECKPOINT frame.

@@ -275,6 +275,7 @@ macro_rules! wire_flat_enum {
                 match name { $( $text => Some(Self::$variant), )* _ => None }
             }
             /// The byte that stands for it on the wire.
+            #[inline]
             pub(crate) fn tag(self) -> u8 {
                 match self { $( Self::$variant => $tag, )* }
             }
@@ -286,6 +287,7 @@ macro_rules! wire_flat_enum {
             fn put(&self, out: &mut Vec<u8>) {
                 out.push(self.tag());
             }
+            #[inline]
             fn take(reader: &mut $crate::Reader<'_>) -> Result<Self, $crate::DecodeError> {
                 match <u8 as $crate::Wire>::take(reader)? {
                     $( $tag => Ok(Self::$variant), )*

@@ -70,9 +70,9 @@ wire_flat_enum! {
 }
 
 /// Bytes of a [`Request`] before its payload.
-const REQUEST_HEADER_BYTES: usize = 14;
+pub const REQUEST_HEADER_BYTES: usize = 14;
 /// Bytes of a [`Reply`] before its payload.
-const REPLY_HEADER_BYTES: usize = 18;
+pub const REPLY_HEADER_BYTES: usize = 18;
 
 /// A request as it stands on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,16 +90,22 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Appends the body.
+    /// The part of the body before the payload.
     #[inline]
-    pub fn put(&self, out: &mut Vec<u8>) {
+    pub fn head(&self) -> [u8; REQUEST_HEADER_BYTES] {
         let mut header = [0; REQUEST_HEADER_BYTES];
         header[..8].copy_from_slice(&self.sync.0.to_le_bytes());
         header[8..12].copy_from_slice(&self.reply_bytes_max.to_le_bytes());
         header[12] = self.io.tag();
         header[13] = u8::from(self.again);
+        header
+    }
+
+    /// Appends the body.
+    #[inline]
+    pub fn put(&self, out: &mut Vec<u8>) {
         out.reserve(REQUEST_HEADER_BYTES + self.payload.len());
-        out.extend_from_slice(&header);
+        out.extend_from_slice(&self.head());
         out.extend_from_slice(self.payload);
     }
 
@@ -133,15 +139,21 @@ pub struct Reply<'a> {
 }
 
 impl<'a> Reply<'a> {
-    /// Appends the body.
+    /// The part of the body before the payload.
     #[inline]
-    pub fn put(&self, out: &mut Vec<u8>) {
+    pub fn head(&self) -> [u8; REPLY_HEADER_BYTES] {
         let mut header = [0; REPLY_HEADER_BYTES];
         header[..8].copy_from_slice(&self.sync.0.to_le_bytes());
         header[8..10].copy_from_slice(&self.error.0.to_le_bytes());
         header[10..].copy_from_slice(&self.epoch.0.to_le_bytes());
+        header
+    }
+
+    /// Appends the body.
+    #[inline]
+    pub fn put(&self, out: &mut Vec<u8>) {
         out.reserve(REPLY_HEADER_BYTES + self.payload.len());
-        out.extend_from_slice(&header);
+        out.extend_from_slice(&self.head());
         out.extend_from_slice(self.payload);
     }
 

@@ -435,6 +435,11 @@ impl Link {
         }
     }
 
+    /// True when any answer waits to be fetched.
+    pub(crate) fn has_answers(&self) -> bool {
+        !self.answers.0.is_empty()
+    }
+
     /// True when this answer waits to be fetched.
     pub(crate) fn has_answer(&self, sync: SyncId) -> bool {
         self.answers.get(sync).is_some()
@@ -720,7 +725,7 @@ impl Link {
                         payload: payload.as_slice(),
                     };
                     match descriptor.as_ref().map(|fd| fd.try_clone()) {
-                        None => channel.queue(path::REQUEST, |out| request.put(out)),
+                        None => channel.queue_parts(path::REQUEST, &request.head(), request.payload),
                         Some(Ok(fd)) => channel.queue_with(path::REQUEST, vec![fd], |out| request.put(out)),
                         // No descriptor left: the request stays kept and is sent again with the next takeover or path.
                         Some(Err(_)) => {}

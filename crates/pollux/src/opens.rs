@@ -8,6 +8,9 @@ use pollux_wire::SyncId;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+/// Requests of one open that leave together though more may be started: the server wakes up, and works, beside who starts the others.
+const REQUESTS_TOGETHER: usize = 8;
+
 /// Many opens, of one server or of several, with requests under way on all of them.
 ///
 /// ```no_run
@@ -54,6 +57,8 @@ impl OpenNumber {
 struct Member {
     server: Server,
     outstanding: usize,
+    /// Requests that were started since the last flush.
+    unsent: usize,
     /// It is in the list of those that are awake.
     is_awake: bool,
     /// It has answered, or begun to ask, since the last look.
@@ -79,7 +84,7 @@ impl Opens {
     pub fn add(&mut self, mut server: Server) -> Result<OpenNumber> {
         let at = self.free.last().copied().unwrap_or(self.members.len());
         server.link_mut().move_to(self.poller.registry(), (at as u64) << TOKEN_BITS)?;
-        let member = Some(Member { server, outstanding: 0, is_awake: true, is_heard: true });
+        let member = Some(Member { server, outstanding: 0, unsent: 0, is_awake: true, is_heard: true });
         match self.free.pop() {
             Some(at) => self.members[at] = member,
             None => self.members.push(member),
@@ -88,7 +93,7 @@ impl Opens {
         Ok(OpenNumber(at))
     }
 
-    /// Starts a request. It leaves with the next call of [`Opens::next`], together with others of the same open.
+    /// Starts a request. It leaves with the next call of [`Opens::next`] at the latest, together with others of the same open.
     pub fn start(&mut self, open: OpenNumber, payload: &[u8]) -> Result<SyncId> {
         let member = self.members.get_mut(open.0).and_then(Option::as_mut);
         let member = member.ok_or(Error::Misuse("this open was closed"))?;
@@ -98,6 +103,11 @@ impl Opens {
         }
         member.outstanding += 1;
         self.outstanding += 1;
+        member.unsent += 1;
+        if member.unsent == REQUESTS_TOGETHER {
+            member.unsent = 0;
+            member.server.link_mut().flush();
+        }
         wake(&mut self.awake, member, open.0);
         Ok(sync)
     }
@@ -148,12 +158,14 @@ impl Opens {
     fn turn(&mut self, wait: Duration) -> Result<()> {
         while let Some(at) = self.awake.pop() {
             let Some(member) = self.members[at].as_mut() else { continue };
-            member.is_awake = false;
+            (member.is_awake, member.unsent) = (false, 0);
             if let Err(error) = member.server.fetch_path() {
                 wake(&mut self.awake, member, at);
                 return Err(error);
             }
-            if member.server.link_mut().prepare_wait() {
+            let link = member.server.link_mut();
+            // Answers are here already where a request has found its path lost: see `start`.
+            if link.prepare_wait() || link.has_answers() {
                 self.ready.push(at);
             }
         }

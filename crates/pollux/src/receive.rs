@@ -115,7 +115,7 @@ impl Receive {
             Delivery::OpenerLost(open) => Event::OpenerLost(open),
             Delivery::Readable(held) => Event::Readable(held),
             Delivery::Local(id) => Event::Local(WatchId(id)),
-            Delivery::System(message) => Event::System(message),
+            Delivery::System(message) => Event::System(*message),
             Delivery::Connected(id) => Event::Connected(Connection { handle, id }),
             Delivery::Input(data) => Event::Input(Input { handle, data: Some(data) }),
             Delivery::Disconnected(id) => Event::Disconnected(id),

@@ -60,7 +60,7 @@ impl<'a> Served<'a> {
     ) -> Result<()> {
         let name = work_text(requesters, outstanding);
         let work = (REQUEST_BYTES, usize::from(outstanding));
-        let cell = if requesters == 1 {
+        let cell = if (requesters, outstanding) == (1, 1) {
             let open = Open::new(&self.bench.requester, self.name, outstanding)?;
             Cell::new(name, Placement::Free, work, open)
         } else {

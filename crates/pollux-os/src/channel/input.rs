@@ -122,9 +122,14 @@ impl Input {
     }
 
     /// Descriptors that the next frame needs and that have not been received yet.
+    #[inline]
     pub(super) fn lacks_descriptors(&self, body_bytes_max: usize) -> bool {
-        let header = FrameHeader::decode(&self.bytes[self.start..self.end], body_bytes_max);
-        matches!(header, Ok(Some(header)) if header.descriptors > 0 && self.take_count(header.descriptors).is_none())
+        let waiting = &self.bytes[self.start..self.end];
+        if !FrameHeader::announces_descriptors(waiting) {
+            return false;
+        }
+        let header = FrameHeader::decode(waiting, body_bytes_max);
+        matches!(header, Ok(Some(header)) if self.take_count(header.descriptors).is_none())
     }
 
     /// How many entries of the queue belong to a frame with so many descriptors; `None` if they have not all come.
@@ -204,6 +209,7 @@ impl Input {
         }
     }
 
+    #[inline]
     pub(super) fn next_frame(&mut self, body_bytes_max: usize) -> Result<Option<Frame<'_>>, FrameError> {
         let Some(header) = FrameHeader::decode(&self.bytes[self.start..self.end], body_bytes_max)? else {
             self.lay_down();

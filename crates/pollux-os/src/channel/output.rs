@@ -58,11 +58,15 @@ impl Output {
 
     /// Moves unsent bytes to the front when at least as many were sent: each byte is moved at most once per
     /// byte sent, so a slow reader does not make this quadratic.
+    #[inline]
     fn drop_sent(&mut self) {
-        let unsent = self.bytes.len() - self.sent;
-        if self.sent < BUFFER_BYTES || self.sent < unsent {
-            return;
+        if self.sent >= BUFFER_BYTES && self.sent >= self.unsent() {
+            self.move_unsent();
         }
+    }
+
+    fn move_unsent(&mut self) {
+        let unsent = self.unsent();
         self.bytes.copy_within(self.sent.., 0);
         self.bytes.truncate(unsent);
         for attachment in &mut self.attachments {
@@ -79,6 +83,11 @@ impl Output {
 
     pub(super) fn is_for_ring(&self) -> bool {
         self.ring_from.is_some()
+    }
+
+    /// Whether the next frame may go straight into the ring: nothing waits here that is to leave before it.
+    pub(super) fn is_through_to_ring(&self) -> bool {
+        self.is_for_ring() && self.unsent() == 0
     }
 
     pub(super) fn unsent(&self) -> usize {
@@ -100,7 +109,7 @@ impl Output {
                 Err(errno) => return Err(errno.into()),
             }
         }
-        if let Some(ring) = ring.filter(|_| self.sent < self.bytes.len()) {
+        if let Some(ring) = ring.filter(|ring| self.unsent() > 0 || ring.unpublished() > 0) {
             let outcome = self.flush_to_ring(fd, ring);
             // Also what came before an obstacle is for the peer to see.
             ring.publish();

@@ -105,14 +105,20 @@ impl Mapping {
     }
 
     /// Copies `bytes` to where the byte number `position` of a direction is. At most so many as it has.
+    #[inline]
     pub(crate) fn copy_in(&self, direction: usize, position: u64, bytes: &[u8]) {
         let (start, first) = self.place(direction, position, bytes.len());
         // JUSTIFICATION: no reference may cover memory that another process changes, so the copy is by pointer.
         // SAFETY: `place` has checked that both pieces lie inside the bytes of the direction; `bytes` is memory
         // of ours, which the mapping does not overlap; u8 has no invalid value and no alignment.
         unsafe {
-            ptr::copy_nonoverlapping(bytes.as_ptr(), start.add(self.offset(position)), first);
-            ptr::copy_nonoverlapping(bytes.as_ptr().add(first), start, bytes.len() - first);
+            let to = start.add(self.offset(position));
+            if first == bytes.len() {
+                ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
+            } else {
+                ptr::copy_nonoverlapping(bytes.as_ptr(), to, first);
+                ptr::copy_nonoverlapping(bytes.as_ptr().add(first), start, bytes.len() - first);
+            }
         }
     }
 
@@ -130,6 +136,7 @@ impl Mapping {
     }
 
     /// Where the bytes of a direction begin, and how many of `length` bytes lie before the wrap.
+    #[inline]
     fn place(&self, direction: usize, position: u64, length: usize) -> (*mut u8, usize) {
         assert!(direction < 2 && length <= self.capacity, "outside of the ring");
         let offset = CONTROL_BYTES + direction * self.capacity;

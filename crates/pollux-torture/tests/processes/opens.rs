@@ -9,7 +9,8 @@ use std::time::Duration;
 
 const NAMES: [&str; 2] = ["$A", "$B"];
 const OPENS: usize = 24;
-const OUTSTANDING: u16 = 4;
+/// More than leave together: some are sent before the next wait.
+const OUTSTANDING: u16 = 12;
 const KILLS: u32 = 8;
 
 /// A requester with many opens would wait for ever for one of them after a takeover, or get the answer of another.

@@ -229,9 +229,7 @@ impl Engine {
             }
             records.drain(..*turn_records_at);
         }
-        for output in outputs.drain(..*turn_outputs_at) {
-            self.outputs.hold(self.number, output);
-        }
+        self.outputs.hold_all(self.number, outputs.drain(..*turn_outputs_at));
         (*turn_records_at, *turn_descriptors_at, *turn_outputs_at) = (0, 0, 0);
     }
 
@@ -245,30 +243,42 @@ impl Engine {
 
     /// Lets go what the gate admits.
     pub(super) fn release_outputs(&mut self) {
-        while let Some(output) = self.outputs.release(self.pair.gate()) {
-            self.emit(output);
+        let gate = self.pair.gate();
+        while let Some(output) = self.outputs.release(gate) {
+            self.emit(gate, output);
         }
         self.flush_paths();
         self.write_connections();
         points::pass_sent(Mark::Replied);
     }
 
-    fn emit(&mut self, output: Output) {
+    /// Queues the saved reply of a request, and those directly behind it that go to the same opener.
+    fn emit_replies(&mut self, gate: Gate, open: OpenId, first: SyncId) {
+        let (Some(state), Some(path)) = (self.replica.opens.get(&open), self.paths.get_mut(&open)) else {
+            return;
+        };
+        let epoch = self.pair.epoch();
+        let mut next = Some(first);
+        while let Some(sync) = next {
+            // Gone from the window only if the opener has gone on, which it does only with the reply.
+            if let Some(SavedReply { error, payload, .. }) = state.saved_reply(sync) {
+                let subject = Subject { open: open.0, sync: sync.0, error: error.0, bytes: payload };
+                points::pass_before(Mark::Replying, Mark::Replied, subject);
+                let reply = Reply { sync, error: *error, epoch, payload };
+                path.channel.queue_parts(path::REPLY, &reply.head(), payload);
+                path.note_dirty(open, &mut self.dirty_paths);
+            }
+            next = self.outputs.release_as(gate, |output| match output {
+                Output::Reply { open: other, sync } if *other == open => Some(*sync),
+                _ => None,
+            });
+        }
+    }
+
+    fn emit(&mut self, gate: Gate, output: Output) {
         let epoch = self.pair.epoch();
         match output {
-            Output::Reply { open, sync } => {
-                let Some(state) = self.replica.opens.get(&open) else { return };
-                // Gone from the window only if the opener has gone on, which it does only with the reply.
-                if let Some(SavedReply { error, payload, .. }) = state.saved_reply(sync)
-                    && let Some(path) = self.paths.get_mut(&open)
-                {
-                    let subject = Subject { open: open.0, sync: sync.0, error: error.0, bytes: payload };
-                    points::pass_before(Mark::Replying, Mark::Replied, subject);
-                    let reply = Reply { sync, error: *error, epoch, payload };
-                    path.channel.queue(path::REPLY, |out| reply.put(out));
-                    path.note_dirty(open, &mut self.dirty_paths);
-                }
-            }
+            Output::Reply { open, sync } => self.emit_replies(gate, open, sync),
             Output::Refusal { open, sync, error } => {
                 let reply = Reply { sync, error, epoch, payload: &[] };
                 self.queue_on_path(open, path::REPLY, |out| reply.put(out));
@@ -456,10 +466,14 @@ fn send_checkpoint(
 ) {
     let subject = Subject::of(0, number.0, records);
     points::pass_before(Mark::CheckpointSending, Mark::CheckpointSent, subject);
-    partner.channel.queue_with(checkpoint::CHECKPOINT, descriptors, |out| {
-        checkpoint::begin_checkpoint(number, out);
-        out.extend_from_slice(records);
-    });
+    if descriptors.is_empty() {
+        partner.channel.queue_parts(checkpoint::CHECKPOINT, &checkpoint::head(number), records);
+    } else {
+        partner.channel.queue_with(checkpoint::CHECKPOINT, descriptors, |out| {
+            checkpoint::begin_checkpoint(number, out);
+            out.extend_from_slice(records);
+        });
+    }
     let handled = pair.handle(PairEvent::Sent { number });
     assert_eq!(handled, Handled::Acted, "a checkpoint is made only where one is expected");
 }

@@ -6,10 +6,10 @@ use pollux_wire::system::SystemMessage;
 use pollux_wire::{ConnectionId, HeldId, ListenerId, OpenId, SyncId};
 use std::os::fd::OwnedFd;
 
-/// What waits to be handed to the program.
+/// What waits to be handed to the program. Kept small, since hundreds may wait: the rare large ones are boxed.
 pub(crate) enum Ready {
     Request(Arrived),
-    System(SystemMessage),
+    System(Box<SystemMessage>),
     OpenerLost(OpenId),
     Readable(HeldId),
     Local(u32),
@@ -33,7 +33,7 @@ pub(crate) struct Arrived {
 pub(crate) enum Delivery {
     /// A request, and how often this half had become the primary when it was handed out.
     Request(Arrived, u64),
-    System(SystemMessage),
+    System(Box<SystemMessage>),
     OpenerLost(OpenId),
     Readable(HeldId),
     Local(u32),

@@ -681,7 +681,7 @@ impl Engine {
 
     fn push_system(&mut self, message: SystemMessage) {
         if self.wants_system && self.pair.is_primary() {
-            self.ready.push_back(Ready::System(message));
+            self.ready.push_back(Ready::System(Box::new(message)));
         }
     }
 

@@ -543,6 +543,7 @@ fn same_opener(known: &Opener, opener: &Opener) -> bool {
     known.uid == opener.uid && known.name == opener.name && same_process
 }
 
+#[inline]
 fn incoming(kind: u8, body: &[u8], descriptors: Vec<OwnedFd>, spares: &mut Spares) -> Option<Incoming> {
     match kind {
         path::REQUEST => {

@@ -11,6 +11,7 @@ use pollux_wire::{ObjectId, Reader, Wire};
 use serde::{Serialize, de::DeserializeOwned};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::marker::PhantomData;
 use std::ops::{Bound, Range};
 use std::rc::Rc;
@@ -31,10 +32,15 @@ pub(crate) struct RawMap {
 impl RawMap {
     /// Sets the value of a key.
     fn put(&mut self, key: Key, value: &[u8]) {
-        match self.entries.get_mut(&key) {
-            Some(old) => refill(old, value),
-            None => drop(self.entries.insert(key, value.to_vec())),
-        }
+        set(self.entries.entry(key), value);
+    }
+}
+
+/// Sets the value of a key that was looked for, in the room of the old one.
+fn set(entry: Entry<'_, Key, Vec<u8>>, value: &[u8]) {
+    match entry {
+        Entry::Occupied(mut old) => refill(old.get_mut(), value),
+        Entry::Vacant(free) => drop(free.insert(value.to_vec())),
     }
 }
 
@@ -138,17 +144,14 @@ impl<K: Serialize + DeserializeOwned + 'static, V: Serialize + DeserializeOwned 
 
     /// Sets the value of a key; returns the value it had.
     pub fn insert(&self, key: K, value: V) -> Result<Option<V>> {
-        let change = self.begin_put(&key)?;
-        let old = self.value(&change.key)?;
-        self.put(change, &value)?;
-        Ok(old)
+        self.put(self.begin_put(&key)?, &value, |bytes| from_bytes(&self.name, bytes))
     }
 
     /// Computes a key's new value from its old one, and returns the new one.
     pub fn update(&self, key: K, compute: impl FnOnce(Option<V>) -> V) -> Result<V> {
         let change = self.begin_put(&key)?;
         let value = compute(self.value(&change.key)?);
-        self.put(change, &value)?;
+        self.put(change, &value, |_| Ok(()))?;
         Ok(value)
     }
 
@@ -210,16 +213,22 @@ impl<K: Serialize + DeserializeOwned + 'static, V: Serialize + DeserializeOwned 
         self.raw.borrow().entries.get(key).map(|bytes| from_bytes(&self.name, bytes)).transpose()
     }
 
-    fn put(&self, change: Put, value: &V) -> Result<()> {
+    /// Sets the value; what `look` makes of the old one. The key is looked for once.
+    fn put<R>(&self, change: Put, value: &V, look: impl FnOnce(&[u8]) -> Result<R>) -> Result<Option<R>> {
         let Put { mut bytes, key } = change;
         let value = put_prefixed(&mut bytes, |out| put_value(&self.name, value, out))?;
-        self.handle.object_changed(self.id, |out| out.extend_from_slice(&bytes))?;
         let raw = &mut *self.raw.borrow_mut();
-        raw.put(key, &bytes[value]);
+        let entry = raw.entries.entry(key);
+        let old = match &entry {
+            Entry::Occupied(old) => Some(look(old.get())?),
+            Entry::Vacant(_) => None,
+        };
+        self.handle.object_changed(self.id, |out| out.extend_from_slice(&bytes))?;
+        set(entry, &bytes[value]);
         if bytes.capacity() <= SCRATCH_BYTES_MAX {
             raw.scratch = bytes;
         }
-        Ok(())
+        Ok(old)
     }
 }
 
