@@ -4,6 +4,7 @@
 //! points of that story are tried instead. The copy is among the build's files and is built incrementally, so that a patch costs
 //! some seconds.
 
+use crate::revisions;
 use crate::run::{Outcome, output, root, sources, target};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -53,6 +54,9 @@ pub(crate) fn all(names: &[&str]) -> Outcome {
         return Ok(());
     }
     let patches = patches(names)?;
+    if names.is_empty() {
+        revisions::note_only("bugbank")?;
+    }
     let bank = target().join("bugbank");
     let tree = bank.join("tree");
     copy_sources(&tree)?;

@@ -15,6 +15,7 @@ mod keep;
 mod options;
 mod tally;
 
+use crate::revisions;
 use crate::run::{Outcome, target};
 use engine::{Engine, Slice};
 use options::Options;
@@ -70,6 +71,7 @@ pub(crate) fn all(arguments: &[&str]) -> Outcome {
         options::print_list(known, options.json);
         return Ok(());
     }
+    revisions::note("fuzz")?;
     let chosen: Vec<String> = known
         .iter()
         .map(|target| target.name.clone())

@@ -6,6 +6,7 @@ mod ci;
 mod counts;
 mod fuzz;
 mod performance;
+mod revisions;
 mod run;
 mod tidy;
 mod torture;
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
 
 /// Goes on with the campaign whose tally is among the build's files.
 fn sim(arguments: &[&str]) -> run::Outcome {
+    revisions::note("sim")?;
     let tally = run::target().join("sim.json").display().to_string();
     let package = ["run", "--quiet", "--release", "--package", "pollux-sim", "--", "run", "--tally", &tally];
     run::cargo(&[&package[..], arguments].concat())
@@ -87,6 +89,7 @@ fn sim(arguments: &[&str]) -> run::Outcome {
 
 /// Explores the models. Its counts are among the build's files.
 fn models(arguments: &[&str]) -> run::Outcome {
+    revisions::note("models")?;
     let tally = run::target().join("models.json").display().to_string();
     let package = ["run", "--quiet", "--release", "--package", "pollux-models", "--", "--tally", &tally];
     run::cargo(&[&package[..], arguments].concat())

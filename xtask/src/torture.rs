@@ -1,5 +1,6 @@
 //! `cargo xtask torture`: builds the campaign of real kills and runs it.
 
+use crate::revisions;
 use crate::run::{Outcome, cargo, root, target};
 use std::process::Command;
 
@@ -19,6 +20,7 @@ pub(crate) fn build() -> Outcome {
 /// Goes on with the campaign whose tally is among the build's files; its exit code.
 pub(crate) fn more(arguments: &[&str]) -> Result<u8, String> {
     build()?;
+    revisions::note("torture")?;
     let tally = target().join("torture.json").display().to_string();
     run(&[&["--tally", &tally], arguments].concat())
 }

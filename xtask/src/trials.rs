@@ -2,15 +2,15 @@
 //!
 //! Each campaign keeps a tally among the build's files. A row whose campaign has no tally here stays as it is.
 
-use crate::run::{Outcome, output, root, target};
+use crate::revisions;
+use crate::run::{Outcome, root, target};
 use serde_json::Value;
 use std::fs;
-use std::process::Command;
 
 const BEGIN: &str = "<!-- trials: written by `cargo xtask trials` -->\n";
 const END: &str = "<!-- end of trials -->\n";
 const HEAD: &str = "\
-| Campaign | Promises | Trials | Broken | Bound at 95 % | At commit |
+| Campaign | Promises | Trials | Broken | Bound at 95 % | At commits |
 | --- | --- | --- | --- | --- | --- |
 ";
 
@@ -22,6 +22,9 @@ struct Row {
     broken: u64,
     bound: String,
 }
+
+/// A row, and the commits that it was counted on.
+type Dated = (Row, String);
 
 /// How a row is made of a tally; `None` if the tally has not what it needs.
 type Reading = fn(&Value) -> Option<Row>;
@@ -39,8 +42,7 @@ const READINGS: [(&str, Reading); 6] = [
 pub(crate) fn write() -> Outcome {
     let page = root().join("docs/guarantees.md");
     let text = fs::read_to_string(&page).map_err(|error| format!("{}: {error}", page.display()))?;
-    let commit = output(Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(root()))?;
-    let mut rows = Vec::new();
+    let mut rows: Vec<Dated> = Vec::new();
     for (name, reading) in READINGS {
         let file = target().join(format!("{name}.json"));
         let Ok(tally) = fs::read_to_string(&file) else {
@@ -48,20 +50,22 @@ pub(crate) fn write() -> Outcome {
             continue;
         };
         let tally = serde_json::from_str(&tally).ok();
-        rows.push(tally.as_ref().and_then(reading).ok_or_else(|| format!("{} is no tally", file.display()))?);
+        let row =
+            tally.as_ref().and_then(reading).ok_or_else(|| format!("{} is no tally", file.display()))?;
+        rows.push((row, revisions::of(name).unwrap_or_else(|| "-".to_owned())));
     }
-    let text = merged(&text, &rows, commit.trim())
+    let text = merged(&text, &rows)
         .ok_or_else(|| format!("{} has no place for the table:\n{BEGIN}{END}", page.display()))?;
     fs::write(&page, text).map_err(|error| format!("{}: {error}", page.display()))
 }
 
 /// The page with these rows instead of those of the same campaigns; new ones come last. `None` without a place for them.
-fn merged(page: &str, rows: &[Row], commit: &str) -> Option<String> {
+fn merged(page: &str, rows: &[Dated]) -> Option<String> {
     let (before, rest) = page.split_once(BEGIN)?;
     let (table, after) = rest.split_once(END)?;
     let mut lines: Vec<String> = table.lines().skip(2).map(str::to_owned).collect();
-    for Row { campaign, promises, trials, broken, bound } in rows {
-        let line = format!("| {campaign} | {promises} | {trials} | {broken} | {bound} | {commit} |");
+    for (Row { campaign, promises, trials, broken, bound }, commits) in rows {
+        let line = format!("| {campaign} | {promises} | {trials} | {broken} | {bound} | {commits} |");
         match lines.iter_mut().find(|line| line.starts_with(&format!("| {campaign} |"))) {
             Some(there) => *there = line,
             None => lines.push(line),
@@ -182,22 +186,23 @@ fn bugs_found(tally: &Value) -> Option<Row> {
 mod tests {
     use super::*;
 
-    fn row(campaign: &'static str, trials: u64) -> Row {
-        Row { campaign, promises: "S1", trials: grouped(trials), broken: 0, bound: bound(trials, 0) }
+    fn row(campaign: &'static str, trials: u64, commits: &str) -> Dated {
+        let (trials, bound) = (grouped(trials), bound(trials, 0));
+        (Row { campaign, promises: "S1", trials, broken: 0, bound }, commits.to_owned())
     }
 
     #[test]
     fn rows_are_written_over_and_added_and_others_stay() {
         let page = format!("a\n{BEGIN}{END}b\n");
-        let page = merged(&page, &[row("one", 30), row("two", 6)], "c1").unwrap();
-        let page = merged(&page, &[row("three", 0), row("one", 3_000_000)], "c2").unwrap();
+        let page = merged(&page, &[row("one", 30, "c1"), row("two", 6, "c1")]).unwrap();
+        let page = merged(&page, &[row("three", 0, "c2"), row("one", 3_000_000, "c1, c2")]).unwrap();
         let table = "\
-| one | S1 | 3,000,000 | 0 | below 1 in 1,000,000 | c2 |
+| one | S1 | 3,000,000 | 0 | below 1 in 1,000,000 | c1, c2 |
 | two | S1 | 6 | 0 | below 1 in 2 | c1 |
 | three | S1 | 0 | 0 | none | c2 |
 ";
         assert_eq!(page, format!("a\n{BEGIN}{HEAD}{table}{END}b\n"));
-        assert_eq!(merged("a page without a place", &[], "c1"), None);
+        assert_eq!(merged("a page without a place", &[]), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! | When may an output leave? (S5) | [`output`] |
 //! | Is this request new, a repetition, too old? (S3, S8) | [`receive`] |
 //! | What does a requester send again, to whom? | [`requester`] |
+//! | Which requests has the pair itself sent before? (S3b) | [`calls`] |
 //! | What was consumed and written of a TCP stream? | [`stream`] |
 //! | From whom do a pair's connections come, and who has each meanwhile? | [`acceptor`] |
 //! | What do both halves know? (S4) | [`replica`] |
@@ -19,6 +20,7 @@
 
 pub mod acceptor;
 pub mod by_sync;
+pub mod calls;
 pub mod directory;
 pub mod output;
 pub mod pair;

@@ -135,7 +135,8 @@ impl Open {
         self.saved.get(at)
     }
 
-    fn window(&self) -> u64 {
+    /// No request of this open is outstanding that is so many before another one.
+    pub(crate) fn window(&self) -> u64 {
         u64::from(self.opener.sync_depth.max(self.opener.nowait_depth).max(1))
     }
 }

@@ -88,6 +88,7 @@ impl Replica {
             Record::Replied { open, sync, error, payload } => {
                 let turn = TurnKey::Request { open: *open, sync: *sync };
                 self.end_turn(&turn);
+                self.end_turns_before(*open, *sync);
                 // The opener may have gone while its request was in hand.
                 if let Some(open) = self.opens.get_mut(open) {
                     open.replied_copy(*sync, *error, payload);
@@ -96,7 +97,8 @@ impl Replica {
             Record::Closed { open } => {
                 self.opens.remove(open);
                 self.call_opens.remove(open);
-                self.calls.retain(|call| call.open != *open);
+                // Nor does anybody repeat the requests of an opener that is gone.
+                self.calls.retain(|call| call.open != *open && !is_of(&call.turn, *open));
             }
             Record::Listening { listener, name } => {
                 self.listeners.insert(*listener, (*name).to_owned());
@@ -182,11 +184,6 @@ impl Replica {
         }
     }
 
-    /// The calls that turn `turn` has made so far, in order.
-    pub fn calls_of<'a>(&'a self, turn: &'a TurnKey) -> impl Iterator<Item = &'a Call> {
-        self.calls.iter().filter(move |call| call.turn == *turn)
-    }
-
     /// How often a primary crashed while this turn was in hand.
     pub fn crashes_of(&self, turn: &TurnKey) -> u8 {
         self.suspects.iter().find(|(suspect, _)| suspect == turn).map_or(0, |(_, crashes)| *crashes)
@@ -194,7 +191,7 @@ impl Replica {
 
     /// True when a primary crashed with a request of this open in hand: none of that open may be handled before it (S8).
     pub fn suspects_open(&self, open: OpenId) -> bool {
-        self.suspects.iter().any(|(turn, _)| matches!(turn, TurnKey::Request { open: o, .. } if *o == open))
+        self.suspects.iter().any(|(turn, _)| is_of(turn, open))
     }
 
     /// True when a primary crashed with input of this connection in hand.
@@ -202,6 +199,18 @@ impl Replica {
         self.suspects
             .iter()
             .any(|(turn, _)| matches!(turn, TurnKey::Input { connection: c, .. } if *c == connection))
+    }
+
+    /// A request that is further back than the opener's window is over, also if it was never answered because its opener gave it
+    /// up. Its calls are not sent again.
+    fn end_turns_before(&mut self, open: OpenId, sync: SyncId) {
+        if self.calls.is_empty() {
+            return;
+        }
+        let Some(span) = self.opens.get(&open).map(Open::window) else { return };
+        self.calls.retain(|call| {
+            !matches!(call.turn, TurnKey::Request { open: of, sync: old } if of == open && old.0 + span <= sync.0)
+        });
     }
 
     fn end_turn(&mut self, turn: &TurnKey) {
@@ -212,6 +221,11 @@ impl Replica {
     fn connection(&mut self, connection: &ConnectionId) -> Result<&mut Connection, Misfit> {
         self.connections.get_mut(connection).ok_or(Misfit("progress of an unknown connection"))
     }
+}
+
+/// True if it is the turn of a request over this open.
+fn is_of(turn: &TurnKey, open: OpenId) -> bool {
+    matches!(turn, TurnKey::Request { open: of, .. } if *of == open)
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use crate::{Limits, Target};
 /// Most decoders: no more than a few times the input, and a thousand bytes.
 const USUAL: Limits =
     Limits { input_bytes_max: 4096, bytes_per_byte: 64, bytes_fixed: 16 << 10, time_ms: 100 };
-/// Lists of words, one a line: the words are made before the decoder sees them.
-const LINES: Limits = Limits { bytes_per_byte: 160, ..USUAL };
+/// Lists of words, one a line: the words are made before the decoder sees them. An empty word is a byte of input and 24 bytes of
+/// each list that it is kept in, and lists grow by doubling.
+const LINES: Limits = Limits { bytes_per_byte: 256, ..USUAL };
 /// Texts whose faults are listed, each with words for a person.
 const TEXT: Limits = Limits { bytes_per_byte: 1024, ..USUAL };
 /// Buffers of a channel, rings: their size does not depend on the input.

@@ -146,7 +146,7 @@ impl PairModel {
                     Harm::Kill => state.left.kills -= 1,
                     _ => state.left.pauses -= 1,
                 }
-                return Ok(world.inject(fault));
+                return Ok(world.inject(fault).is_some());
             }
             Action::Wake(who) => world.wake(who),
             Action::Wait(who) => {

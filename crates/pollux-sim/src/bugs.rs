@@ -27,6 +27,14 @@ pub enum Bug {
     OldRequestsCount,
     /// A primary exchanges the roles without asking.
     SwitchUnrecorded,
+    /// A call of the pair itself leaves at once; the backup hears of it with the next checkpoint.
+    CallRecordedLater,
+    /// A call does not wait for anything while there is nobody to send checkpoints to.
+    CallWhileRemoving,
+    /// Answers to calls that no request waits for are not recorded.
+    LateAnswersLost,
+    /// A new primary does not know which calls a request has made before.
+    CallsForgotten,
 }
 
 impl std::str::FromStr for Bug {
@@ -40,7 +48,7 @@ impl std::str::FromStr for Bug {
 
 impl Bug {
     /// All errors.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::ReplyBeforeAcknowledgement,
         Self::AcknowledgeBeforeApply,
         Self::RepliesNotCheckpointed,
@@ -52,5 +60,9 @@ impl Bug {
         Self::TakeoverOnSuspicion,
         Self::OldRequestsCount,
         Self::SwitchUnrecorded,
+        Self::CallRecordedLater,
+        Self::CallWhileRemoving,
+        Self::LateAnswersLost,
+        Self::CallsForgotten,
     ];
 }

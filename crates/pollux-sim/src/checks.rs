@@ -7,7 +7,7 @@ use crate::linear::Verdict;
 use crate::world::{Process, Who, World, who_is};
 use pollux_core::output::Gate;
 use pollux_wire::control::PairState;
-use pollux_wire::{Epoch, FileError};
+use pollux_wire::{Epoch, FileError, SyncId};
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
@@ -86,6 +86,9 @@ pub fn check(world: &mut World) -> Result<(), String> {
     if let Some(violation) = &world.ledger.violation {
         return Err(violation.clone());
     }
+    if let Some(differs) = world.clients.iter().find_map(|client| client.differs.as_ref()) {
+        return Err(differs.clone());
+    }
     let mut primaries = 0;
     let mut looked_at = None;
     for (who, process) in world.processes.iter().enumerate().filter(|(_, process)| process.alive) {
@@ -123,6 +126,20 @@ fn check_primary(world: &World, who: Who, process: &Process) -> Result<Option<(W
     Ok(looked_at)
 }
 
+/// A call leaves half `who`: the backup on record knows of it, or there is none (S5).
+pub fn check_call(world: &World, who: Who, sync: SyncId) -> Result<(), String> {
+    let knows = |half: Who| world.processes[half].replica.calls.iter().any(|call| call.sync == sync);
+    match &world.record {
+        Some(record) if who_is(record.primary) == who => match record.backup.map(who_is) {
+            Some(backup) if !knows(backup) => {
+                Err(format!("S5: half {who} sends call {sync}, though the backup on record lacks it"))
+            }
+            _ => Ok(()),
+        },
+        _ => Err(format!("S1: half {who} sends call {sync}, and is not the primary on record")),
+    }
+}
+
 /// What the requesters were told, all together, and the log of the primary that is left.
 pub fn check_history(world: &World) -> Result<Verdict, String> {
     let primary = world.record.as_ref().map(|record| &world.processes[who_is(record.primary)]);
@@ -131,11 +148,18 @@ pub fn check_history(world: &World) -> Result<Verdict, String> {
 
 /// The promises that hold when nothing moves any more.
 pub fn check_end(world: &World) -> Result<(), String> {
+    check_answers(world)?;
+    check_pair(world)
+}
+
+/// Every request was answered, with success if nothing was lost.
+fn check_answers(world: &World) -> Result<(), String> {
     for client in &world.clients {
         let answers = client.calls.iter().filter_map(|call| Some((call.entry.1, call.ended?.told)));
         let count = answers.clone().count() as u64;
-        if count != client.asker.wanted {
-            return Err(format!("L3: opener {} has {count} answers of {}", client.open, client.asker.wanted));
+        let wanted = client.asker.wanted.max(client.calls.len() as u64);
+        if count != wanted {
+            return Err(format!("L3: opener {} has {count} answers of {wanted}", client.open));
         }
         let may_be_told = client.asker.sync_depth == 0 && world.ledger.disturbed;
         for (sync, answer) in answers {
@@ -149,6 +173,11 @@ pub fn check_end(world: &World) -> Result<(), String> {
             }
         }
     }
+    Ok(())
+}
+
+/// The pair is whole, or has ended with a reason.
+pub fn check_pair(world: &World) -> Result<(), String> {
     let Some(record) = &world.record else {
         let left = world.processes.iter().any(|process| process.alive);
         let lost = if world.ledger.may_be_lost {

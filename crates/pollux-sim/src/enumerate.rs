@@ -1,18 +1,22 @@
 //! Every crash point: a plan with no fault, with each fault at each place, with each second fault at each later place.
 
 use crate::bugs::Bug;
-use crate::checks::check_end;
 use crate::plan::{Fault, Harm, Plan, Victim, When};
 use crate::run::Run;
 use std::sync::Arc;
 
-/// The faults that are put: both halves, killed and stopped; and a backup that nobody but its primary finds hung.
-const FAULTS: [Fault; 5] = [
+/// The faults that are put: both halves, killed and stopped; and a backup that nobody but its primary finds hung. Where there is a
+/// server, its halves, too, and the loss of a CPU that both have.
+const FAULTS: [Fault; 9] = [
     Fault { harm: Harm::Kill, victim: Victim::Primary },
     Fault { harm: Harm::Kill, victim: Victim::Backup },
     Fault { harm: Harm::Pause, victim: Victim::Primary },
     Fault { harm: Harm::Pause, victim: Victim::Backup },
     Fault { harm: Harm::Hang, victim: Victim::Backup },
+    Fault { harm: Harm::Kill, victim: Victim::ServerPrimary },
+    Fault { harm: Harm::Kill, victim: Victim::ServerBackup },
+    Fault { harm: Harm::Pause, victim: Victim::ServerPrimary },
+    Fault { harm: Harm::LoseCpu, victim: Victim::ServerPrimary },
 ];
 
 /// How much was played.
@@ -55,7 +59,7 @@ fn play(
         if faults_left > 0 {
             for fault in FAULTS {
                 let mut branch = run.clone();
-                if branch.world.inject(fault) {
+                if branch.inject(fault) {
                     count.faults += 1;
                     faults.push((run.world.now, fault));
                     play(branch, faults_left - 1, faults, count)?;
@@ -76,7 +80,7 @@ fn play(
             return Err(violation(&run, faults, format!("the story is not told to its end: epoch {epoch}")));
         }
     }
-    check_end(&run.world).map_err(|what| violation(&run, faults, what))
+    run.check_end().map_err(|what| violation(&run, faults, what))
 }
 
 fn violation(run: &Run, faults: &[(u32, Fault)], what: String) -> Box<Violation> {

@@ -34,6 +34,7 @@ pub mod kept;
 pub mod linear;
 pub mod plan;
 pub mod run;
+pub mod server;
 pub mod shrink;
 pub mod sometimes;
 pub mod swarm;

@@ -6,10 +6,11 @@ use pollux_sim::campaign::{Tally, first_that_finds, run_until};
 use pollux_sim::enumerate::enumerate;
 use pollux_sim::kept;
 use pollux_sim::plan::Plan;
-use pollux_sim::run::traced;
+use pollux_sim::run::{Place, traced};
 use pollux_sim::shrink::shrink;
 use pollux_sim::sometimes::Situation;
 use pollux_sim::swarm;
+use pollux_sim::world::World;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -183,18 +184,17 @@ fn replay(plan: &Plan, quiet: bool) -> bool {
     print!("{plan}");
     let mut history = String::new();
     let mut states = Vec::new();
-    let outcome = traced(plan, Bug::None, |step, world| {
+    let outcome = traced(plan, Bug::None, |(place, step), run| {
+        let world = &run.world;
         history = world.history().to_string();
-        let now: Vec<String> = world
-            .processes
-            .iter()
-            .enumerate()
-            .filter(|(_, process)| process.alive)
-            .map(|(who, process)| format!("{who}={}", process.pair.state()))
-            .collect();
+        let mut now = states_of(world, "");
+        if let Some(server) = &run.server {
+            now.extend(states_of(&server.world, "server "));
+        }
         if !quiet {
             let changed = if now == states { String::new() } else { now.join(" ") };
-            println!("{:>6}  {:<24} {changed}", world.now, format!("{step:?}"));
+            let whose = if place == Place::Server { "server " } else { "" };
+            println!("{:>6}  {:<24} {changed}", world.now, format!("{whose}{step:?}"));
         }
         states = now;
     });
@@ -208,6 +208,12 @@ fn replay(plan: &Plan, quiet: bool) -> bool {
         Some(what) => println!("broken: {what}"),
     }
     outcome.violation.is_none()
+}
+
+/// The live halves of a world and their states.
+fn states_of(world: &World, whose: &str) -> Vec<String> {
+    let live = world.processes.iter().enumerate().filter(|(_, process)| process.alive);
+    live.map(|(who, process)| format!("{whose}{who}={}", process.pair.state())).collect()
 }
 
 fn smaller(plan: &Plan, bug: Bug) -> Result<bool, String> {

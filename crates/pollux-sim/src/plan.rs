@@ -6,6 +6,7 @@
 //! # two requests, and the primary dies when the first is on its way to the backup
 //! cpus 2
 //! requesters 1x2                 nowait depth x requests, one word per requester; 0:1x2 for sync depth 0
+//! calls 2                        in each request the pair asks another pair, its server, so many times
 //! whole                          the pair is whole before the first request
 //! no-standby-paths               requesters must ask for a path when they lose theirs
 //! switch at 4                    orders of the operator
@@ -15,6 +16,7 @@
 //! no-cpu 0..25                   there is no CPU for a backup
 //! fault 3 when unacknowledged kill primary
 //! fault 10 lose-cpu primary      so many steps after the fault before it
+//! fault 5 kill server-backup     a half of the server
 //! schedule 17                    who is next is drawn from this seed; without this line the order is fixed
 //! epoch 3                        the epoch at the end without a fault (0: the name has ended)
 //! ```
@@ -63,6 +65,10 @@ pub enum Victim {
     Primary,
     /// The other live half.
     Backup,
+    /// The primary of the pair that the pair calls.
+    ServerPrimary,
+    /// That one's other live half.
+    ServerBackup,
 }
 
 /// A fault.
@@ -135,6 +141,8 @@ pub struct Plan {
     pub cpus: u8,
     /// Who asks.
     pub requesters: Vec<Asker>,
+    /// How often the pair asks its server in each request. 0: there is no server.
+    pub calls: u8,
     /// The pair is whole before the first request.
     pub whole: bool,
     /// What the operator orders, and at which step.
@@ -166,6 +174,7 @@ impl Default for Plan {
             name: String::new(),
             cpus: 2,
             requesters: vec![Asker { sync_depth: 1, nowait_depth: 1, wanted: 1 }],
+            calls: 0,
             whole: false,
             orders: Vec::new(),
             outages: Vec::new(),
@@ -194,7 +203,12 @@ const HARMS: [(Harm, &str); 5] = [
     (Harm::Stall, "stall"),
     (Harm::LoseCpu, "lose-cpu"),
 ];
-const VICTIMS: [(Victim, &str); 2] = [(Victim::Primary, "primary"), (Victim::Backup, "backup")];
+const VICTIMS: [(Victim, &str); 4] = [
+    (Victim::Primary, "primary"),
+    (Victim::Backup, "backup"),
+    (Victim::ServerPrimary, "server-primary"),
+    (Victim::ServerBackup, "server-backup"),
+];
 const MARKS: [(Mark, &str); 9] = [
     (Mark::Whole, "whole"),
     (Mark::Unacknowledged, "unacknowledged"),
@@ -211,6 +225,21 @@ impl Harm {
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
         HARMS.iter().map(|(harm, _)| *harm)
+    }
+}
+
+impl Victim {
+    /// True if it is a half of the pair that the pair calls.
+    pub fn is_of_server(self) -> bool {
+        matches!(self, Self::ServerPrimary | Self::ServerBackup)
+    }
+
+    /// The half in the same role of the server.
+    pub fn of_server(self) -> Self {
+        match self {
+            Self::Primary | Self::ServerPrimary => Self::ServerPrimary,
+            Self::Backup | Self::ServerBackup => Self::ServerBackup,
+        }
     }
 }
 
@@ -251,6 +280,9 @@ impl fmt::Display for Plan {
             write!(f, " {depth}{nowait_depth}x{wanted}")?;
         }
         writeln!(f)?;
+        if self.calls > 0 {
+            writeln!(f, "calls {}", self.calls)?;
+        }
         if self.whole {
             writeln!(f, "whole")?;
         }
@@ -308,6 +340,7 @@ impl Plan {
             ["requesters", askers @ ..] => {
                 self.requesters = askers.iter().map(|word| asker(word)).collect::<Result<_, _>>()?;
             }
+            ["calls", times] => self.calls = number(times)?,
             ["whole"] => self.whole = true,
             ["no-standby-paths"] => self.standby_paths = false,
             [order, "at", step] => self.orders.push((number(step)?, meaning_of(&ORDERS, order)?)),
@@ -366,9 +399,9 @@ mod tests {
     // A failure that cannot be written down and read back cannot be kept.
     #[test]
     fn a_plan_is_what_its_text_says() {
-        let text = "# a story\ncpus 3\nrequesters 1x2 0:3x4\nwhole\nno-standby-paths\nswitch at 4\nstop at 60\n\
+        let text = "# a story\ncpus 3\nrequesters 1x2 0:3x4\ncalls 2\nwhole\nno-standby-paths\nswitch at 4\nstop at 60\n\
                     outage 5..40\noutage 50..60 answers-lost\nno-cpu 0..25\n\
-                    fault 3 when unacknowledged kill primary\nfault 10 lose-cpu backup\nschedule 17\nepoch 3\n";
+                    fault 3 when unacknowledged kill primary\nfault 10 lose-cpu backup\nfault 5 kill server-backup\nschedule 17\nepoch 3\n";
         let plan: Plan = text.parse().expect("a good plan");
         assert_eq!(plan.to_string(), text);
         assert_eq!(plan.requesters[1], Asker { sync_depth: 0, nowait_depth: 3, wanted: 4 });

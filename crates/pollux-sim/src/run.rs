@@ -1,10 +1,11 @@
 //! One run of a plan: who is next, when the faults come, when it is over, what is said of it.
 
 use crate::bugs::Bug;
-use crate::checks::{check, check_end, check_history};
+use crate::checks::{check, check_end, check_history, check_pair};
 use crate::history::{End, Told};
 use crate::linear::Verdict;
-use crate::plan::{Plan, Schedule};
+use crate::plan::{Fault, Harm, Plan, Schedule, Victim};
+use crate::server::Server;
 use crate::sometimes::{Met, Situation};
 use crate::world::{Step, World};
 use pollux_domain::simulation::Random;
@@ -20,13 +21,24 @@ const HEALING_STEPS: u32 = 200;
 /// Steps that a drawn order may take before its plan counts as endless.
 const DRAWN_STEPS_MAX: u32 = 100_000;
 
-/// A world and who is next in it.
+/// In which world a step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// That of the pair.
+    Pair,
+    /// That of the server that the pair calls.
+    Server,
+}
+
+/// The worlds, and who is next in them.
 #[derive(Clone)]
 pub struct Run {
-    /// The world.
+    /// The world of the pair.
     pub world: World,
+    /// The server that it calls.
+    pub server: Option<Server>,
     order: Order,
-    last: Option<Step>,
+    last: Option<(Place, Step)>,
     faults_done: usize,
     last_fault_at: u32,
     /// Nothing was to come any more from here on.
@@ -63,6 +75,7 @@ impl Run {
     pub fn new(plan: &Arc<Plan>, bug: Bug) -> Result<Self, String> {
         let mut run = Self {
             world: World::new(plan.clone(), bug),
+            server: Server::new(plan, bug),
             order: Order::Fixed,
             last: None,
             faults_done: 0,
@@ -71,11 +84,11 @@ impl Run {
         };
         if plan.whole {
             while run.step()?.is_some() {}
-            if !run.world.is_whole() {
+            if !run.worlds().all(World::is_whole) {
                 return Err("L2: a pair without faults does not become whole".to_owned());
             }
         }
-        run.world.begin();
+        run.worlds_mut().for_each(World::begin);
         if let Schedule::Drawn(seed) = plan.schedule {
             run.order = Order::drawn(seed);
         }
@@ -83,27 +96,89 @@ impl Run {
     }
 
     /// The next step; none when nothing is left to do.
-    pub fn step(&mut self) -> Result<Option<Step>, String> {
+    pub fn step(&mut self) -> Result<Option<(Place, Step)>, String> {
         loop {
             let fault_to_come = self.faults_come();
-            let to_come = self.world.pass_time() || fault_to_come;
+            let to_come = self.worlds_mut().fold(fault_to_come, |to_come, world| world.pass_time() | to_come);
             self.heal_when_quiet(to_come);
+            if let Some(server) = &mut self.server {
+                server.exchange(&mut self.world)?;
+            }
             if let Some(step) = self.next() {
                 self.last = Some(step);
-                self.world.perform(step);
-                check(&mut self.world)?;
+                self.perform(step)?;
                 let endless = self.world.now >= self.steps_max();
                 return if endless { Err("L1: no end".into()) } else { Ok(Some(step)) };
             }
             if to_come {
-                self.world.now += 1;
+                self.worlds_mut().for_each(|world| world.now += 1);
                 if self.world.now >= self.steps_max() {
                     return Err("L1: no end".into());
                 }
-            } else if !self.world.lose_patience() {
+            } else if !self.worlds_mut().fold(false, |asks, world| world.lose_patience() | asks) {
                 return Ok(None);
             }
         }
+    }
+
+    fn worlds(&self) -> impl Iterator<Item = &World> {
+        [Some(&self.world), self.server.as_ref().map(|server| &server.world)].into_iter().flatten()
+    }
+
+    fn worlds_mut(&mut self) -> impl Iterator<Item = &mut World> {
+        [Some(&mut self.world), self.server.as_mut().map(|server| &mut server.world)].into_iter().flatten()
+    }
+
+    fn world_of(&self, victim: Victim) -> Option<&World> {
+        if victim.is_of_server() {
+            self.server.as_ref().map(|server| &server.world)
+        } else {
+            Some(&self.world)
+        }
+    }
+
+    fn perform(&mut self, (place, step): (Place, Step)) -> Result<(), String> {
+        match (&mut self.server, place) {
+            (Some(server), Place::Server) => {
+                server.world.perform(step);
+                self.world.now = server.world.now;
+            }
+            (server, _) => {
+                self.world.perform(step);
+                if let Some(server) = server {
+                    server.world.now = self.world.now;
+                }
+            }
+        }
+        check(&mut self.world)?;
+        self.server.as_mut().map_or(Ok(()), |server| check(&mut server.world))
+    }
+
+    /// Puts a fault here. Returns false if there is nobody to have it.
+    pub fn inject(&mut self, fault: Fault) -> bool {
+        let server = self.server.as_mut().map(|server| &mut server.world);
+        let (world, other) = match (fault.victim.is_of_server(), server) {
+            (true, None) => return false,
+            (true, Some(server)) => (server, Some(&mut self.world)),
+            (false, server) => (&mut self.world, server),
+        };
+        let Some(victim) = world.inject(fault) else { return false };
+        if let (Harm::LoseCpu, Some(other)) = (fault.harm, other) {
+            other.share_cpu_loss(world.processes[victim].cpu());
+        }
+        true
+    }
+
+    /// The promises that hold when nothing moves any more.
+    pub fn check_end(&self) -> Result<(), String> {
+        check_end(&self.world)?;
+        match &self.server {
+            None => Ok(()),
+            // Nobody is left to wait for the answers to its calls.
+            Some(server) if self.world.record.is_none() => check_pair(&server.world),
+            Some(server) => check_end(&server.world),
+        }
+        .map_err(|what| format!("{what} (the server)"))
     }
 
     /// Puts the next fault of the plan, if it is due. Returns true while one is only a matter of time.
@@ -113,10 +188,11 @@ impl Run {
             if self.world.now < self.last_fault_at + when.after {
                 return true;
             }
-            if when.mark.is_some_and(|mark| !self.world.is_at(mark)) {
+            let is_at = |mark| self.world_of(fault.victim).is_some_and(|world| world.is_at(mark));
+            if when.mark.is_some_and(|mark| !is_at(mark)) {
                 return false;
             }
-            self.world.inject(fault);
+            self.inject(fault);
             self.faults_done += 1;
             self.last_fault_at = self.world.now;
         }
@@ -126,7 +202,7 @@ impl Run {
     /// So many steps may this run take.
     fn steps_max(&self) -> u32 {
         let wanted: u64 = self.world.plan.requesters.iter().map(|asker| asker.wanted).sum();
-        let load = wanted as u32 * STEPS_PER_REQUEST_MAX;
+        let load = wanted as u32 * (1 + u32::from(self.world.plan.calls)) * STEPS_PER_REQUEST_MAX;
         self.quiet_since.map_or(DRAWN_STEPS_MAX, |since| since + HEALING_STEPS + STEPS_MAX + load)
     }
 
@@ -142,17 +218,18 @@ impl Run {
         }
     }
 
-    fn next(&mut self) -> Option<Step> {
-        match &mut self.order {
+    fn next(&mut self) -> Option<(Place, Step)> {
+        let Self { world, server, order, .. } = self;
+        match order {
             Order::Fixed => self.next_in_turn(),
             Order::Drawn { random, weights } => {
                 let (mut total, mut chosen) = (0_u64, None);
                 // One pass: each step takes the place of the chosen one with its share of the weight so far.
-                self.world.each_possible(|step| {
+                each_possible(world, server.as_ref(), |(place, step)| {
                     let weight = u64::from(weights[step.kind()]);
                     total += weight;
                     if random.below(total) < weight {
-                        chosen = Some(step);
+                        chosen = Some((place, step));
                     }
                 });
                 chosen
@@ -161,15 +238,23 @@ impl Run {
     }
 
     /// The first possible step after the last one, in the order of [`Step`], or else the first of all.
-    fn next_in_turn(&self) -> Option<Step> {
+    fn next_in_turn(&self) -> Option<(Place, Step)> {
         let (mut first, mut after) = (None, None);
-        self.world.each_possible(|step| {
+        each_possible(&self.world, self.server.as_ref(), |step| {
             let slot = if Some(step) > self.last { &mut after } else { &mut first };
             if slot.is_none_or(|found| step < found) {
                 *slot = Some(step);
             }
         });
         after.or(first)
+    }
+}
+
+/// Calls `f` with every step that could come next, in no order.
+fn each_possible(world: &World, server: Option<&Server>, mut f: impl FnMut((Place, Step))) {
+    world.each_possible(|step| f((Place::Pair, step)));
+    if let Some(server) = server {
+        server.world.each_possible(|step| f((Place::Server, step)));
     }
 }
 
@@ -195,7 +280,7 @@ pub fn run(plan: &Plan, bug: Bug) -> Outcome {
 }
 
 /// Plays a plan to its end and shows each step.
-pub fn traced(plan: &Plan, bug: Bug, mut show: impl FnMut(Step, &World)) -> Outcome {
+pub fn traced(plan: &Plan, bug: Bug, mut show: impl FnMut((Place, Step), &Run)) -> Outcome {
     let mut hasher = DefaultHasher::new();
     let begun = match Run::new(&Arc::new(plan.clone()), bug) {
         Ok(run) => run,
@@ -207,8 +292,8 @@ pub fn traced(plan: &Plan, bug: Bug, mut show: impl FnMut(Step, &World)) -> Outc
         match run.step() {
             Ok(None) => break,
             Ok(Some(step)) => {
-                step.hash(&mut hasher);
-                show(step, &run.world);
+                hash_step(step, &mut hasher);
+                show(step, &run);
             }
             Err(why) => {
                 violation = Some(why);
@@ -216,9 +301,12 @@ pub fn traced(plan: &Plan, bug: Bug, mut show: impl FnMut(Step, &World)) -> Outc
             }
         }
     }
-    let mut met = run.world.met;
+    let mut met = run.worlds().fold(Met::default(), |met, world| met.and(world.met));
     if violation.is_none() {
-        violation = check_end(&run.world).err();
+        violation = run.check_end().err();
+        if let Some(server) = &run.server {
+            violation = violation.or(check_history(&server.world).err());
+        }
         match check_history(&run.world) {
             Ok(Verdict::Linear) if plan.requesters.len() > 1 => met.note(Situation::Linearizable),
             Ok(Verdict::TooLong) => met.note(Situation::TooLongToExplain),
@@ -244,12 +332,20 @@ pub fn traced(plan: &Plan, bug: Bug, mut show: impl FnMut(Step, &World)) -> Outc
     Outcome {
         violation,
         steps: run.world.now,
-        takeovers: run.world.takeovers,
+        takeovers: run.worlds().map(|world| world.takeovers).sum(),
         faults: run.faults_done,
         answered: answers.iter().filter(|end| matches!(end.told, Told::Ok(_))).count() as u64,
         met,
         digest: hasher.finish(),
     }
+}
+
+/// Those of the pair alone as they always were: a seed without a server keeps its digest.
+fn hash_step((place, step): (Place, Step), hasher: &mut impl Hasher) {
+    if place == Place::Server {
+        place.hash(hasher);
+    }
+    step.hash(hasher);
 }
 
 impl Outcome {

@@ -47,6 +47,11 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
             });
         }
     }
+    offer(&|plan| {
+        plan.calls = 0;
+        plan.faults.retain(|(_, fault)| !fault.victim.is_of_server());
+    });
+    offer(&|plan| plan.calls = plan.calls.min(1));
     offer(&|plan| plan.outages.clear());
     offer(&|plan| plan.orders.clear());
     offer(&|plan| plan.no_cpu = 0..0);

@@ -66,6 +66,9 @@ situations! {
     NothingSentAgain: "a request with sync depth 0 ends unknown",
     StoppedWhileBusy: "a pair is stopped with requests outstanding",
     BothHalvesLost: "both halves are lost",
+    CallTakenUp: "a new primary takes up a call of the old one",
+    CallMetAgain: "a request that is executed again meets a call that it has made before",
+    CallSentTwice: "a call is answered again: its first answer was lost with the primary that had it",
     TooLongToExplain: "a history has too many unknown outcomes to look for an order",
     Linearizable: "a history of more than one requester is explained by one order",
 }
@@ -116,6 +119,11 @@ impl Met {
     /// True if it was in this situation.
     pub fn has(self, situation: Situation) -> bool {
         self.0 >> situation as u64 & 1 == 1
+    }
+
+    /// What either of two was in.
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     /// All that it was in.

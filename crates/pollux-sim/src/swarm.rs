@@ -10,6 +10,7 @@ const LOAD: u64 = 12;
 const FAULTS: u64 = 13;
 const COORDINATOR: u64 = 14;
 const ORDERS: u64 = 15;
+const SERVER: u64 = 16;
 
 /// The plan of a seed.
 pub fn plan(seed: u64) -> Plan {
@@ -27,6 +28,7 @@ pub fn plan(seed: u64) -> Plan {
     draw_load(&mut plan, seed);
     draw_coordinator(&mut plan, seed, span);
     draw_orders(&mut plan, seed, span);
+    draw_server(&mut plan, seed);
     plan
 }
 
@@ -104,5 +106,19 @@ fn draw_orders(plan: &mut Plan, seed: u64, span: u32) {
     if random.chance(60) {
         let last = plan.orders.last().map_or(0, |(at, _)| *at);
         plan.orders.push((last + random.below(u64::from(span)) as u32, Order::Stop));
+    }
+}
+
+/// Some pairs ask another pair, and some of the faults are that one's.
+fn draw_server(plan: &mut Plan, seed: u64) {
+    let mut random = Random::new(seed, SERVER);
+    if random.chance(250) {
+        plan.calls = 1 + random.below(2) as u8;
+        let share = random.below(700);
+        for (_, fault) in &mut plan.faults {
+            if random.chance(share) {
+                fault.victim = fault.victim.of_server();
+            }
+        }
     }
 }

@@ -82,4 +82,7 @@ bugs! {
     a_death_before_the_last_words_is_found: DeathBeforeLastWords,
     a_takeover_on_suspicion_is_found: TakeoverOnSuspicion,
     an_unrecorded_switch_is_found: SwitchUnrecorded,
+    a_call_recorded_later_is_found: CallRecordedLater,
+    a_call_while_the_removal_is_not_on_record_is_found: CallWhileRemoving,
+    forgotten_calls_are_found: CallsForgotten,
 }

@@ -13,8 +13,9 @@ use std::process::{Command, Stdio};
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions -Coverflow-checks=on";
-/// An input that takes longer, in seconds of the clock, hangs. The target's own limit is much lower, and of processor time.
-const HANG_SECONDS: u64 = 20;
+/// An input that takes longer, in seconds of the clock, hangs: so long that a busy machine, or one whose fuzzing somebody holds up, is not
+/// taken for it. The target's own limit is much lower, and of processor time.
+const HANG_SECONDS: u64 = 300;
 /// Bytes of an input that a message shows; all of it is in the file.
 const SHOWN_BYTES_MAX: usize = 512;
 /// Lines of the engine's log that a message shows.

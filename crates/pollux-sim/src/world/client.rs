@@ -6,6 +6,7 @@ use crate::history::{Action, Call, End, Told};
 use crate::plan::Asker;
 use pollux_core::requester::{Command, PathNumber, ReplyIs, Requester};
 use pollux_wire::{Epoch, FileError, OpenId, SyncId};
+use std::collections::BTreeMap;
 
 /// A requester with one open.
 #[derive(Debug, Clone)]
@@ -20,6 +21,14 @@ pub struct Client {
     pub asks: bool,
     /// Its requests, by sync id.
     pub calls: Vec<Call>,
+    /// No answer is of an older epoch, also if a new link has not heard of one yet.
+    epoch: Epoch,
+    /// The half whose link it is does not run.
+    pub(crate) asleep: bool,
+    /// Answers to calls that a new primary sends again.
+    former: BTreeMap<SyncId, Told>,
+    /// An answer differs from the one before.
+    pub(crate) differs: Option<String>,
     unanswered: usize,
 }
 
@@ -32,6 +41,10 @@ impl Client {
             requester: Requester::new(number(way), Epoch(1), sync_depth, nowait_depth, SyncId(1)),
             asks: false,
             calls: Vec::new(),
+            epoch: Epoch(1),
+            asleep: false,
+            former: BTreeMap::new(),
+            differs: None,
             unanswered: 0,
         }
     }
@@ -42,12 +55,42 @@ impl Client {
 
     pub(super) fn start(&mut self, now: u32) {
         let sync = self.requester.start().expect("the span of outstanding requests was looked at");
+        self.note_begun(now, sync);
+        self.unanswered += 1;
+    }
+
+    /// As the link of a new primary: it has no path, and sends `calls` again. Returns true if one was answered before.
+    pub(super) fn renew(&mut self, now: u32, first: SyncId, calls: &[SyncId], next: SyncId) -> bool {
+        let Asker { sync_depth, nowait_depth, .. } = self.asker;
+        let nowhere = PathNumber(u32::MAX);
+        self.requester = Requester::new(nowhere, Epoch(0), sync_depth, nowait_depth, first);
+        self.requester.handle_path_lost(nowhere);
+        (self.asks, self.unanswered) = (false, calls.len());
+        let mut again = false;
+        for sync in calls {
+            self.requester.take_up(*sync);
+            match self.calls.get_mut(sync.0 as usize - 1) {
+                Some(call) => {
+                    if let Some(end) = call.ended.take() {
+                        self.former.insert(*sync, end.told);
+                        again = true;
+                    }
+                }
+                // It was recorded and not sent.
+                None => self.note_begun(now, *sync),
+            }
+        }
+        self.requester.handle_impatience();
+        self.requester.continue_at(next);
+        again
+    }
+
+    fn note_begun(&mut self, now: u32, sync: SyncId) {
         assert_eq!(sync.0, self.calls.len() as u64 + 1, "S8: sync ids are counted");
         let entry = (self.open, sync);
         let (key, operation) = Operation::of(entry);
         let action = Action::Register(key as u64, operation);
         self.calls.push(Call { entry, action, began: now.into(), ended: None });
-        self.unanswered += 1;
     }
 
     pub(super) fn is_stuck(&self) -> bool {
@@ -81,7 +124,13 @@ impl Client {
             Err(FileError::PATH_DOWN) => Told::Unknown(FileError::PATH_DOWN),
             Err(error) => Told::Fail(error),
         };
-        let end = End { at: now.into(), told, epoch: self.requester.epoch() };
+        if let (Some(Told::Ok(before)), Told::Ok(now)) = (self.former.get(&sync), told)
+            && *before != now
+        {
+            self.differs = Some(format!("S3b: call {sync} is answered with {now:?}, before with {before:?}"));
+        }
+        self.epoch = self.epoch.max(self.requester.epoch());
+        let end = End { at: now.into(), told, epoch: self.epoch };
         if self.calls[sync.0 as usize - 1].ended.replace(end).is_none() {
             self.unanswered -= 1;
         }

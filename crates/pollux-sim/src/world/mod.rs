@@ -9,6 +9,7 @@ mod exploration;
 mod process;
 mod step;
 mod surroundings;
+mod turn;
 
 use crate::bugs::Bug;
 use crate::checks::Ledger;
@@ -30,6 +31,8 @@ use surroundings::first_phandle;
 pub use client::Client;
 pub use process::{Process, Way, Who};
 pub use step::Step;
+pub use turn::SERVER;
+pub(crate) use turn::{Stage, call_payload};
 
 /// Steps until a process asks again after the coordinator was unavailable.
 const ASK_AGAIN_STEPS: u32 = 8;
@@ -110,7 +113,7 @@ impl World {
         let mut world = Self {
             bug,
             now: 0,
-            processes: vec![Process::new(record.primary, Pair::primary(Epoch(1), true), bug)],
+            processes: vec![Process::new(record.primary, Pair::primary(Epoch(1), true), plan.calls, bug)],
             record: Some(record),
             clients: Vec::new(),
             ledger: Ledger::default(),
@@ -126,6 +129,7 @@ impl World {
             timeless: false,
             plan,
         };
+        world.processes[0].open_server();
         for (client, asker) in world.plan.requesters.clone().into_iter().enumerate() {
             let open = OpenId(client as u64 + 1);
             let opener = Opener {
@@ -145,6 +149,26 @@ impl World {
         world
     }
 
+    /// Its only requester is the link of a pair, which a new primary has just made (S3b).
+    pub(crate) fn renew_link(&mut self, first: SyncId, calls: &[SyncId], next: SyncId) {
+        self.paths.iter_mut().for_each(|path| path.held = false);
+        if self.clients[0].renew(self.now, first, calls, next) {
+            self.met.note(Situation::CallSentTwice);
+        }
+        self.send_requests(0);
+    }
+
+    /// That link sends a call.
+    pub(crate) fn call(&mut self, sync: SyncId) -> Result<(), String> {
+        let link = &mut self.clients[0];
+        if link.requester.next_sync() != sync || !link.requester.can_start() {
+            return Err(format!("S3b: the link is not at {sync}, which is on record: {:?}", link.requester));
+        }
+        link.start(self.now);
+        self.send_requests(0);
+        Ok(())
+    }
+
     /// What the requesters saw.
     pub fn history(&self) -> History {
         self.clients.iter().flat_map(|client| client.calls.iter().copied()).collect()
@@ -161,11 +185,15 @@ impl World {
             if self.begun && client.can_start() {
                 f(Step::StartRequest(at));
             }
-            if client.asks && self.record.as_ref().is_none_or(|record| self.at(record.primary).alive) {
+            if client.asks
+                && !client.asleep
+                && self.record.as_ref().is_none_or(|record| self.at(record.primary).alive)
+            {
                 f(Step::AnswerPath(at));
             }
         }
-        for (way, path) in self.paths.iter().enumerate().filter(|(_, path)| path.held && !path.end_told) {
+        let awake = |path: &Path| path.held && !path.end_told && !self.clients[path.client].asleep;
+        for (way, path) in self.paths.iter().enumerate().filter(|(_, path)| awake(path)) {
             if !path.messages.is_empty() || path.closed || !self.processes[path.server].alive {
                 f(Step::FromServer(way));
             }
@@ -201,6 +229,9 @@ impl World {
         if process.can_release() {
             return f(Step::Release(who));
         }
+        if process.can_call() {
+            return f(Step::Call(who));
+        }
         if !process.inbox.is_empty() {
             f(Step::TakeNotice(who));
         }
@@ -222,8 +253,11 @@ impl World {
                 f(Step::Read(who, *way));
             }
         }
-        if !process.in_hand.is_empty() {
+        if !process.in_hand.is_empty() && process.calls.turn.is_none() {
             f(Step::Execute(who));
+        }
+        if process.calls.answer.is_some() {
+            f(Step::TakeAnswer(who));
         }
         if process.state_sent.is_some() {
             f(Step::FinishState(who));
@@ -265,6 +299,8 @@ impl World {
             }
             Step::Read(who, way) => self.read(who, way),
             Step::Execute(who) => self.processes[who].execute(),
+            Step::Call(who) => self.processes[who].send_call(),
+            Step::TakeAnswer(who) => self.processes[who].take_answer(),
             Step::FinishState(who) => {
                 let number = self.processes[who].state_sent.take().expect("the state was sent");
                 self.processes[who].tell(Event::StateSent { number });
@@ -289,7 +325,9 @@ impl World {
     /// Requesters that wait for a half to speak lose their patience. Returns true if one asks for a path now.
     pub fn lose_patience(&mut self) -> bool {
         let mut asks = false;
-        for client in self.clients.iter_mut().filter(|client| client.is_stuck() && !client.asks) {
+        for client in
+            self.clients.iter_mut().filter(|client| client.is_stuck() && !client.asks && !client.asleep)
+        {
             self.met.note(Situation::PatienceLost);
             client.requester.handle_impatience();
             client.collect(self.now);

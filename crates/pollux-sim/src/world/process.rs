@@ -3,6 +3,7 @@
 //! The application is [`App`]. A command that speaks to several others is cut into pieces of [`Work`], so that a crash can
 //! come between any two of them.
 
+use super::turn::Calls;
 use crate::app::{Answer, App, Entry};
 use crate::bugs::Bug;
 use pollux_core::output::{Gate, OutputQueue};
@@ -12,7 +13,7 @@ use pollux_core::replica::Replica;
 use pollux_wire::checkpoint::{self, Record, begin_checkpoint, open_checkpoint};
 use pollux_wire::control::{Change, Recorded};
 use pollux_wire::{
-    CheckpointNumber, Epoch, FileError, ObjectId, OpenId, Phandle, SyncId, Wire, decode, encode,
+    CheckpointNumber, CpuNumber, Epoch, FileError, ObjectId, OpenId, Phandle, SyncId, Wire, decode, encode,
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -138,15 +139,17 @@ pub struct Process {
     /// There was no CPU for its backup.
     pub(crate) lacks_cpu: bool,
     pub(crate) state_sent: Option<CheckpointNumber>,
-    sent: CheckpointNumber,
+    /// What it calls its server for.
+    pub(crate) calls: Calls,
+    pub(super) sent: CheckpointNumber,
     acknowledged: CheckpointNumber,
     applied: CheckpointNumber,
     unapplied: Option<Frame>,
-    bug: Bug,
+    pub(super) bug: Bug,
 }
 
 impl Process {
-    pub(crate) fn new(phandle: Phandle, pair: Pair, bug: Bug) -> Self {
+    pub(crate) fn new(phandle: Phandle, pair: Pair, calls_in_turn: u8, bug: Bug) -> Self {
         let mut process = Self {
             phandle,
             alive: true,
@@ -165,6 +168,7 @@ impl Process {
             heard_of_death: None,
             lacks_cpu: false,
             state_sent: None,
+            calls: Calls { in_turn: calls_in_turn, ..Calls::default() },
             sent: CheckpointNumber(0),
             acknowledged: CheckpointNumber(0),
             applied: CheckpointNumber(0),
@@ -173,6 +177,11 @@ impl Process {
         };
         process.collect_commands();
         process
+    }
+
+    /// Where it runs.
+    pub fn cpu(&self) -> CpuNumber {
+        self.phandle.cpu
     }
 
     /// Gives the machine an event; its commands become work.
@@ -249,6 +258,7 @@ impl Process {
                 self.work.push_back(Work::Send(probe));
             }
             Command::Demote { .. } => {
+                self.calls.speaks = false;
                 self.outputs.clear();
                 self.begin_role();
             }
@@ -271,6 +281,7 @@ impl Process {
 
     fn speak_as_primary(&mut self, epoch: Epoch) {
         self.begin_role();
+        self.begin_to_call();
         for open in self.ways.keys().rev() {
             self.work.push_front(Work::Tell { open: *open, message: ToRequester::Takeover { epoch } });
         }
@@ -278,6 +289,7 @@ impl Process {
 
     fn begin_role(&mut self) {
         self.in_hand.clear();
+        self.calls.forget_turn();
         self.replica.opens.values_mut().for_each(|open| open.forget_all_in_hand());
         (self.takes_input, self.draining) = (true, false);
         self.sent = CheckpointNumber(0);
@@ -312,9 +324,8 @@ impl Process {
         }
     }
 
-    /// One turn: the oldest request in hand is executed, checkpointed, and its reply held.
-    pub(crate) fn execute(&mut self) {
-        let Some((open, sync)) = self.in_hand.pop_front() else { return };
+    /// The end of a turn: its request is executed, checkpointed, and its reply held.
+    pub(super) fn finish(&mut self, (open, sync): Entry) {
         let answer = self.app.execute((open, sync));
         let (change, payload) = (encode_entry((open, sync)), answer.encode());
         let changed = Record::ObjectChanged { object: LIST, change: &change };
@@ -357,6 +368,7 @@ impl Process {
             }
         }
         let part: Vec<u8> = self.app.log().iter().flat_map(|entry| encode_entry(*entry)).collect();
+        self.replica.call_records().for_each(put);
         let opens = self.checkpoint(bodies.concat(), ways.values().copied().collect());
         let mut list = Vec::new();
         Record::ObjectCreated { object: LIST, kind: 1, name: "list" }.put(&mut list);
@@ -369,10 +381,11 @@ impl Process {
         self.state_sent = Some(self.sent);
     }
 
-    fn checkpoint(&mut self, records: Vec<u8>, ways: Vec<Way>) -> Frame {
+    pub(super) fn checkpoint(&mut self, records: Vec<u8>, ways: Vec<Way>) -> Frame {
         self.sent = self.sent.next();
         let mut body = Vec::new();
         begin_checkpoint(self.sent, &mut body);
+        body.append(&mut self.calls.before_turn);
         body.extend(records);
         self.tell(Event::Sent { number: self.sent });
         Frame { kind: checkpoint::CHECKPOINT, body, ways }
@@ -443,14 +456,17 @@ impl Process {
         self.outputs.has_ready(self.gate())
     }
 
-    fn gate(&self) -> Gate {
+    pub(super) fn gate(&self) -> Gate {
         let ungated = self.bug == Bug::ReplyBeforeAcknowledgement && self.pair.is_primary();
         if ungated { Gate::Open } else { self.pair.gate() }
     }
 
     /// True when nothing is in hand, everything is acknowledged and has left.
     pub(crate) fn is_drained(&self) -> bool {
-        self.is_acknowledged() && self.in_hand.is_empty() && self.outputs.is_empty()
+        self.is_acknowledged()
+            && self.in_hand.is_empty()
+            && self.calls.turn.is_none()
+            && self.outputs.is_empty()
     }
 }
 
@@ -458,7 +474,7 @@ fn answer_of(saved: &SavedReply) -> Answer {
     Answer::decode(&saved.payload).expect("a reply we made")
 }
 
-fn encode_entry((open, sync): Entry) -> Vec<u8> {
+pub(super) fn encode_entry((open, sync): Entry) -> Vec<u8> {
     let mut bytes = Vec::new();
     open.put(&mut bytes);
     sync.put(&mut bytes);

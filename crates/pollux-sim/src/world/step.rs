@@ -40,11 +40,15 @@ pub enum Step {
     EndName,
     /// The operator orders something.
     GiveOrder,
+    /// A half sends a call that its backup knows of.
+    Call(Who),
+    /// A half takes in the answer to its call.
+    TakeAnswer(Who),
 }
 
 impl Step {
     /// Kinds of steps.
-    pub const KINDS: usize = 17;
+    pub const KINDS: usize = 19;
     /// The kind of [`Step::Tick`].
     pub const TICK: usize = 12;
 
@@ -68,6 +72,8 @@ impl Step {
             Self::StartBackup(_) => 14,
             Self::EndName => 15,
             Self::GiveOrder => 16,
+            Self::Call(_) => 17,
+            Self::TakeAnswer(_) => 18,
         }
     }
 }
@@ -93,6 +99,8 @@ impl fmt::Display for Step {
             Self::StartBackup(who) => write!(f, "the daemon starts a backup for half {who}"),
             Self::EndName => write!(f, "the name ends: its last process is gone"),
             Self::GiveOrder => write!(f, "the operator gives an order"),
+            Self::Call(who) => write!(f, "half {who} asks its server"),
+            Self::TakeAnswer(who) => write!(f, "half {who} takes in its server's answer"),
         }
     }
 }

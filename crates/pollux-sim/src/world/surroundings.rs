@@ -69,25 +69,23 @@ impl World {
         !self.cpus_away.is_empty()
     }
 
-    /// Puts a fault here. Returns false if there is nobody to have it.
-    pub fn inject(&mut self, fault: Fault) -> bool {
+    /// Puts a fault here. Returns who has it, if somebody does.
+    pub fn inject(&mut self, fault: Fault) -> Option<Who> {
         let primary = self.record.as_ref().map(|record| who_is(record.primary));
         let victim = match fault.victim {
-            Victim::Primary => primary.filter(|who| self.processes[*who].alive),
-            Victim::Backup => {
+            Victim::Primary | Victim::ServerPrimary => primary.filter(|who| self.processes[*who].alive),
+            Victim::Backup | Victim::ServerBackup => {
                 (0..self.processes.len()).find(|who| Some(*who) != primary && self.processes[*who].alive)
             }
         };
         let pauses = matches!(fault.harm, Harm::Pause | Harm::Hang | Harm::Stall);
-        let Some(victim) = victim.filter(|who| !pauses || self.processes[*who].paused.is_none()) else {
-            return false;
-        };
+        let victim = victim.filter(|who| !pauses || self.processes[*who].paused.is_none())?;
         // Who goes on after a stall has lost nothing.
         if fault.harm != Harm::Stall {
             self.ledger.disturbed = true;
             self.note_what_may_be_lost(victim, primary);
         }
-        if fault.victim == Victim::Primary && !pauses {
+        if primary == Some(victim) && !pauses {
             self.note_what_a_death_meets(victim);
         }
         match fault.harm {
@@ -97,7 +95,19 @@ impl World {
             Harm::Stall => self.pause(victim, STALL_STEPS, Then::GoesOn),
             Harm::LoseCpu => self.lose_cpu(self.processes[victim].phandle.cpu),
         }
-        true
+        Some(victim)
+    }
+
+    /// A CPU is lost in another world of the same node.
+    pub fn share_cpu_loss(&mut self, cpu: CpuNumber) {
+        let primary = self.record.as_ref().map(|record| who_is(record.primary));
+        let here = |process: &Process| process.alive && process.phandle.cpu == cpu;
+        let victims: Vec<Who> = (0..self.processes.len()).filter(|who| here(&self.processes[*who])).collect();
+        for victim in victims {
+            self.ledger.disturbed = true;
+            self.note_what_may_be_lost(victim, primary);
+        }
+        self.lose_cpu(cpu);
     }
 
     fn pause(&mut self, who: Who, steps: u32, then: Then) {
@@ -269,7 +279,7 @@ impl World {
                 }
                 let backup = Phandle { cpu, incarnation: self.processes.len() as u16, ..first_phandle() };
                 let pair = Pair::backup(self.processes[who].pair.epoch(), self.processes[who].phandle);
-                self.processes.push(Process::new(backup, pair, self.bug));
+                self.processes.push(Process::new(backup, pair, self.plan.calls, self.bug));
                 Event::BackupStarted { backup }
             }
         };

@@ -9,7 +9,8 @@ use crate::daemon::wait_fds;
 use crate::error::{Error, Result};
 use crate::link::{Answer, Link};
 use crate::requester::{OpenOptions, path_from, question};
-use pollux_wire::checkpoint::{Record, TurnKey};
+use pollux_core::calls::CallIs;
+use pollux_wire::checkpoint::Record;
 use pollux_wire::control::ToProcess;
 use pollux_wire::limits::PAYLOAD_BYTES_MAX;
 use pollux_wire::{FileError, OpenId, ProcessName, SyncId};
@@ -66,22 +67,15 @@ impl Engine {
         let ordinal = self.turn.calls;
         self.turn.calls += 1;
         self.turn.has_calls = true;
-        // Made already by the primary that handled this turn before us? Turns without a key are not handled again.
-        let recorded = match &turn {
-            TurnKey::Own {} => None,
-            key => self.replica.calls_of(key).nth(ordinal),
-        };
-        if let Some(call) = recorded {
-            if call.open != open || call.payload != payload {
+        let sync = match self.replica.call(&turn, ordinal, open, payload) {
+            CallIs::Answered(error, payload) => return Ok(Answer { error, payload: payload.to_vec() }),
+            CallIs::UnderWay(sync) => return self.wait_for_answer(open, sync),
+            CallIs::New(sync) => sync,
+            CallIs::Another => {
                 return Err(Error::Misuse("a handler that is run again must make the same calls"));
             }
-            let (sync, answer) = (call.sync, call.answer.clone());
-            return match answer {
-                Some((error, payload)) => Ok(Answer { error, payload }),
-                None => self.wait_for_answer(open, sync),
-            };
-        }
-        let sync = self.replica.call_opens.get(&open).ok_or(Error::File(FileError::NOT_OPEN))?.next_sync;
+            CallIs::NotOpen => return Err(Error::File(FileError::NOT_OPEN)),
+        };
         let reply_bytes_max = PAYLOAD_BYTES_MAX as u32;
         self.record_ahead(&Record::CallStarted { turn, open, sync, reply_bytes_max, payload })?;
         let link = self.links.get_mut(&open).ok_or(Error::File(FileError::NOT_OPEN))?;
@@ -96,10 +90,11 @@ impl Engine {
         if self.pair.checkpoints() {
             self.batch.put_before_turn(record);
             self.flush_batch()?;
-            let number = self.number;
-            while self.pair.is_primary() && !self.pair.gate().admits(number) {
-                self.wait(Place::InTurn)?;
-            }
+        }
+        // Also without a checkpoint: while the removal of a dead backup is not on record, nothing leaves (S6).
+        let number = self.number;
+        while self.pair.is_primary() && !self.pair.gate().admits(number) {
+            self.wait(Place::InTurn)?;
         }
         Ok(())
     }
@@ -109,12 +104,7 @@ impl Engine {
             let Some(link) = self.links.get_mut(&open) else { return Err(Error::File(FileError::NOT_OPEN)) };
             link.pump_ready();
             if let Some(answer) = link.take_answer(sync) {
-                let record =
-                    Record::CallAnswered { open, sync, error: answer.error, payload: &answer.payload };
-                self.replica.apply(&record).expect("a primary's own records fit its replica");
-                if self.pair.checkpoints() {
-                    self.batch.put_before_turn(&record);
-                }
+                self.note_answer(open, sync, &answer);
                 return Ok(answer);
             }
             if link.take_wish_for_path() {
@@ -126,6 +116,14 @@ impl Engine {
             let waited = self.wait_for_link(&mut link);
             self.links.insert(open, link);
             waited?;
+        }
+    }
+
+    fn note_answer(&mut self, open: OpenId, sync: SyncId, answer: &Answer) {
+        let record = Record::CallAnswered { open, sync, error: answer.error, payload: &answer.payload };
+        self.replica.apply(&record).expect("a primary's own records fit its replica");
+        if self.pair.checkpoints() {
+            self.batch.put_before_turn(&record);
         }
     }
 
@@ -172,26 +170,30 @@ impl Engine {
     /// As a new primary: takes up what the old one had asked. Paths are asked for when something is unanswered or next needed.
     pub(super) fn resume_links(&mut self) -> Result<()> {
         self.links.clear();
-        for (open, call_open) in &self.replica.call_opens {
-            let first = self.replica.calls.iter().filter(|call| call.open == *open && call.answer.is_none());
-            let next = first.clone().map(|call| call.sync).min().unwrap_or(call_open.next_sync);
-            let mut link =
-                Link::without_path(*open, CALL_OPTIONS.sync_depth, CALL_OPTIONS.nowait_depth, next)?;
-            for call in first {
+        for open in self.replica.call_opens.keys() {
+            let taken_up = self.replica.taken_up(*open).expect("it is one of them");
+            let OpenOptions { sync_depth, nowait_depth } = CALL_OPTIONS;
+            let mut link = Link::without_path(*open, sync_depth, nowait_depth, taken_up.first)?;
+            for call in taken_up.calls {
                 link.take_up(call.sync, call.payload.clone(), call.reply_bytes_max);
             }
-            link.continue_at(call_open.next_sync);
+            link.continue_at(taken_up.next);
             self.links.insert(*open, link);
         }
         Ok(())
     }
 
-    /// Answers to requests whose turn nobody handles again, and their paths.
+    /// Paths for what is taken up, and the answers to it: nobody may come to repeat the turn, and what is on record as unanswered is
+    /// sent again after each takeover.
     pub(super) fn nudge_links(&mut self) -> Result<()> {
         let opens: Vec<OpenId> = self.links.keys().copied().collect();
         for open in opens {
             let Some(link) = self.links.get_mut(&open) else { continue };
             link.pump();
+            while let Some((sync, answer)) = self.links.get_mut(&open).and_then(Link::take_any_answer) {
+                self.note_answer(open, sync, &answer);
+            }
+            let Some(link) = self.links.get_mut(&open) else { continue };
             if link.outstanding() > 0 && link.take_wish_for_path() {
                 self.fetch_path(open)?;
             }

@@ -146,25 +146,6 @@ impl Engine {
 
     fn send_calls(&mut self) {
         let replica = self.replica.calls_only();
-        for (open, call_open) in &replica.call_opens {
-            let (open, next_sync) = (*open, call_open.next_sync);
-            self.tell(&Record::CallOpened { open, server: call_open.server.clone(), next_sync }, None);
-        }
-        for call in &replica.calls {
-            let (turn, open, sync) = (call.turn.clone(), call.open, call.sync);
-            let (reply_bytes_max, payload) = (call.reply_bytes_max, call.payload.as_slice());
-            self.tell(&Record::CallStarted { turn, open, sync, reply_bytes_max, payload }, None);
-            if let Some((error, payload)) = &call.answer {
-                self.tell(&Record::CallAnswered { open, sync, error: *error, payload }, None);
-            }
-        }
-        for (open, call_open) in &replica.call_opens {
-            // A call record moves the next sync id; the open's own is the truth.
-            let (open, next_sync) = (*open, call_open.next_sync);
-            self.tell(&Record::CallOpened { open, server: call_open.server.clone(), next_sync }, None);
-        }
-        for (turn, crashes) in &replica.suspects {
-            self.tell(&Record::Suspected { turn: turn.clone(), crashes: *crashes }, None);
-        }
+        replica.call_records().for_each(|record| self.tell(&record, None));
     }
 }
