@@ -5,7 +5,9 @@ use crate::load::{Requester, Run, fill};
 use crate::node::Bench;
 use anyhow::{Context, Result, ensure};
 use pollux::{Epoch, Node, OpenNumber, OpenOptions, Opens};
+use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// Bytes of a request of [`ask`].
@@ -25,6 +27,25 @@ pub(crate) trait Lines {
     /// Process ids of the servers, for their memory.
     fn servers(&self, _bench: &Bench) -> Result<Vec<u32>> {
         Ok(Vec::new())
+    }
+}
+
+/// The same lines for loops that take turns.
+impl<L: Lines> Lines for Rc<RefCell<L>> {
+    fn count(&self) -> usize {
+        self.borrow().count()
+    }
+
+    fn start(&mut self, line: usize, request: &[u8]) -> Result<()> {
+        self.borrow_mut().start(line, request)
+    }
+
+    fn next(&mut self) -> Result<(usize, usize)> {
+        self.borrow_mut().next()
+    }
+
+    fn servers(&self, bench: &Bench) -> Result<Vec<u32>> {
+        self.borrow().servers(bench)
     }
 }
 
