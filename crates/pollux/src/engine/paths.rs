@@ -485,7 +485,7 @@ impl Engine {
         }
         // Opens whose standby path never came are asked for again by their openers, or end.
         let now = clock::monotonic_ns();
-        let pathless = self.replica.opens.keys().filter(|open| !self.paths.contains_key(*open));
+        let pathless = self.replica.opens.keys().filter(|open| !self.paths.contains_key(open));
         self.pathless = pathless.map(|open| (*open, now)).collect();
         self.watch_paths()
     }
