@@ -122,7 +122,7 @@ mod tests {
             chance ^= chance >> 7;
             chance ^= chance << 17;
             // Numbers of several daemons: they differ in their high bits.
-            let open = OpenId((chance >> 60) << 56 | chance % 50);
+            let open = OpenId(((chance >> 60) << 56) | (chance % 50));
             match chance >> 20 & 3 {
                 0 => assert_eq!(ours.remove(&open), known.remove(&open)),
                 1 => {
