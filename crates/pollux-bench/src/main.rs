@@ -68,6 +68,9 @@ fn main() -> ExitCode {
         ["ask", name, bytes, outstanding, seconds] => {
             load::ask(name, bytes, outstanding, seconds).map(|()| ExitCode::SUCCESS)
         }
+        ["ask-many", name, opens, active, seconds] => {
+            many::ask(name, opens, active, seconds).map(|()| ExitCode::SUCCESS)
+        }
         // For a tracer: takeovers in a node of one's own.
         ["kill", mib, kills] => takeover::kill(mib, kills).map(|()| ExitCode::SUCCESS),
         ["raw", ref rest @ ..] => raw::run(rest).map(|()| ExitCode::SUCCESS),

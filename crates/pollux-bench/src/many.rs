@@ -5,8 +5,13 @@ use crate::load::{Requester, Run, fill};
 use crate::node::Bench;
 use anyhow::{Context, Result, ensure};
 use pollux::{Epoch, Node, OpenNumber, OpenOptions, Opens};
+use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
+
+/// Bytes of a request of [`ask`].
+const REQUEST_BYTES: usize = 64;
 
 /// Connections to one server or to many, waited for together. Replies come in order on each.
 pub(crate) trait Lines {
@@ -22,6 +27,25 @@ pub(crate) trait Lines {
     /// Process ids of the servers, for their memory.
     fn servers(&self, _bench: &Bench) -> Result<Vec<u32>> {
         Ok(Vec::new())
+    }
+}
+
+/// The same lines for loops that take turns.
+impl<L: Lines> Lines for Rc<RefCell<L>> {
+    fn count(&self) -> usize {
+        self.borrow().count()
+    }
+
+    fn start(&mut self, line: usize, request: &[u8]) -> Result<()> {
+        self.borrow_mut().start(line, request)
+    }
+
+    fn next(&mut self) -> Result<(usize, usize)> {
+        self.borrow_mut().next()
+    }
+
+    fn servers(&self, bench: &Bench) -> Result<Vec<u32>> {
+        self.borrow().servers(bench)
     }
 }
 
@@ -173,6 +197,19 @@ impl Lines for PolluxLines {
         // Opens are numbered from 0 in the order in which they were added.
         Ok((number.index(), answer.payload.len()))
     }
+}
+
+/// `pollux-bench ask-many '$NAME' OPENS ACTIVE SECONDS`: so many opens of one server, of which so many are active.
+pub(crate) fn ask(name: &str, opens: &str, active: &str, seconds: &str) -> Result<()> {
+    let opens = opens.parse().context("OPENS is a number")?;
+    let active = active.parse().context("ACTIVE is a number")?;
+    let time = Duration::from_secs(seconds.parse().context("SECONDS is a number")?);
+    let lines = PolluxLines::open(&Node::connect()?, std::iter::repeat_n(name, opens), 1)?;
+    let run = Many::some(lines, active).run(REQUEST_BYTES, 1, time)?;
+    let per_second = run.latencies.len() as f64 / run.elapsed.as_secs_f64();
+    let (p50, p99) = (run.latencies.quantile_us(0.5), run.latencies.quantile_us(0.99));
+    println!("{per_second:.0} requests/s, p50 {p50:.1} us, p99 {p99:.1} us");
+    Ok(())
 }
 
 #[cfg(test)]

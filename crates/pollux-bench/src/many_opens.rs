@@ -4,7 +4,7 @@
 use crate::arguments::{Benchmark, Plan};
 use crate::compare::{Cell, counted, take_rounds};
 use crate::load::{Requester, fill};
-use crate::many::{Lines, Many, PolluxLines};
+use crate::many::{Lines as _, Many, PolluxLines};
 use crate::memory;
 use crate::node::Bench;
 use crate::noise::Others;
@@ -14,6 +14,8 @@ use crate::raw::many::RawLines;
 use crate::report::{Figure, Row, Target, Value};
 use anyhow::{Context, Result};
 use rustix::process::{Resource, getrlimit};
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 const PAIR: &str = "$FOOT";
@@ -21,7 +23,8 @@ const SINGLE: &str = "$WIDE";
 const REQUEST_BYTES: usize = 64;
 /// Opens that are active at a time, among many that are not.
 const ACTIVE: usize = 64;
-/// An open takes so many descriptors of its requester: the paths to both halves.
+/// An open takes so many descriptors of its requester: the paths to both halves, or to a single process and beside it the
+/// socket to the raw server.
 const DESCRIPTORS_PER_OPEN: u64 = 2;
 /// Time for some twenty requests.
 const WARM_UP_PER_OPEN: Duration = Duration::from_micros(300);
@@ -35,21 +38,24 @@ const RATIO_TARGET: f64 = 0.9;
 
 /// Measures what is wanted of it.
 pub(crate) fn measure(bench: &Bench, plan: &Plan) -> Result<Vec<Row>> {
-    let (opens, note) = opens_allowed(plan.opens, getrlimit(Resource::Nofile).current);
+    let limit = getrlimit(Resource::Nofile).current;
     let mut rows = Vec::new();
+    let mut add = |measured: Vec<Row>, note: Option<String>| {
+        rows.extend(measured.into_iter().map(|row| Row { note: note.clone(), ..row }));
+    };
     if plan.wants(Benchmark::Footprint) {
-        rows.extend(footprint(bench, opens)?);
+        let (opens, note) = opens_allowed(plan.opens, limit);
+        add(footprint(bench, opens)?, note);
     }
     if plan.wants(Benchmark::Scale) {
-        rows.extend(scale(bench, plan, opens)?);
-    }
-    for row in &mut rows {
-        row.note.clone_from(&note);
+        // Rings take a quarter of the descriptors at most.
+        let (opens, note) = opens_allowed(plan.opens, limit.map(|limit| limit - limit / 4));
+        add(scale(bench, plan, opens)?, note);
     }
     Ok(rows)
 }
 
-/// So many as the limit of descriptors allows, and a word about it if it is fewer than wanted.
+/// So many as this number of descriptors allows, and a word about it if it is fewer than wanted.
 fn opens_allowed(wanted: usize, descriptors: Option<u64>) -> (usize, Option<String>) {
     let room =
         descriptors.map_or(u64::MAX, |limit| limit.saturating_sub(DESCRIPTORS_ELSE) / DESCRIPTORS_PER_OPEN);
@@ -149,18 +155,25 @@ fn scale(bench: &Bench, plan: &Plan, opens: usize) -> Result<Vec<Row>> {
     bench.run_server(SINGLE, false, &["echo", "0"])?;
     let processor = first(bench.processors(0));
     pin(Some(bench.primary_pid(SINGLE)?), processor)?;
-    let cell = |count: usize, active: usize| -> Result<Cell> {
+    let lines = |count: usize| -> Result<_> {
         let names = std::iter::repeat_n(SINGLE, count);
-        let mut pollux = Many::some(PolluxLines::open(&bench.requester, names, 1)?, active);
-        let mut raw = Many::some(RawLines::echo(count, processor)?, active);
+        let pollux = PolluxLines::open(&bench.requester, names, 1)?;
+        Ok((Rc::new(RefCell::new(pollux)), Rc::new(RefCell::new(RawLines::echo(count, processor)?))))
+    };
+    let cell = |(pollux, raw): &(Rc<RefCell<PolluxLines>>, Rc<RefCell<RawLines>>), active: usize| {
+        let count = pollux.borrow().count();
+        let mut pollux = Many::some(pollux.clone(), active);
+        let mut raw = Many::some(raw.clone(), active);
         // The first request on a connection is not the hundredth: an open that is used gets a ring.
         for requester in [&mut pollux as &mut dyn Requester, &mut raw] {
             requester.run(REQUEST_BYTES, 1, WARM_UP_PER_OPEN * u32::try_from(count)?)?;
         }
         let name = format!("scale {}, {active} active", counted(count, "open"));
-        Ok(Cell::new(name, Placement::Other, (REQUEST_BYTES, 1), pollux).against("raw epoll server", raw))
+        let cell = Cell::new(name, Placement::Other, (REQUEST_BYTES, 1), pollux);
+        Ok::<Cell, anyhow::Error>(cell.against("raw epoll server", raw))
     };
-    let mut cells = vec![cell(1, 1)?, cell(ACTIVE, ACTIVE)?, cell(opens, 1)?, cell(opens, ACTIVE)?];
+    let (one, some, all) = (lines(1)?, lines(ACTIVE)?, lines(opens)?);
+    let mut cells = vec![cell(&one, 1)?, cell(&some, ACTIVE)?, cell(&all, 1)?, cell(&all, ACTIVE)?];
     take_rounds(bench, plan, &mut cells)?;
     let mut rows: Vec<Row> = cells
         .iter()
@@ -171,7 +184,7 @@ fn scale(bench: &Bench, plan: &Plan, opens: usize) -> Result<Vec<Row>> {
         .collect();
     let (few, many) = (&rows[1], &rows[3]);
     rows.push(share_row(few, many).context("a rate without a number")?);
-    drop(cells);
+    drop((cells, one, some, all));
     bench.stop_server(SINGLE)?;
     Ok(rows)
 }

@@ -10,6 +10,9 @@
 //! ```
 //!
 //! What is waited for is in `waits`, one wait in `poll`.
+//!
+//! The clock is read when a wait begins and after the poller was asked; all that is timed in between goes by that. An answer that
+//! is there before it is waited for is taken in without asking the poller, at most some turns in a row.
 
 use crate::entry;
 use crate::files::operations::Outcome;
@@ -117,6 +120,8 @@ pub struct Runtime {
     pub(crate) waits: Waits,
     /// What the last wait has told; kept for its memory.
     pub(crate) ready: Vec<Ready>,
+    /// Links of which something is known before a wait; the same.
+    pub(crate) links_with_news: Vec<u64>,
     /// File numbers by serial number.
     pub(crate) numbers: BTreeMap<u64, i16>,
     /// Links of closed files, by serial number.
@@ -125,6 +130,10 @@ pub struct Runtime {
     askers: BTreeMap<u32, Asker>,
     serials: u64,
     pub(crate) clock: u64,
+    /// The time as the wait that goes on, or the last one, has it.
+    pub(crate) now: Instant,
+    /// Turns in a row in which the poller was not asked.
+    pub(crate) unasked: u32,
     exit_reported: bool,
 }
 
@@ -179,12 +188,15 @@ impl Runtime {
             daemon_watched: Watched::default(),
             waits,
             ready: Vec::new(),
+            links_with_news: Vec::new(),
             numbers: BTreeMap::new(),
             closing: Vec::new(),
             _life: life,
             askers: BTreeMap::new(),
             serials: 0,
             clock: 0,
+            now: Instant::now(),
+            unasked: 0,
             exit_reported: false,
         })
     }
@@ -309,8 +321,9 @@ impl Runtime {
         mut until: impl FnMut(&mut Self) -> Option<T>,
     ) -> Option<T> {
         let mut looked = false;
+        self.now = Instant::now();
         loop {
-            let now = Instant::now();
+            let now = self.now;
             self.settle(now);
             if let Some(result) = until(self) {
                 return Some(result);
@@ -320,16 +333,16 @@ impl Runtime {
                 return None;
             }
             let limit = [deadline, self.next_deadline()].into_iter().flatten().min();
-            self.poll(limit.map(|limit| limit.saturating_duration_since(now)));
-            looked = true;
+            looked |= self.poll(limit.map(|limit| limit.saturating_duration_since(now)), true);
         }
     }
 
     /// Takes in what is there, without waiting.
     pub(crate) fn look(&mut self) {
-        self.settle(Instant::now());
-        self.poll(Some(Duration::ZERO));
-        self.settle(Instant::now());
+        self.now = Instant::now();
+        self.settle(self.now);
+        self.poll(Some(Duration::ZERO), false);
+        self.settle(self.now);
     }
 
     /// What is due without news from outside.

@@ -40,6 +40,8 @@ const FATE_PAUSE: Duration = Duration::from_secs(1);
 const FATE_PAUSE_MAX: Duration = Duration::from_secs(64);
 /// Closed paths whose last words wait for room; at the limit the oldest is cut off.
 const LINGERING_MAX: usize = 256;
+/// A list of frames with room for more is not kept for the next ones.
+const SPARE_FRAMES_MAX: usize = 64;
 /// `SETMODE` 80: the program takes -38.
 pub(crate) const TAKES_CANCELLATIONS: i16 = 4;
 /// `SETMODE` 80: the program takes SETPARAM messages.
@@ -126,6 +128,8 @@ pub(crate) struct Server {
     is_deaf: bool,
     /// Paths whose rings were read since the last wait, or rang while nobody heard.
     awake: Vec<OpenId>,
+    /// For what is read next: kept for its memory.
+    spare_frames: Vec<Incoming>,
 }
 
 enum Incoming {
@@ -247,7 +251,7 @@ impl Server {
     fn take_frames(&mut self, id: OpenId) -> Option<(Vec<Incoming>, bool)> {
         self.flush(id);
         let path = self.opens.get_mut(&id)?.path.as_mut()?;
-        let mut frames = Vec::new();
+        let mut frames = std::mem::take(&mut self.spare_frames);
         loop {
             let filled = path.fill();
             let turned = loop {
@@ -443,9 +447,12 @@ impl Runtime {
         }
         // Stable: the others stay as they were.
         all.sort_by_key(|(_, frames, _)| !frames.iter().any(|frame| matches!(frame, Incoming::Close(_))));
-        for (id, frames, is_over) in all {
-            for frame in frames {
+        for (id, mut frames, is_over) in all {
+            for frame in frames.drain(..) {
                 self.handle_frame(id, frame);
+            }
+            if frames.capacity() <= SPARE_FRAMES_MAX {
+                self.server.spare_frames = frames;
             }
             if is_over {
                 self.path_ended(id);

@@ -241,7 +241,6 @@ impl Runtime {
     }
 
     fn start_transfer(&mut self, number: i16, transfer: &Transfer) -> Result<(), FileError> {
-        let now = Instant::now();
         let to_partner =
             matches!(&self.files.get(number)?.kind, FileKind::Process(process) if process.is_partner());
         self.note_transfer(to_partner);
@@ -281,7 +280,7 @@ impl Runtime {
                     let subject = Subject::of(0, 0, &payload);
                     points::pass_before(Mark::CheckpointSending, Mark::CheckpointSent, subject);
                 }
-                operation.sync = Some(process.start(now, io, payload, room)?);
+                operation.sync = Some(process.start(io, payload, room)?);
                 if to_partner && points::is_on() {
                     // Written at once, so that there is a point behind it.
                     process.prepare_wait();
@@ -323,7 +322,7 @@ impl Runtime {
         if !matches!(file.kind, FileKind::Receive) {
             return file.operations.next_done();
         }
-        if file.operations.outstanding() == 0 || !self.server.queue.has_message(Instant::now()) {
+        if file.operations.outstanding() == 0 || !self.server.queue.has_message(self.now) {
             return None;
         }
         self.server.queue.next_arrival().map(|arrival| (0, arrival))
@@ -354,7 +353,7 @@ impl Runtime {
 
     /// Reads the next message of `$RECEIVE`; there is one.
     fn read_message(&mut self, kind: Kind, buffer: Buffer) -> Outcome {
-        let now = Instant::now();
+        let now = self.now;
         let message = if kind == Kind::ReadUpdate {
             match self.server.queue.read_update(now) {
                 Ok(message) => message,
@@ -508,7 +507,6 @@ impl Runtime {
         tag: i64,
         at_once: bool,
     ) -> Result<Option<Vec<u8>>, FileError> {
-        let now = Instant::now();
         let file = self.files.get_mut(number)?;
         let process = match &mut file.kind {
             FileKind::Receive | FileKind::Socket(_) => return Err(FileError::INVALID_OPERATION),
@@ -522,7 +520,7 @@ impl Runtime {
             return Err(OPERATIONS_PENDING);
         }
         file.operations.check_room()?;
-        let sync = Some(process.start(now, IoType::Management, message, room)?);
+        let sync = Some(process.start(IoType::Management, message, room)?);
         let waited = at_once || file.operations.is_waited();
         file.operations.push(Operation { kind: Kind::Control, tag, buffer: Buffer::NONE, sync, done: None });
         if !waited {

@@ -27,6 +27,7 @@
 
 mod input;
 mod output;
+mod spares;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -77,7 +77,7 @@ fn take_frames(channel: &mut Channel, expected: &mut &[u8]) -> bool {
 
 /// What a hostile peer does to a ring, and what this side does meanwhile.
 enum Step {
-    /// It writes any number to one of the four control words.
+    /// It writes any number to one of the control words.
     Word { place: u8, number: u64 },
     /// It goes on from what stands there: an offset that is nearly right.
     Nudge { place: u8, by: i8 },
@@ -167,11 +167,12 @@ pub fn ring(bytes: &[u8]) {
 
 /// One of the words that both sides reach: positions as they are, flags as they are.
 fn on_word(ring: &Ring, place: u8, position: impl FnOnce(&AtomicU64), flag: impl FnOnce(&AtomicU32)) {
-    let direction = ring.direction_for_fuzz(usize::from(place / 4 % 2));
-    match place % 4 {
+    let direction = ring.direction_for_fuzz(usize::from(place / 5 % 2));
+    match place % 5 {
         0 => position(&direction.writer.tail),
         1 => position(&direction.reader.head),
         2 => flag(&direction.writer.waits),
+        3 => position(&direction.writer.base),
         _ => flag(&direction.reader.sleeps),
     }
 }

@@ -23,8 +23,11 @@ const TAKEN: u8 = 2;
 const BEGUN: u8 = 3;
 const DATA: u8 = 4;
 /// Where the positions of the direction from the maker of a ring stand in its file.
-const TAIL: u64 = 0;
-const HEAD: u64 = 128;
+const TAIL: u64 = 128 * 1024 + 1792;
+const BASE: u64 = TAIL + 8;
+const HEAD: u64 = TAIL + 128;
+/// Where the first byte of that direction stands.
+const FIRST_BYTE: u64 = 128 * 1024;
 
 /// Two ends over a ring, as two processes would agree on it.
 fn pair() -> (Channel, Channel) {
@@ -182,7 +185,7 @@ fn descriptors_come_with_their_frames() {
     // Announced, and not there.
     let (mut near, mut far, memory) = pair_and_memory();
     turn(&mut near, &mut far);
-    rustix::io::pwrite(&memory, &[0, 0, 0, 0, DATA, 1, 0, 0], 4096).unwrap();
+    rustix::io::pwrite(&memory, &[0, 0, 0, 0, DATA, 1, 0, 0], FIRST_BYTE).unwrap();
     rustix::io::pwrite(&memory, &8u64.to_ne_bytes(), TAIL).unwrap();
     assert_eq!(far.fill().unwrap(), Fill::Open);
     assert!(far.next_frame().is_err());
@@ -312,11 +315,22 @@ fn hostile_positions_are_a_broken_channel() {
             near.queue_parts(DATA, &[0; 16], &[0; 64 * 1024]);
         }
         assert!(near.flush().is_err(), "head {wild}");
+        // A wrong base gives other bytes, in so many as were said to be there.
+        let (mut near, mut far, memory) = pair_and_memory();
+        turn(&mut near, &mut far);
+        rustix::io::pwrite(&memory, &wild.to_ne_bytes(), BASE).unwrap();
+        rustix::io::pwrite(&memory, &(32u64 * 1024).to_ne_bytes(), TAIL).unwrap();
+        assert_eq!(far.fill().unwrap(), Fill::Open, "base {wild}");
+        let mut frames = 0;
+        while far.next_frame().unwrap().is_some() {
+            frames += 1;
+        }
+        assert_eq!(frames, 32 * 1024 / 8, "frames of zeros");
     }
     // Positions that are possible, and bytes that are no frame.
     let (mut near, mut far, memory) = pair_and_memory();
     turn(&mut near, &mut far);
-    rustix::io::pwrite(&memory, &[0xff; 64], 4096).unwrap();
+    rustix::io::pwrite(&memory, &[0xff; 64], FIRST_BYTE).unwrap();
     rustix::io::pwrite(&memory, &64u64.to_ne_bytes(), TAIL).unwrap();
     assert_eq!(far.fill().unwrap(), Fill::Open);
     assert!(far.next_frame().is_err());
@@ -349,7 +363,7 @@ fn what_is_no_ring_is_refused() {
         fcntl_add_seals(&memfd, seals).unwrap();
         memfd
     };
-    let right = 4096 + 2 * 128 * 1024;
+    let right = 8192 + 2 * 128 * 1024;
     let offers: Vec<(&str, Vec<OwnedFd>)> = vec![
         ("nothing", vec![]),
         ("no bells", vec![memory(right, seals)]),

@@ -9,11 +9,13 @@ use pollux_wire::{SyncId, Wire as _};
 use std::os::fd::OwnedFd;
 
 /// Where the word stands in the memory of a ring that says what the requester has written.
-pub const TAIL: u64 = 256;
+pub const TAIL: u64 = CONTROL + 256;
 /// The same for what it has read.
-pub const HEAD: u64 = 128;
-/// Where the bytes of the requester begin.
-pub const BYTES: u64 = 4096 + 128 * 1024;
+pub const HEAD: u64 = CONTROL + 128;
+/// Where the byte of the requester stands from which on places are counted; see [`RingPath::next_at`].
+pub const BYTES: u64 = CONTROL + 512;
+/// Where the control words begin in a ring of 128 KiB in each direction.
+const CONTROL: u64 = 1792 + 128 * 1024;
 
 /// A requester's end of a path with a ring, frame by frame.
 pub struct RingPath {
@@ -140,8 +142,17 @@ impl RingPath {
 
     /// Bytes that this requester has written so far.
     pub fn written(&self) -> u64 {
+        self.word(TAIL)
+    }
+
+    /// Where in the memory the next byte of this requester stands, unless it begins anew.
+    pub fn next_at(&self) -> u64 {
+        BYTES + self.written() - self.word(TAIL + 8)
+    }
+
+    fn word(&self, at: u64) -> u64 {
         let mut bytes = [0; 8];
-        rustix::io::pread(self.memory.as_ref().unwrap(), &mut bytes, TAIL).unwrap();
+        rustix::io::pread(self.memory.as_ref().unwrap(), &mut bytes, at).unwrap();
         u64::from_ne_bytes(bytes)
     }
 }

@@ -41,6 +41,7 @@ pub mod counts;
 mod daemon;
 mod engine;
 mod error;
+mod few;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod link;

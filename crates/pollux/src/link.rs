@@ -5,6 +5,7 @@
 //! acceptor all use it.
 
 use crate::error::{Context, Error, Result};
+use crate::few::Few;
 use crate::path_ring::unwatch;
 use crate::spares::Spares;
 use pollux_core::by_sync;
@@ -14,7 +15,7 @@ use pollux_os::{Among, Channel, Fill, Interest, Poller, Registry};
 use pollux_wire::limits::PATH_BODY_BYTES_MAX;
 use pollux_wire::path::{self, IoType, OpenReply, Reply, Request};
 use pollux_wire::{Epoch, FileError, OpenId, SyncId, Wire, decode};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -82,7 +83,7 @@ fn token(number: PathNumber) -> u64 {
 }
 
 /// Takes in what a poller has told. The path of an older event may be gone.
-fn note_event(paths: &mut BTreeMap<PathNumber, Path>, told: u64) {
+fn note_event(paths: &mut Few<PathNumber, Path>, told: u64) {
     let of_path = told & !TOKEN_BELL;
     if let Some((_, path)) = paths.iter_mut().find(|(number, _)| token(**number) == of_path) {
         path.ready = true;
@@ -123,7 +124,7 @@ pub(crate) struct Link {
     token: u64,
     /// None for a link whose owner has a poller.
     poller: Option<Poller>,
-    paths: BTreeMap<PathNumber, Path>,
+    paths: Few<PathNumber, Path>,
     /// Paths that the other end has closed, until the next one comes: to give back a ring takes longer than to send a request again, and
     /// who waits for a takeover has just lost one.
     lost: Vec<Path>,
@@ -192,7 +193,7 @@ impl Link {
             registry,
             token,
             poller: None,
-            paths: BTreeMap::new(),
+            paths: Few::default(),
             lost: Vec::new(),
             last_path: 0,
             kept: BySync(VecDeque::new()),
@@ -209,7 +210,7 @@ impl Link {
         let from = std::mem::replace(&mut self.registry, registry);
         self.token = token;
         self.poller = None;
-        for (number, path) in &mut self.paths {
+        for (number, path) in self.paths.iter_mut() {
             unwatch(&from, &path.channel);
             let token = self.token | self::token(*number);
             let interest = if path.writing { Interest::READ_WRITE } else { Interest::READ };
@@ -380,7 +381,7 @@ impl Link {
         let before = self.to_act_upon();
         self.flush();
         let mut found = self.to_act_upon() != before;
-        for (number, path) in &mut self.paths {
+        for (number, path) in self.paths.iter_mut() {
             let blocked = path.channel.waits_for_socket();
             if blocked != path.writing {
                 path.writing = blocked;
@@ -745,7 +746,7 @@ impl Link {
     /// Sends what is queued, as far as there is room.
     pub(crate) fn flush(&mut self) {
         let mut lost = Vec::new();
-        for (number, path) in &mut self.paths {
+        for (number, path) in self.paths.iter_mut() {
             if path.channel.is_blocked() && path.channel.flush().is_err() {
                 lost.push(*number);
             }

@@ -66,7 +66,8 @@ pub struct ProcessFile {
     is_partner: bool,
     path_asked: bool,
     path_wished: Option<Instant>,
-    heard: Instant,
+    /// When the server was heard last, or was asked while nothing was outstanding; `None` until the next look at the clock.
+    heard: Option<Instant>,
     /// The path to the other half over which that was told of our openers.
     told_path: Option<u32>,
 }
@@ -93,7 +94,7 @@ impl ProcessFile {
             is_partner,
             path_asked: false,
             path_wished: None,
-            heard: now,
+            heard: None,
             told_path: None,
         }
     }
@@ -204,14 +205,14 @@ impl ProcessFile {
                             return;
                         };
                         self.phase = Phase::Open(link);
-                        self.heard = now;
+                        self.heard = None;
                     }
                     Some(Err(error)) => self.open_failed(now, error),
                 }
             }
             Phase::Open(link) => {
                 link.pump();
-                self.heard = now;
+                self.heard = None;
             }
             _ => {}
         }
@@ -221,19 +222,20 @@ impl ProcessFile {
     pub fn look_for_silence(&mut self, now: Instant) {
         if let Phase::Open(link) = &mut self.phase
             && link.outstanding() > 0
-            && now.duration_since(self.heard) >= PATIENCE
+            && now.duration_since(*self.heard.get_or_insert(now)) >= PATIENCE
         {
-            self.heard = now;
+            self.heard = Some(now);
             link.impatient();
         }
     }
 
-    /// When [`ProcessFile::poll_question`] or [`ProcessFile::look_for_silence`] has something to do next.
+    /// When [`ProcessFile::poll_question`] or [`ProcessFile::look_for_silence`] has something to do next. The latter knows it
+    /// once it has looked.
     pub fn next_deadline(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Wishing(at) => Some(*at),
             Phase::Open(link) => {
-                let silence = (link.outstanding() > 0).then(|| self.heard + PATIENCE);
+                let silence = self.heard.filter(|_| link.outstanding() > 0).map(|heard| heard + PATIENCE);
                 let wish = self.path_wished.filter(|_| !self.path_asked);
                 [silence, wish].into_iter().flatten().min()
             }
@@ -251,20 +253,13 @@ impl ProcessFile {
     }
 
     /// Starts a request.
-    pub fn start(
-        &mut self,
-        now: Instant,
-        io: IoType,
-        payload: Vec<u8>,
-        room: u32,
-    ) -> Result<SyncId, FileError> {
-        self.start_with(now, io, payload, room, None)
+    pub fn start(&mut self, io: IoType, payload: Vec<u8>, room: u32) -> Result<SyncId, FileError> {
+        self.start_with(io, payload, room, None)
     }
 
     /// Starts a request that may carry a descriptor.
     pub fn start_with(
         &mut self,
-        now: Instant,
         io: IoType,
         payload: Vec<u8>,
         room: u32,
@@ -276,7 +271,7 @@ impl ProcessFile {
             _ => FileError::NOT_OPEN,
         })?;
         if link.outstanding() == 1 {
-            self.heard = now;
+            self.heard = None;
         }
         Ok(sync)
     }

@@ -157,13 +157,13 @@ fn reply(call: ReplyCall) -> Result<(), FileError> {
     runtime::with(|runtime| {
         let result = (|| {
             runtime.files.get(0)?;
-            let data = data?.get();
+            let data = data?;
             // Error numbers are 0 to 32767.
             let error = u16::try_from(call.error).map_err(|_| FileError(590))?;
             let origin = runtime.server.queue.reply(call.tag)?;
-            put(call.written, data.len() as i64);
+            put(call.written, data.bytes() as i64);
             if let Some(origin) = origin {
-                runtime.respond(origin, FileError(error), &data);
+                data.view(|data| runtime.respond(origin, FileError(error), data));
             }
             Ok(())
         })();

@@ -189,14 +189,13 @@ impl Runtime {
         descriptor: Option<OwnedFd>,
         purpose: Purpose,
     ) -> Result<SyncId, FileError> {
-        let now = Instant::now();
         let link = self.sockets.link(name).ok_or(FileError::NOT_OPEN)?;
         if link.waiting.len() >= usize::from(DEPTH) {
             return Err(ENOBUFS);
         }
-        link.renew_old_accepts(now)?;
+        link.renew_old_accepts()?;
         let sync =
-            link.process.start_with(now, IoType::WriteRead, encode(request), REPLY_BYTES_MAX, descriptor)?;
+            link.process.start_with(IoType::WriteRead, encode(request), REPLY_BYTES_MAX, descriptor)?;
         link.waiting.insert(sync, purpose);
         Ok(sync)
     }
@@ -423,7 +422,7 @@ impl Runtime {
 }
 
 impl Link {
-    fn renew_old_accepts(&mut self, now: Instant) -> Result<(), FileError> {
+    fn renew_old_accepts(&mut self) -> Result<(), FileError> {
         loop {
             let next = self.process.next_sync()?;
             let old = self.waiting.iter().find(|(sync, purpose)| {
@@ -435,7 +434,7 @@ impl Link {
                 return Ok(());
             };
             let again =
-                self.process.start_with(now, IoType::WriteRead, encode(&request), REPLY_BYTES_MAX, None)?;
+                self.process.start_with(IoType::WriteRead, encode(&request), REPLY_BYTES_MAX, None)?;
             self.waiting.insert(again, Purpose::Accept { file, operation, request });
         }
     }

@@ -1,6 +1,5 @@
 //! Frames on their way in: from the socket, or from the ring.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -9,6 +8,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 
+use super::spares::{self, Spares};
 use super::{BUFFER_BYTES, DESCRIPTORS_WAITING_MAX, FILL_BYTES_MAX, Fill, worth_shrinking};
 use crate::frame::{DESCRIPTORS_PER_FRAME_MAX, FRAME_HEADER_BYTES, Frame, FrameError, FrameHeader};
 use crate::ring::Ring;
@@ -18,21 +18,7 @@ const SPARES_MAX: usize = 4;
 
 thread_local! {
     /// All of [`BUFFER_BYTES`]. What is in them means nothing.
-    static SPARES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
-}
-
-/// None as well while the thread ends: a C program talks to its daemon from `exit`, when the thread's variables are gone.
-fn spare() -> Option<Vec<u8>> {
-    SPARES.try_with(|spares| spares.borrow_mut().pop()).ok().flatten()
-}
-
-fn keep_spare(bytes: Vec<u8>) {
-    let _ = SPARES.try_with(|spares| {
-        let mut spares = spares.borrow_mut();
-        if spares.len() < SPARES_MAX {
-            spares.push(bytes);
-        }
-    });
+    static SPARES: Spares = const { Spares::new(Vec::new()) };
 }
 
 /// Frames on their way in. `bytes[start..end]` is received and not yet taken; the rest of `bytes` is room.
@@ -171,7 +157,7 @@ impl Input {
             }
         }
         if self.bytes.is_empty() {
-            self.bytes = spare().unwrap_or_else(|| vec![0; BUFFER_BYTES]);
+            self.bytes = spares::take(&SPARES).unwrap_or_else(|| vec![0; BUFFER_BYTES]);
         }
         // A broken header is told by next_frame, which the caller is sent to with `Full`.
         let Ok(header) = FrameHeader::decode(&self.bytes[self.start..self.end], body_bytes_max) else {
@@ -205,7 +191,7 @@ impl Input {
     pub(super) fn lay_down(&mut self) {
         if self.start == self.end && self.bytes.len() == BUFFER_BYTES {
             (self.start, self.end) = (0, 0);
-            keep_spare(std::mem::take(&mut self.bytes));
+            spares::keep(&SPARES, SPARES_MAX, std::mem::take(&mut self.bytes));
         }
     }
 

@@ -8,9 +8,22 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
+use super::spares::{self, Spares};
 use super::{BUFFER_BYTES, Flush, worth_shrinking};
 use crate::frame::{DESCRIPTORS_PER_FRAME_MAX, FRAME_HEADER_BYTES, FrameHeader};
 use crate::ring::Ring;
+
+/// Buffers of channels that have nothing to send: at most so many.
+const SPARES_MAX: usize = 64;
+
+/// A larger buffer stays with its channel.
+const SPARE_BYTES_MAX: usize = 4096;
+
+thread_local! {
+    /// Empty. With thousands of channels the one that sends next finds a buffer that is in the processor's cache, and the others
+    /// have none.
+    static SPARES: Spares = const { Spares::new(Vec::new()) };
+}
 
 /// Frames on their way out. `bytes[sent..]` is still to be sent.
 #[derive(Debug, Default)]
@@ -41,6 +54,9 @@ impl Output {
         write_body: impl FnOnce(&mut Vec<u8>),
     ) {
         assert!(descriptors.len() <= DESCRIPTORS_PER_FRAME_MAX, "too many descriptors for one frame");
+        if self.bytes.capacity() == 0 {
+            self.bytes = spares::take(&SPARES).unwrap_or_default();
+        }
         self.drop_sent();
         let position = self.bytes.len();
         self.bytes.extend_from_slice(&[0; FRAME_HEADER_BYTES]);
@@ -173,7 +189,9 @@ impl Output {
         self.bytes.clear();
         self.sent = 0;
         self.ring_from = self.ring_from.map(|_| 0);
-        if self.bytes.capacity() > BUFFER_BYTES && worth_shrinking(used, &mut self.small_uses) {
+        if (1..=SPARE_BYTES_MAX).contains(&self.bytes.capacity()) {
+            spares::keep(&SPARES, SPARES_MAX, std::mem::take(&mut self.bytes));
+        } else if self.bytes.capacity() > BUFFER_BYTES && worth_shrinking(used, &mut self.small_uses) {
             self.bytes.shrink_to(BUFFER_BYTES);
         }
     }

@@ -134,7 +134,7 @@ fn requesters_that_are_killed_leave_nothing_behind() {
         frame.extend([path::REQUEST, 0, 0, 0]);
         frame.resize(68, 1);
         let tail = path.written();
-        path.scribble(BYTES + tail, &frame);
+        path.scribble(path.next_at(), &frame);
         path.scribble(TAIL, &(tail + bytes).to_ne_bytes());
     }
     drop(visitor);

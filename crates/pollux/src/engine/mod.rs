@@ -11,6 +11,7 @@
 //! | `checkpoints.rs` | turns, batches, outputs; taking in checkpoints as a backup |
 //! | `delivery.rs` | what waits for the program, and what it is handed |
 //! | `paths.rs` | opens and requests |
+//! | `by_open.rs` | a map by open |
 //! | `rings.rs` | paths through shared memory |
 //! | `streams.rs` | listeners and connections |
 //! | `held.rs` | descriptors that are held for the program |
@@ -20,6 +21,7 @@
 //! | `report.rs` | events |
 //! | `counts.rs` | the loop by hand, for `pollux-counts` |
 
+mod by_open;
 mod calls;
 mod checkpoints;
 mod commands;
@@ -39,6 +41,7 @@ use crate::error::{Context, Error, Result};
 use crate::link::Link;
 use crate::objects::Objects;
 use crate::spares::Spares;
+use by_open::ByOpen;
 use pollux_core::output::OutputQueue;
 use pollux_core::pair::{Event as PairEvent, Pair, SILENT_TICKS_MAX};
 use pollux_core::replica::Replica;
@@ -160,7 +163,7 @@ pub(crate) struct Engine {
     number: CheckpointNumber,
     applied: CheckpointNumber,
     outputs: OutputQueue<checkpoints::Output>,
-    paths: BTreeMap<OpenId, paths::Path>,
+    paths: ByOpen<paths::Path>,
     /// Opens of this primary that have no path, and since when.
     pathless: BTreeMap<OpenId, u64>,
     acceptors: BTreeMap<OpenId, ListenerId>,
@@ -282,7 +285,7 @@ impl Engine {
             number: CheckpointNumber(0),
             applied: CheckpointNumber(0),
             outputs: OutputQueue::default(),
-            paths: BTreeMap::new(),
+            paths: ByOpen::default(),
             pathless: BTreeMap::new(),
             acceptors: BTreeMap::new(),
             listeners: BTreeMap::new(),

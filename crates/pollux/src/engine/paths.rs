@@ -475,7 +475,7 @@ impl Engine {
 
     /// The first words of a new primary: every opener hears them at once, without asking any daemon.
     pub(super) fn speak_on_all_paths(&mut self, epoch: Epoch) -> Result<()> {
-        for (open, path) in &mut self.paths {
+        for (open, path) in self.paths.iter_mut() {
             path.channel.set_stop_at_short_read(true);
             path.void_until = Some(epoch);
             path.channel.queue(path::TAKEOVER, |out| epoch.put(out));
@@ -485,7 +485,7 @@ impl Engine {
         }
         // Opens whose standby path never came are asked for again by their openers, or end.
         let now = clock::monotonic_ns();
-        let pathless = self.replica.opens.keys().filter(|open| !self.paths.contains_key(*open));
+        let pathless = self.replica.opens.keys().filter(|open| !self.paths.contains_key(open));
         self.pathless = pathless.map(|open| (*open, now)).collect();
         self.watch_paths()
     }
