@@ -156,8 +156,10 @@ impl Daemon {
         let cpus = self.arguments.cpus;
         if cpu.get() >= cpus {
             self.refuse(link, format!("the CPUs of this node are 0 to {}", cpus - 1));
-        } else if cpu == self.cpu() || self.peers.contains_key(&cpu) {
+        } else if cpu == self.cpu() {
             self.refuse(link, format!("CPU {cpu} is up"));
+        } else if self.peers.contains_key(&cpu) {
+            self.refuse(link, format!("CPU {cpu} is up, or not quite down yet: look with `pollux status`"));
         } else if self.leaving.is_some() {
             self.refuse(link, "this CPU goes down: ask another one");
         } else {
